@@ -1,0 +1,5 @@
+// Asio's and Beast's own code, compiled once for the whole program
+// (BOOST_ASIO_SEPARATE_COMPILATION).
+
+#include <boost/asio/impl/src.hpp>
+#include <boost/beast/src.hpp>

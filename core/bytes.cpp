@@ -1,0 +1,131 @@
+#include "core/bytes.hpp"
+
+#define XXH_INLINE_ALL
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <xxhash.h>
+
+namespace luot {
+
+static_assert(std::endian::native == std::endian::little, "the formats are little-endian");
+
+namespace {
+
+template <class T>
+void put(std::string& out, T value)
+{
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
+
+void put_u8(std::string& out, std::uint8_t value)
+{
+    out.push_back(static_cast<char>(value));
+}
+void put_u32(std::string& out, std::uint32_t value)
+{
+    put(out, value);
+}
+void put_u64(std::string& out, std::uint64_t value)
+{
+    put(out, value);
+}
+
+void put_varint(std::string& out, std::uint64_t value)
+{
+    while (value >= 0x80) {
+        out.push_back(static_cast<char>(value | 0x80));
+        value >>= 7;
+    }
+    out.push_back(static_cast<char>(value));
+}
+
+void set_u32(std::string& out, std::size_t at, std::uint32_t value)
+{
+    std::memcpy(out.data() + at, &value, sizeof value);
+}
+
+std::string_view byte_reader::bytes(std::uint64_t count) noexcept
+{
+    if (count > rest_.size()) {
+        ok_ = false;
+        rest_ = {};
+        return {};
+    }
+    const auto taken = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return taken;
+}
+
+std::uint8_t byte_reader::u8() noexcept
+{
+    const auto taken = bytes(1);
+    return taken.empty() ? 0 : static_cast<std::uint8_t>(taken[0]);
+}
+
+std::uint32_t byte_reader::u32() noexcept
+{
+    std::uint32_t value = 0;
+    const auto taken = bytes(sizeof value);
+    if (!taken.empty())
+        std::memcpy(&value, taken.data(), sizeof value);
+    return value;
+}
+
+std::uint64_t byte_reader::u64() noexcept
+{
+    std::uint64_t value = 0;
+    const auto taken = bytes(sizeof value);
+    if (!taken.empty())
+        std::memcpy(&value, taken.data(), sizeof value);
+    return value;
+}
+
+std::uint64_t byte_reader::varint() noexcept
+{
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        const std::uint8_t byte = u8();
+        value |= std::uint64_t{byte & 0x7FU} << shift;
+        if ((byte & 0x80) == 0)
+            return value;
+    }
+    ok_ = false;
+    return 0;
+}
+
+std::uint64_t checksum(std::string_view bytes, std::uint64_t seed) noexcept
+{
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+std::string to_hex(std::uint64_t value)
+{
+    std::string text(16, '0');
+    for (std::size_t i = 16; i-- > 0; value >>= 4)
+        text[i] = "0123456789abcdef"[value & 15];
+    return text;
+}
+
+bool from_hex(std::string_view text, std::uint64_t& value) noexcept
+{
+    if (text.size() != 16)
+        return false;
+    for (const char c : text)
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    return true;
+}
+
+bool parse_number(std::string_view text, std::uint64_t& value) noexcept
+{
+    if (text.empty() || text.size() > 16)
+        return false;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return failed == std::errc{} && end == text.data() + text.size() && value <= (1ULL << 53);
+}
+
+}  // namespace luot

@@ -1,0 +1,78 @@
+#include "core/hit.hpp"
+
+#include "core/bytes.hpp"
+
+#include <array>
+#include <utility>
+
+namespace luot {
+
+namespace {
+
+/// Tags of the text fields. Never reused: a tag that a reader does not know is skipped.
+constexpr std::array<std::pair<std::uint8_t, std::string_view hit::*>, 14> text_fields{{
+    {1, &hit::site},
+    {2, &hit::path},
+    {3, &hit::title},
+    {4, &hit::section},
+    {5, &hit::event},
+    {6, &hit::referrer},
+    {7, &hit::user_agent},
+    {8, &hit::language},
+    {9, &hit::country},
+    {10, &hit::source},
+    {11, &hit::medium},
+    {12, &hit::campaign},
+    {13, &hit::term},
+    {14, &hit::content},
+}};
+
+}  // namespace
+
+void encode(const hit& h, std::string& out)
+{
+    put_u64(out, static_cast<std::uint64_t>(h.time_ms));
+    put_u32(out, static_cast<std::uint32_t>(h.local_date));
+    put_u64(out, h.visitor);
+    put_u64(out, h.visitor_before);
+    put_u64(out, h.id);
+    put_varint(out, h.width);
+    put_varint(out, h.bot_hint);
+    for (const auto& [tag, field] : text_fields) {
+        const std::string_view text = h.*field;
+        if (text.empty())
+            continue;
+        put_u8(out, tag);
+        put_varint(out, text.size());
+        out.append(text);
+    }
+}
+
+error_code decode(std::string_view record, hit& out) noexcept
+{
+    out = hit{};
+    byte_reader in{record};
+    out.time_ms = static_cast<std::int64_t>(in.u64());
+    out.local_date = static_cast<std::int32_t>(in.u32());
+    out.visitor = in.u64();
+    out.visitor_before = in.u64();
+    out.id = in.u64();
+    out.width = static_cast<std::uint32_t>(in.varint());
+    out.bot_hint = static_cast<std::uint32_t>(in.varint());
+    while (in.ok() && !in.rest().empty()) {
+        const auto tag = in.u8();
+        const auto text = in.bytes(in.varint());
+        if (tag >= 1 && tag <= text_fields.size())
+            out.*text_fields[tag - 1U].second = text;
+    }
+    if (!in.ok() || out.site.empty() || (out.path.empty() && out.event.empty()))
+        return errc::bad_record;
+    return {};
+}
+
+unsigned partition_of(std::string_view site) noexcept
+{
+    return static_cast<unsigned>(checksum(site) % partitions);
+}
+
+}  // namespace luot

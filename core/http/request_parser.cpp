@@ -1,0 +1,220 @@
+#include "core/http/request_parser.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <optional>
+
+namespace luot::http {
+
+namespace {
+
+namespace beast = boost::beast;
+using beast::http::field;
+using beast::http::verb;
+using string_view = beast::string_view;
+using ec = boost::beast::error_code;
+
+std::string_view std_view(string_view text)
+{
+    return {text.data(), text.size()};
+}
+
+/// Collects views of what it is fed into a request.
+class collector final : public beast::http::basic_parser<true> {
+public:
+    collector(std::string_view input, request& out, parse_scratch& scratch)
+        : input_(input), out_(out), scratch_(scratch)
+    {
+        eager(true);
+        header_limit(max_head_bytes);
+        body_limit(max_body_bytes);
+    }
+
+    [[nodiscard]] bool expects_continue() const { return expects_continue_; }
+
+private:
+    [[nodiscard]] bool in_input(string_view text) const
+    {
+        return text.data() >= input_.data() &&
+               text.data() + text.size() <= input_.data() + input_.size();
+    }
+
+    void on_request_impl(verb v, string_view, string_view target, int version, ec&) override
+    {
+        out_.method = v == verb::get       ? method::get
+                      : v == verb::post    ? method::post
+                      : v == verb::head    ? method::head
+                      : v == verb::options ? method::options
+                                           : method::other;
+        out_.http_1_0 = version < 11;
+        out_.target = std_view(target);
+        std::string_view rest = out_.target;
+        // An absolute-form target (to a proxy) names the same resource as its path.
+        for (const std::string_view scheme : {"http://", "https://"}) {
+            if (beast::iequals(string_view(rest.data(), std::min(rest.size(), scheme.size())),
+                               string_view(scheme.data(), scheme.size()))) {
+                const auto slash = rest.find('/', scheme.size());
+                rest = slash == std::string_view::npos ? std::string_view("/") : rest.substr(slash);
+                break;
+            }
+        }
+        const auto question = rest.find('?');
+        out_.path = rest.substr(0, question);
+        if (question != std::string_view::npos)
+            out_.query = rest.substr(question + 1);
+    }
+
+    void on_response_impl(int, string_view, int, ec&) override {}
+
+    void on_field_impl(field f, string_view name, string_view value, ec& error) override
+    {
+        // A folded value is put together in a buffer that is gone when this returns. Folding is
+        // obsolete (RFC 9112, 5.2) and a way to smuggle: refused.
+        if (!value.empty() && !in_input(value)) {
+            error = beast::http::error::bad_value;
+            return;
+        }
+        const auto text = std_view(value);
+        switch (f) {
+            case field::host:
+                out_.host = text;
+                break;
+            case field::origin:
+                out_.origin = text;
+                break;
+            case field::referer:
+                out_.referer = text;
+                break;
+            case field::user_agent:
+                out_.user_agent = text;
+                break;
+            case field::authorization:
+                out_.authorization = text;
+                break;
+            case field::accept_encoding:
+                out_.accept_encoding = text;
+                break;
+            case field::if_none_match:
+                out_.if_none_match = text;
+                break;
+            case field::content_type:
+                out_.content_type = text;
+                break;
+            case field::expect:
+                expects_continue_ = beast::iequals(value, "100-continue");
+                break;
+            case field::unknown:
+                unknown(name, value, text);
+                break;
+            default:
+                break;
+        }
+    }
+
+    void unknown(string_view name, string_view value, std::string_view text)
+    {
+        if (beast::iequals(name, "X-Forwarded-For")) {
+            if (out_.forwarded_for.empty()) {
+                out_.forwarded_for = text;
+            } else {  // several lines are one list (RFC 9110, 5.3)
+                std::string joined;
+                joined.append(out_.forwarded_for).append(", ").append(text);
+                scratch_.forwarded_for = std::move(joined);
+                out_.forwarded_for = scratch_.forwarded_for;
+            }
+        } else if (beast::iequals(name, "Sec-GPC")) {
+            out_.global_privacy = value == "1";
+        } else if (beast::iequals(name, "DNT")) {
+            out_.do_not_track = value == "1";
+        } else if (beast::iequals(name, "Sec-Purpose") || beast::iequals(name, "Purpose") ||
+                   beast::iequals(name, "X-Moz") || beast::iequals(name, "X-Purpose")) {
+            for (const std::string_view word : {"prefetch", "prerender", "preview"})
+                if (value.size() >= word.size() &&
+                    beast::iequals(value.substr(0, word.size()),
+                                   string_view(word.data(), word.size())))
+                    out_.is_prefetch = true;
+        }
+    }
+
+    void on_header_impl(ec&) override {}
+    void on_body_init_impl(boost::optional<std::uint64_t> const&, ec&) override {}
+
+    std::size_t on_body_impl(string_view body, ec&) override { return take(body); }
+
+    void on_chunk_header_impl(std::uint64_t, string_view, ec&) override {}
+
+    std::size_t on_chunk_body_impl(std::uint64_t, string_view body, ec&) override
+    {
+        return take(body);
+    }
+
+    void on_finish_impl(ec&) override {}
+
+    std::size_t take(string_view body)
+    {
+        const auto text = std_view(body);
+        if (out_.body.empty()) {
+            out_.body = text;
+        } else {
+            if (out_.body.data() != scratch_.body.data())
+                scratch_.body.assign(out_.body);
+            scratch_.body.append(text);
+            out_.body = scratch_.body;
+        }
+        return body.size();
+    }
+
+    std::string_view input_;
+    request& out_;
+    parse_scratch& scratch_;
+    bool expects_continue_ = false;
+};
+
+}  // namespace
+
+parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch& scratch)
+{
+    const auto peer = out.peer;
+    out = request{};
+    out.peer = peer;
+    scratch.body.clear();
+    // Empty lines before a request are allowed (RFC 9112, 2.2), but not without end.
+    std::size_t skipped = 0;
+    while (bytes.size() >= 2 && skipped < 8 && bytes[0] == '\r' && bytes[1] == '\n') {
+        bytes.remove_prefix(2);
+        skipped += 2;
+    }
+
+    collector parser{bytes, out, scratch};
+    ec error;
+    std::size_t used = 0;
+    while (used < bytes.size() && !parser.is_done()) {
+        const auto n =
+            parser.put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
+        used += n;
+        if (error || n == 0)
+            break;
+    }
+    if (error == beast::http::error::header_limit || error == beast::http::error::body_limit)
+        return {parse_status::too_large, 0, 0, false};
+    if (error && error != beast::http::error::need_more)
+        return {parse_status::bad, 0, 0, false};
+    if (!parser.is_done()) {
+        parse_outcome outcome;
+        if (parser.is_header_done()) {
+            outcome.expects_continue = parser.expects_continue();
+            if (const auto length = parser.content_length_remaining())
+                outcome.needed = skipped + used + static_cast<std::size_t>(*length);
+            if (!parser.content_length() && used > 4 * (max_head_bytes + max_body_bytes))
+                return {parse_status::too_large, 0, 0, false};
+        }
+        return outcome;
+    }
+    out.keep_alive = parser.keep_alive();
+    return {parse_status::complete, skipped + used, 0, false};
+}
+
+}  // namespace luot::http

@@ -1,0 +1,625 @@
+#include "core/http/server.hpp"
+
+#include "core/clock.hpp"
+#include "core/http/request_parser.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <array>
+#include <cstring>
+#include <ctime>
+
+namespace luot::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+using executor = asio::io_context::executor_type;
+using socket = asio::basic_stream_socket<tcp, executor>;
+using acceptor = asio::basic_socket_acceptor<tcp, executor>;
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+/// Bytes read at once, shared by all connections of a thread; more than any request may have.
+constexpr std::size_t read_bytes = 64 * 1024;
+/// What is read and thrown away behind a refused request, so that the client sees the refusal.
+constexpr std::size_t linger_bytes = 1024 * 1024;
+constexpr std::int64_t linger_ms = 2000;
+
+ip_address as_ip(const asio::ip::address& address)
+{
+    ip_address out;
+    const auto v6 =
+        address.is_v6()
+            ? address.to_v6().to_bytes()
+            : asio::ip::make_address_v6(asio::ip::v4_mapped, address.to_v4()).to_bytes();
+    std::copy(v6.begin(), v6.end(), out.begin());
+    return out;
+}
+
+}  // namespace
+
+std::string http_date(std::int64_t unix_ms)
+{
+    const std::time_t seconds = unix_ms / 1000;
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[40];
+    return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+namespace {
+
+enum class phase : unsigned char { idle, head, body, handler, writing, lingering };
+
+class tcp_connection;
+using hook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+}  // namespace
+
+class server::impl : public std::enable_shared_from_this<server::impl> {
+public:
+    impl(asio::io_context& context, const router& routes, const server_options& options,
+         metrics_registry& metrics, std::string_view port_name)
+        : context(context),
+          routes(routes),
+          options(options),
+          listener(context),
+          timer(context),
+          accepted(metrics.add_counter("luot_http_connections_total", "Connections accepted.",
+                                       {{"port", std::string(port_name)}})),
+          evicted(metrics.add_counter(
+              "luot_http_connections_refused_total",
+              "Connections closed because too many were open, the longest idle first.",
+              {{"port", std::string(port_name)}})),
+          timed_out(metrics.add_counter("luot_http_timeouts_total",
+                                        "Requests that took too long to arrive or to be taken.",
+                                        {{"port", std::string(port_name)}})),
+          malformed(metrics.add_counter("luot_http_malformed_total",
+                                        "Requests that are not HTTP or over the limits.",
+                                        {{"port", std::string(port_name)}})),
+          requests(metrics.add_counter("luot_http_requests_total", "Requests parsed.",
+                                       {{"port", std::string(port_name)}})),
+          failures(metrics.add_counter("luot_http_failures_total",
+                                       "Requests answered 500, a bug: see the log.",
+                                       {{"port", std::string(port_name)}})),
+          date(http_date(unix_ms())),
+          now_ms(steady_ms())
+    {
+    }
+
+    asio::awaitable<void> accept_loop();
+    asio::awaitable<void> sweep_loop();
+    void sweep();
+    void make_room();
+
+    asio::io_context& context;
+    const router& routes;
+    const server_options options;
+    acceptor listener;
+    asio::basic_waitable_timer<std::chrono::steady_clock,
+                               asio::wait_traits<std::chrono::steady_clock>, executor>
+        timer;
+    std::function<void(std::string_view)> too_large_hook;
+    counter &accepted, &evicted, &timed_out, &malformed, &requests, &failures;
+    std::string date;
+    std::int64_t now_ms;  ///< of the steady clock, as of the last sweep or read
+    bool stopping = false;
+    std::size_t open = 0;
+    boost::intrusive::list<tcp_connection, boost::intrusive::constant_time_size<false>,
+                           boost::intrusive::base_hook<hook>>
+        connections;
+    std::array<char, read_bytes> buffer;
+    parse_scratch scratch;
+    std::string answer_scratch;
+};
+
+namespace {
+
+class tcp_connection final : public connection,
+                             public hook,
+                             public std::enable_shared_from_this<tcp_connection> {
+public:
+    tcp_connection(std::shared_ptr<server::impl> owner, socket s);
+    ~tcp_connection() override { --owner_->open; }
+    tcp_connection(const tcp_connection&) = delete;
+    tcp_connection& operator=(const tcp_connection&) = delete;
+
+    void answer(std::string_view bytes) override;
+    [[nodiscard]] bool keeps_alive() const override { return keep_alive_; }
+    [[nodiscard]] std::string_view date() const override { return owner_->date; }
+
+    asio::awaitable<void> run(std::shared_ptr<tcp_connection> self);
+    void respond(const response& r);
+    void deferred() { ++owed_; }
+    void close();
+    [[nodiscard]] bool is_idle() const
+    {
+        return phase_ == phase::idle && owed_ == 0 && out_.empty();
+    }
+    [[nodiscard]] bool is_overdue(std::int64_t now) const;
+    [[nodiscard]] std::int64_t since() const { return since_; }
+
+private:
+    enum class next : unsigned char { read, again, wait_for_handler, finish };
+
+    void enter(phase p)
+    {
+        phase_ = p;
+        since_ = owner_->now_ms;
+    }
+    [[nodiscard]] bool head_is_incomplete(std::string_view bytes);
+    next handle(std::string_view bytes, std::size_t& used, std::unique_ptr<owned_request>& waiting,
+                const waiting_handler*& handler);
+    void refuse(const parse_outcome& outcome, const request& r);
+    void send(std::string_view bytes);
+    asio::awaitable<void> settle();
+    asio::awaitable<void> linger();
+
+    std::shared_ptr<server::impl> owner_;
+    socket socket_;
+    ip_address peer_{};
+    std::string in_;    ///< bytes of a request that is not complete, or whose turn has not come
+    std::string out_;   ///< bytes that the socket did not take
+    std::string held_;  ///< answers behind the ones that are owed
+    std::int64_t since_ = 0;
+    std::uint32_t owed_ = 0;     ///< deferred answers
+    std::uint32_t scanned_ = 0;  ///< bytes of in_ without an end of a head
+    std::uint32_t needed_ = 0;   ///< bytes that the request in in_ has, when known
+    phase phase_ = phase::idle;
+    bool keep_alive_ = true;
+    bool with_body_ = true;
+    bool waits_for_read_ = false;
+    bool said_continue_ = false;
+    bool broken_ = false;   ///< a write failed: nobody is there
+    bool refused_ = false;  ///< bytes after this answer are thrown away
+};
+
+tcp_connection::tcp_connection(std::shared_ptr<server::impl> owner, socket s)
+    : owner_(std::move(owner)), socket_(std::move(s)), since_(owner_->now_ms)
+{
+    boost::system::error_code error;
+    const auto remote = socket_.remote_endpoint(error);
+    if (!error)
+        peer_ = as_ip(remote.address());
+    socket_.set_option(tcp::no_delay(true), error);
+    socket_.non_blocking(true, error);
+    ++owner_->open;
+    owner_->connections.push_back(*this);
+}
+
+void tcp_connection::close()
+{
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+bool tcp_connection::is_overdue(std::int64_t now) const
+{
+    const auto& o = owner_->options;
+    const auto age = now - since_;
+    const auto over = [age](std::chrono::seconds limit) {
+        return age > std::chrono::milliseconds(limit).count();
+    };
+    switch (phase_) {
+        case phase::idle:
+            return owed_ == 0 && over(o.idle_timeout);
+        case phase::head:
+            return over(o.head_timeout);
+        case phase::body:
+            return over(o.body_timeout);
+        case phase::writing:
+            return over(o.write_timeout);
+        case phase::lingering:
+            return age > linger_ms;
+        case phase::handler:
+            return false;  // handlers have deadlines of their own
+    }
+    return false;
+}
+
+void tcp_connection::send(std::string_view bytes)
+{
+    if (broken_)
+        return;
+    if (out_.empty()) {
+        boost::system::error_code error;
+        const auto sent = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+        if (error && error != asio::error::would_block) {
+            broken_ = true;
+            return;
+        }
+        bytes.remove_prefix(error ? 0 : sent);
+        if (bytes.empty())
+            return;
+        if (waits_for_read_) {  // wake the session: it must wait for room to write instead
+            boost::system::error_code ignored;
+            socket_.cancel(ignored);
+        }
+    }
+    out_.append(bytes);
+}
+
+void tcp_connection::answer(std::string_view bytes)
+{
+    --owed_;
+    send(bytes);
+    if (owed_ == 0 && !held_.empty()) {
+        send(held_);
+        held_.clear();
+    }
+    since_ = owner_->now_ms;
+}
+
+void tcp_connection::respond(const response& r)
+{
+    auto& bytes = owner_->answer_scratch;
+    bytes.clear();
+    if (r.close)
+        keep_alive_ = false;
+    write_response(bytes, r, owner_->date, keep_alive_, with_body_);
+    if (owed_ > 0)
+        held_ += bytes;
+    else
+        send(bytes);
+}
+
+/// A slow sender must not make us parse its head from the start with every byte.
+bool tcp_connection::head_is_incomplete(std::string_view bytes)
+{
+    if (needed_ > bytes.size())
+        return true;
+    if (needed_ > 0 || bytes.size() > max_head_bytes)
+        return false;
+    const auto from = scanned_ > 3 ? scanned_ - 3 : 0;
+    if (bytes.find("\r\n\r\n", from) != std::string_view::npos)
+        return false;
+    scanned_ = static_cast<std::uint32_t>(bytes.size());
+    return true;
+}
+
+void tcp_connection::refuse(const parse_outcome& outcome, const request& r)
+{
+    owner_->malformed.add();
+    response answer;
+    answer.content_type = "application/json";
+    answer.close = true;
+    refused_ = true;
+    with_body_ = true;
+    answer.headers =
+        "Access-Control-Allow-Origin: *\r\n"
+        "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
+    if (outcome.status == parse_status::too_large) {
+        answer.status = 413;
+        answer.body = R"({"accepted":false,"reason":"too_large"})";
+        answer.headers += "Luot-Refused: too_large\r\nCache-Control: no-store\r\n";
+        if (owner_->too_large_hook)
+            owner_->too_large_hook(r.path);
+    } else {
+        answer.status = 400;
+        answer.body = R"({"error":{"code":"bad_request","message":"this is not HTTP/1.1"}})";
+    }
+    respond(answer);
+}
+
+/// Handles the requests in `bytes`, from `used` on, as far as that goes without waiting.
+tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t& used,
+                                            std::unique_ptr<owned_request>& waiting,
+                                            const waiting_handler*& handler)
+{
+    const std::shared_ptr<connection> self = shared_from_this();
+    const auto begin_reading = [this] {
+        if (phase_ != phase::head && phase_ != phase::body)
+            enter(phase::head);
+        return next::read;
+    };
+    while (used < bytes.size()) {
+        const auto rest = bytes.substr(used);
+        if (used == 0 && head_is_incomplete(rest))
+            return begin_reading();
+        request r;
+        r.peer = peer_;
+        const auto outcome = parse_request(rest, r, owner_->scratch);
+        if (outcome.status == parse_status::incomplete) {
+            scanned_ = 0;
+            needed_ = static_cast<std::uint32_t>(outcome.needed);
+            if (outcome.needed > 0 && phase_ != phase::body) {
+                const auto begun = phase_ == phase::head ? since_ : owner_->now_ms;
+                enter(phase::body);
+                since_ = begun;
+            }
+            if (outcome.expects_continue && !said_continue_ && owed_ == 0) {
+                said_continue_ = true;
+                send("HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            return begin_reading();
+        }
+        scanned_ = needed_ = 0;
+        said_continue_ = false;
+        if (outcome.status != parse_status::complete) {
+            refuse(outcome, r);
+            return next::finish;
+        }
+        owner_->requests.add();
+        keep_alive_ = r.keep_alive && !owner_->stopping;
+        with_body_ = r.method != method::head;
+        enter(phase::idle);
+        auto found = owner_->routes.find(r);
+        if (found.waiting) {
+            waiting = std::make_unique<owned_request>(r);
+            handler = found.waiting;
+            used += outcome.consumed;
+            return next::wait_for_handler;
+        }
+        used += outcome.consumed;
+        if (found.quick) {
+            exchange e{r, self};
+            (*found.quick)(e);
+        } else {
+            respond(found.refusal);
+        }
+        if (!keep_alive_)
+            return next::finish;
+        if (!held_.empty())
+            return next::again;  // answers wait behind owed ones: let the turn end first
+    }
+    return next::read;
+}
+
+/// Waits until every owed answer is given and everything is sent.
+asio::awaitable<void> tcp_connection::settle()
+{
+    // What owes answers gives them at the end of its turn, which it posted before us.
+    while (owed_ > 0)
+        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    if (!out_.empty() && !broken_) {
+        enter(phase::writing);
+        const auto [error, sent] =
+            co_await asio::async_write(socket_, asio::buffer(out_), as_result);
+        broken_ = broken_ || error.failed();
+        out_ = {};
+        enter(phase::idle);
+    }
+}
+
+/// Closing with unread bytes would reset the connection and with it the answer (RFC 9112, 9.6).
+asio::awaitable<void> tcp_connection::linger()
+{
+    boost::system::error_code error;
+    socket_.shutdown(tcp::socket::shutdown_send, error);
+    enter(phase::lingering);
+    for (std::size_t thrown_away = 0; !error && thrown_away < linger_bytes;) {
+        const auto [waited] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
+        if (waited)
+            break;
+        const auto n = socket_.read_some(asio::buffer(owner_->buffer), error);
+        thrown_away += n;
+        if (error == asio::error::would_block)
+            error = {};
+    }
+}
+
+asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
+{
+    bool read_first = true;
+    while (!broken_) {
+        std::string_view bytes = in_;
+        if (read_first) {
+            if (owner_->stopping && in_.empty() && owed_ == 0)
+                break;
+            waits_for_read_ = true;
+            const auto [waited] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
+            waits_for_read_ = false;
+            if (waited) {
+                if (waited != asio::error::operation_aborted || out_.empty())
+                    break;
+                co_await settle();
+                continue;
+            }
+            boost::system::error_code error;
+            const auto n = socket_.read_some(asio::buffer(owner_->buffer), error);
+            if (error == asio::error::would_block)
+                continue;
+            if (error)
+                break;
+            bytes = {owner_->buffer.data(), n};
+            if (!in_.empty()) {
+                in_.append(bytes);
+                bytes = in_;
+            }
+        }
+
+        std::size_t used = 0;
+        std::unique_ptr<owned_request> waiting;
+        const waiting_handler* handler = nullptr;
+        const auto what = handle(bytes, used, waiting, handler);
+        if (bytes.data() == in_.data())
+            in_.erase(0, used);
+        else
+            in_.assign(bytes.substr(used));
+        if (in_.empty() && in_.capacity() > 64)
+            in_ = {};
+
+        if (handler) {
+            co_await settle();
+            enter(phase::handler);
+            const bool keep = keep_alive_, with_body = with_body_;
+            response answer;
+            try {
+                answer = co_await (*handler)(waiting->get());
+            } catch (const std::exception& e) {
+                owner_->failures.add();
+                log::error("handler_failed", {{"what", e.what()}});
+                answer = response{};
+                answer.status = 500;
+            }
+            keep_alive_ = keep && !owner_->stopping;
+            with_body_ = with_body;
+            enter(phase::idle);
+            respond(answer);
+        }
+        const bool finish = what == next::finish || (handler && !keep_alive_);
+        if (finish || !in_.empty() || !out_.empty() || !held_.empty())
+            co_await settle();
+        if (finish)
+            break;
+        // After a handler or a wait for owed answers, what is left in in_ has its turn; while a
+        // request is incomplete, more must be read.
+        read_first = in_.empty() || what == next::read;
+    }
+    if (refused_ && !broken_ && socket_.is_open())
+        co_await linger();
+    while (owed_ > 0)
+        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+    close();
+}
+
+}  // namespace
+
+void exchange::respond(const response& r)
+{
+    static_cast<tcp_connection&>(*connection_).respond(r);
+}
+
+const std::shared_ptr<connection>& exchange::defer()
+{
+    static_cast<tcp_connection&>(*connection_).deferred();
+    return connection_;
+}
+
+asio::awaitable<void> server::impl::accept_loop()
+{
+    const auto self = shared_from_this();
+    while (!stopping) {
+        auto [error, accepted_socket] = co_await listener.async_accept(as_result);
+        if (error == asio::error::operation_aborted || stopping)
+            break;
+        if (error) {  // out of file descriptors, mostly: accepting again at once would spin
+            make_room();
+            asio::steady_timer pause(context, std::chrono::milliseconds(100));
+            co_await pause.async_wait(as_result);
+            continue;
+        }
+        accepted.add();
+        if (open >= options.max_connections) {
+            make_room();
+            if (open > options.max_connections + 64)
+                continue;  // nobody idle: the new one is closed
+        }
+        auto c = std::make_shared<tcp_connection>(self, std::move(accepted_socket));
+        auto session = c->run(c);
+        asio::co_spawn(context, std::move(session), [this, self](std::exception_ptr failed) {
+            if (failed) {
+                failures.add();
+                log::error("session_failed");
+            }
+        });
+    }
+}
+
+void server::impl::make_room()
+{
+    tcp_connection* longest = nullptr;
+    for (auto& c : connections)
+        if (c.is_idle() && (!longest || c.since() < longest->since()))
+            longest = &c;
+    if (longest) {
+        evicted.add();
+        longest->close();
+    }
+}
+
+void server::impl::sweep()
+{
+    now_ms = steady_ms();
+    date = http_date(unix_ms());
+    for (auto& c : connections) {
+        if (!c.is_overdue(now_ms))
+            continue;
+        if (!c.is_idle())
+            timed_out.add();
+        c.close();
+    }
+}
+
+asio::awaitable<void> server::impl::sweep_loop()
+{
+    const auto self = shared_from_this();
+    while (!stopping || open > 0) {
+        timer.expires_after(std::chrono::seconds(1));
+        co_await timer.async_wait(as_result);
+        sweep();
+    }
+}
+
+server::server(asio::io_context& context, const router& routes, const server_options& options,
+               metrics_registry& metrics, std::string_view port_name)
+    : impl_(std::make_shared<impl>(context, routes, options, metrics, port_name))
+{
+}
+
+server::~server() = default;
+
+void server::listen(const listen_address& address)
+{
+    const tcp::endpoint endpoint{asio::ip::make_address(address.host), address.port};
+    auto& listener = impl_->listener;
+    listener.open(endpoint.protocol());
+    listener.set_option(asio::socket_base::reuse_address(true));
+    using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+    listener.set_option(reuse_port(true));
+    listener.bind(endpoint);
+    listener.listen(4096);
+    asio::co_spawn(impl_->context, impl_->accept_loop(), asio::detached);
+    asio::co_spawn(impl_->context, impl_->sweep_loop(), asio::detached);
+}
+
+listen_address server::local_address() const
+{
+    const auto endpoint = impl_->listener.local_endpoint();
+    return {endpoint.address().to_string(), endpoint.port()};
+}
+
+void server::on_too_large(std::function<void(std::string_view)> hook)
+{
+    impl_->too_large_hook = std::move(hook);
+}
+
+void server::stop()
+{
+    impl_->stopping = true;
+    boost::system::error_code ignored;
+    impl_->listener.close(ignored);
+    for (auto& c : impl_->connections)
+        if (c.is_idle())
+            c.close();
+    impl_->timer.cancel();
+}
+
+void server::close_all()
+{
+    for (auto& c : impl_->connections)
+        c.close();
+}
+
+std::size_t server::connections() const noexcept
+{
+    return impl_->open;
+}
+
+}  // namespace luot::http

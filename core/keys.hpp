@@ -1,0 +1,35 @@
+// The names of all keys in Redis, in this one place. docs/redis-keys.md tells what each holds.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace luot::keys {
+
+/// Version of the keys below, held in luot:format.
+inline constexpr unsigned format = 1;
+inline constexpr std::string_view format_key = "luot:format";
+inline constexpr std::string_view salts_key = "luot:salts";
+
+/// Keys of a partition, which share its hash tag: a cluster keeps them on one node.
+[[nodiscard]] std::string hits(unsigned partition);
+[[nodiscard]] std::string rejected(unsigned partition);
+[[nodiscard]] std::string producers(unsigned partition);
+[[nodiscard]] std::string lease(unsigned partition);
+[[nodiscard]] std::string id_sets(unsigned partition);
+[[nodiscard]] std::string id_set(unsigned partition, std::int64_t ten_minutes);
+
+/// Keys of a site; the partition follows from its id.
+[[nodiscard]] std::string totals(std::string_view site);
+[[nodiscard]] std::string pages(std::string_view site);
+[[nodiscard]] std::string baseline(std::string_view site);
+[[nodiscard]] std::string seen(std::string_view site);
+/// `date` is days since 1970-01-01 in the site's zone.
+[[nodiscard]] std::string day(std::string_view site, std::int32_t date);
+[[nodiscard]] std::string day_visitors(std::string_view site, std::int32_t date);
+/// The month in which that date lies.
+[[nodiscard]] std::string month(std::string_view site, std::int32_t date);
+
+}  // namespace luot::keys

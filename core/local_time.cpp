@@ -1,0 +1,99 @@
+#include "core/local_time.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <date/tz.h>
+
+namespace luot {
+
+namespace {
+
+using namespace std::chrono;
+
+date::sys_days as_days(std::int32_t days)
+{
+    return date::sys_days{date::days{days}};
+}
+
+date::year_month_day calendar(std::int32_t days)
+{
+    return date::year_month_day{as_days(days)};
+}
+
+}  // namespace
+
+struct local_zone::rule {
+    const date::time_zone* zone;
+    date::sys_info now{};
+};
+
+local_zone::local_zone(std::string_view name)
+    : rule_(std::make_unique<rule>(rule{date::locate_zone(std::string(name))}))
+{
+}
+
+local_zone::~local_zone() = default;
+local_zone::local_zone(local_zone&&) noexcept = default;
+local_zone& local_zone::operator=(local_zone&&) noexcept = default;
+
+std::int64_t local_zone::local_seconds(std::int64_t unix_ms) const
+{
+    const date::sys_seconds at{floor<seconds>(milliseconds{unix_ms})};
+    if (at < rule_->now.begin || at >= rule_->now.end)
+        rule_->now = rule_->zone->get_info(at);
+    return (at.time_since_epoch() + rule_->now.offset).count();
+}
+
+std::int32_t local_zone::date(std::int64_t unix_ms) const
+{
+    return static_cast<std::int32_t>(floor<date::days>(seconds{local_seconds(unix_ms)}).count());
+}
+
+std::int64_t local_zone::since_midnight_ms(std::int64_t unix_ms) const
+{
+    const seconds local{local_seconds(unix_ms)};
+    return (local - floor<date::days>(local)).count() * 1000 + (unix_ms % 1000 + 1000) % 1000;
+}
+
+std::int64_t local_zone::hour_start(std::int64_t unix_ms) const
+{
+    const seconds local{local_seconds(unix_ms)};
+    const auto unix_seconds = floor<seconds>(milliseconds{unix_ms});
+    return (unix_seconds - (local - floor<hours>(local))).count();
+}
+
+std::string date_text(std::int32_t days)
+{
+    const auto ymd = calendar(days);
+    return fmt::format("{:04}-{:02}-{:02}", int{ymd.year()}, unsigned{ymd.month()},
+                       unsigned{ymd.day()});
+}
+
+std::string utc_text(std::int64_t unix_ms)
+{
+    const auto at = floor<seconds>(milliseconds{unix_ms});
+    const auto days = floor<date::days>(at);
+    const auto time = at - days;
+    return fmt::format("{}T{:02}:{:02}:{:02}Z", date_text(static_cast<std::int32_t>(days.count())),
+                       time.count() / 3600, time.count() / 60 % 60, time.count() % 60);
+}
+
+std::int32_t monday_of(std::int32_t days) noexcept
+{
+    return days - static_cast<std::int32_t>((date::weekday{as_days(days)} - date::Monday).count());
+}
+
+std::int32_t month_begin(std::int32_t days, int months) noexcept
+{
+    const auto ymd = calendar(days);
+    const auto month = ymd.year() / ymd.month() + date::months{months};
+    return static_cast<std::int32_t>(date::sys_days{month / 1}.time_since_epoch().count());
+}
+
+unsigned month_of(std::int32_t days) noexcept
+{
+    return unsigned{calendar(days).month()};
+}
+
+}  // namespace luot

@@ -1,0 +1,402 @@
+#include "core/redis/client.hpp"
+
+#include "core/clock.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <hiredis/hiredis.h>
+
+#include <array>
+#include <deque>
+#include <random>
+
+namespace luot::redis {
+
+namespace asio = boost::asio;
+using asio::generic::stream_protocol;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+struct reader_release {
+    void operator()(redisReader* r) const noexcept { redisReaderFree(r); }
+};
+
+}  // namespace
+
+class client::impl : public std::enable_shared_from_this<client::impl> {
+public:
+    impl(asio::io_context& c, redis_address a, client_options o, metrics_registry& metrics)
+        : context(c),
+          address(std::move(a)),
+          options(std::move(o)),
+          socket(c),
+          pause(c),
+          writable(c),
+          round_trips(metrics.add_counter("luot_redis_round_trips_total",
+                                          "Pipelines answered by Redis.",
+                                          {{"connection", options.name}})),
+          errors(
+              metrics.add_counter("luot_redis_errors_total",
+                                  "Pipelines that Redis did not answer, or answers not understood.",
+                                  {{"connection", options.name}})),
+          connects(metrics.add_counter("luot_redis_connects_total", "Connections made to Redis.",
+                                       {{"connection", options.name}})),
+          failed_connects(metrics.add_counter("luot_redis_connect_failures_total",
+                                              "Attempts to connect to Redis that failed.",
+                                              {{"connection", options.name}}))
+    {
+        writable.expires_at(asio::steady_timer::time_point::max());
+    }
+
+    asio::awaitable<void> run();
+    asio::awaitable<error_code> connect();
+    asio::awaitable<error_code> introduce();
+    asio::awaitable<void> read_replies(std::uint64_t connection);
+    asio::awaitable<void> write_commands(std::uint64_t connection);
+    asio::awaitable<result<replies>> exec(const pipeline& commands);
+    void fail(error_code why);
+
+    struct waiter {
+        explicit waiter(asio::io_context& c) : done(c) {}
+        std::size_t wanted = 0;
+        replies got;
+        error_code error;
+        bool finished = false;
+        asio::steady_timer done;
+    };
+
+    asio::io_context& context;
+    const redis_address address;
+    const client_options options;
+    std::vector<const script*> scripts;
+    stream_protocol::socket socket;
+    asio::steady_timer pause, writable;
+    counter &round_trips, &errors, &connects, &failed_connects;
+
+    std::unique_ptr<redisReader, reader_release> reader;
+    std::deque<waiter*> waiting;
+    std::string outgoing;
+    std::array<char, 64 * 1024> buffer;
+    std::string trouble = "not connected yet";
+    std::uint64_t connection =
+        0;  ///< number of the connection, to tell an old coroutine from a new
+    bool ready = false;
+    bool opened = false;
+    bool scripts_missing = false;
+    bool stopping = false;
+    log::limiter limit{10};
+    std::mt19937 jitter{std::random_device{}()};
+};
+
+void client::impl::fail(error_code why)
+{
+    if (opened)
+        ++connection;
+    opened = ready = false;
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    outgoing.clear();
+    reader.reset();
+    for (auto* w : std::exchange(waiting, {})) {
+        w->error = why;
+        w->finished = true;
+        w->done.cancel();
+    }
+    writable.cancel();
+    pause.cancel();
+}
+
+asio::awaitable<error_code> client::impl::connect()
+{
+    asio::steady_timer deadline(context, options.connect_timeout);
+    // Owned by the handler too: it may be called after this coroutine has ended.
+    const auto expired = std::make_shared<bool>(false);
+    const auto self = shared_from_this();
+    deadline.async_wait([self, expired](boost::system::error_code e) {
+        if (!e) {
+            *expired = true;
+            boost::system::error_code ignored;
+            self->socket.close(ignored);
+        }
+    });
+    boost::system::error_code error;
+    if (!address.socket_path.empty()) {
+        const stream_protocol::endpoint endpoint{
+            asio::local::stream_protocol::endpoint(address.socket_path)};
+        std::tie(error) = co_await socket.async_connect(endpoint, as_result);
+    } else {
+        asio::ip::tcp::resolver resolver(context);
+        auto [resolve_error, found] =
+            co_await resolver.async_resolve(address.host, std::to_string(address.port), as_result);
+        error = resolve_error;
+        for (const auto& entry : found) {
+            if (*expired)
+                break;
+            boost::system::error_code ignored;
+            socket.close(ignored);
+            std::tie(error) = co_await socket.async_connect(
+                stream_protocol::endpoint(entry.endpoint()), as_result);
+            if (!error) {
+                socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+                break;
+            }
+        }
+    }
+    deadline.cancel();
+    if (*expired)
+        co_return asio::error::timed_out;
+    co_return error;
+}
+
+asio::awaitable<error_code> client::impl::introduce()
+{
+    pipeline hello;
+    if (!address.password.empty() && !address.user.empty())
+        hello.add("AUTH", address.user, address.password);
+    else if (!address.password.empty())
+        hello.add("AUTH", address.password);
+    if (address.database != 0)
+        hello.add("SELECT", address.database);
+    hello.add("CLIENT", std::string_view("SETNAME"), options.name);
+    for (const auto* s : scripts)
+        hello.add("SCRIPT", std::string_view("LOAD"), s->source());
+    auto answered = co_await exec(hello);
+    if (!answered)
+        co_return answered.error();
+    if (const auto error = answered->first_error(); !error.is_null()) {
+        trouble = std::string(error.text());
+        co_return errc::redis_error;
+    }
+    scripts_missing = false;
+    co_return error_code{};
+}
+
+asio::awaitable<void> client::impl::run()
+{
+    const auto self = shared_from_this();
+    std::chrono::milliseconds wait{0};
+    while (!stopping) {
+        auto error = co_await connect();
+        if (!error && !stopping) {
+            opened = true;
+            reader.reset(redisReaderCreate());
+            const auto mine = ++connection;
+            asio::co_spawn(context, read_replies(mine), asio::detached);
+            asio::co_spawn(context, write_commands(mine), asio::detached);
+            trouble.clear();
+            error = co_await introduce();
+            if (!error && mine == connection && !stopping) {
+                connects.add();
+                ready = true;
+                wait = std::chrono::milliseconds{0};
+                if (!options.quiet)
+                    log::info("redis_connected", {{"connection", options.name}});
+                pause.expires_at(asio::steady_timer::time_point::max());
+                co_await pause.async_wait(as_result);  // until fail()
+                trouble = "the connection was lost";
+                continue;
+            }
+        }
+        if (stopping)
+            break;
+        failed_connects.add();
+        if (trouble.empty() || !opened)
+            trouble = error.message();
+        const auto reason = trouble;
+        fail(errc::redis_away);
+        if (!options.quiet && limit.pass())
+            log::warn(
+                "redis_away",
+                {{"connection", options.name}, {"why", reason}, {"held_back", limit.held_back()}});
+        wait = std::min(options.longest_pause, std::max(wait * 2, std::chrono::milliseconds(50)));
+        pause.expires_after(wait / 2 + std::chrono::milliseconds(
+                                           jitter() % static_cast<unsigned>(wait.count() / 2 + 1)));
+        co_await pause.async_wait(as_result);
+    }
+    fail(errc::stopping);
+}
+
+asio::awaitable<void> client::impl::read_replies(std::uint64_t mine)
+{
+    const auto self = shared_from_this();
+    while (mine == connection) {
+        const auto [error, size] = co_await socket.async_read_some(asio::buffer(buffer), as_result);
+        if (mine != connection)
+            co_return;
+        if (error) {
+            errors.add();
+            fail(errc::redis_away);
+            co_return;
+        }
+        if (redisReaderFeed(reader.get(), buffer.data(), size) != REDIS_OK) {
+            errors.add();
+            fail(errc::redis_protocol);
+            co_return;
+        }
+        for (;;) {
+            void* parsed = nullptr;
+            if (redisReaderGetReply(reader.get(), &parsed) != REDIS_OK) {
+                errors.add();
+                fail(errc::redis_protocol);
+                co_return;
+            }
+            if (!parsed)
+                break;
+            auto* reply = static_cast<redisReply*>(parsed);
+            if (waiting.empty()) {  // an answer to nothing: out of step
+                freeReplyObject(reply);
+                errors.add();
+                fail(errc::redis_protocol);
+                co_return;
+            }
+            auto* w = waiting.front();
+            if (reply_view(reply).is_error("NOSCRIPT"))
+                scripts_missing = true;
+            w->got.add(reply);
+            if (w->got.size() == w->wanted) {
+                waiting.pop_front();
+                w->finished = true;
+                w->done.cancel();
+            }
+        }
+    }
+}
+
+asio::awaitable<void> client::impl::write_commands(std::uint64_t mine)
+{
+    const auto self = shared_from_this();
+    std::string sending;
+    while (mine == connection) {
+        if (outgoing.empty()) {
+            writable.expires_at(asio::steady_timer::time_point::max());
+            co_await writable.async_wait(as_result);
+            continue;
+        }
+        sending.clear();
+        sending.swap(outgoing);
+        const auto [error, sent] =
+            co_await asio::async_write(socket, asio::buffer(sending), as_result);
+        if (mine != connection)
+            co_return;
+        if (error) {
+            errors.add();
+            fail(errc::redis_away);
+        }
+    }
+}
+
+asio::awaitable<result<replies>> client::impl::exec(const pipeline& commands)
+{
+    if (stopping)
+        co_return make_error_code(errc::stopping);
+    if (!opened)
+        co_return make_error_code(errc::redis_away);
+    if (commands.size() == 0)
+        co_return replies{};
+    const auto self = shared_from_this();
+    std::size_t ahead = 0;
+    if (scripts_missing) {
+        scripts_missing = false;
+        pipeline load;
+        for (const auto* s : scripts)
+            load.add("SCRIPT", std::string_view("LOAD"), s->source());
+        outgoing += load.bytes();
+        ahead = load.size();
+    }
+    waiter w{context};
+    w.wanted = commands.size();
+    waiter loading{context};
+    if (ahead > 0) {
+        loading.wanted = ahead;
+        waiting.push_back(&loading);
+    }
+    waiting.push_back(&w);
+    outgoing += commands.bytes();
+    writable.cancel();
+    w.done.expires_after(options.command_timeout);
+    co_await w.done.async_wait(as_result);
+    if (!w.finished) {
+        errors.add();
+        fail(errc::redis_away);
+    }
+    if (w.error)
+        co_return w.error;
+    round_trips.add();
+    co_return std::move(w.got);
+}
+
+client::client(asio::io_context& context, redis_address address, client_options options,
+               metrics_registry& metrics)
+    : impl_(std::make_shared<impl>(context, std::move(address), std::move(options), metrics))
+{
+}
+
+client::~client()
+{
+    stop();
+}
+
+void client::use_scripts(std::vector<const script*> scripts)
+{
+    impl_->scripts = std::move(scripts);
+}
+
+void client::start()
+{
+    asio::co_spawn(impl_->context, impl_->run(), asio::detached);
+}
+
+void client::stop()
+{
+    if (std::exchange(impl_->stopping, true))
+        return;
+    impl_->fail(errc::stopping);
+}
+
+bool client::is_connected() const noexcept
+{
+    return impl_->ready;
+}
+
+std::string client::trouble() const
+{
+    return impl_->ready ? std::string{} : impl_->trouble;
+}
+
+asio::awaitable<bool> client::wait_connected(std::chrono::milliseconds most)
+{
+    const auto self = impl_;
+    const auto until = steady_ms() + most.count();
+    while (!self->ready && !self->stopping) {
+        const auto left = until - steady_ms();
+        if (left <= 0)
+            break;
+        asio::steady_timer again(self->context,
+                                 std::chrono::milliseconds(std::min<std::int64_t>(left, 10)));
+        co_await again.async_wait(as_result);
+    }
+    co_return self->ready;
+}
+
+asio::awaitable<result<replies>> client::exec(const pipeline& commands)
+{
+    const auto self = impl_;
+    if (!self->ready && !self->stopping)
+        co_return make_error_code(errc::redis_away);
+    co_return co_await self->exec(commands);
+}
+
+}  // namespace luot::redis
