@@ -1,0 +1,65 @@
+#include "collector/identify.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <sodium.h>
+
+namespace luot::collector {
+
+namespace {
+
+constexpr std::int64_t half_hour_ms = 30 * 60 * 1000;
+constexpr std::size_t most_keys = 8;
+
+/// SipHash-2-4; 0 is kept for "none".
+std::uint64_t keyed_hash(const salt_chain::key& key, std::string_view bytes)
+{
+    static_assert(crypto_shorthash_KEYBYTES == std::tuple_size_v<salt_chain::key>);
+    static_assert(crypto_shorthash_BYTES == sizeof(std::uint64_t));
+    std::uint64_t value = 0;
+    crypto_shorthash(reinterpret_cast<unsigned char*>(&value),
+                     reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                     key.data());
+    return value == 0 ? 1 : value;
+}
+
+}  // namespace
+
+const salt_chain::key& identifier::key_of(std::int32_t date)
+{
+    const auto known = std::find_if(keys_.begin(), keys_.end(),
+                                    [date](const dated_key& k) { return k.date == date; });
+    if (known != keys_.end())
+        return known->key;
+    if (keys_.size() >= most_keys)
+        keys_.clear();
+    return keys_.emplace_back(dated_key{date, salts_.visitor_key(date)}).key;
+}
+
+void identifier::identify(hit& h, const local_zone& zone, const http::ip_address& client)
+{
+    thread_local std::string who;
+    who.assign(h.site);
+    who += '\0';
+    const auto address = http::client_key(client);
+    who.append(reinterpret_cast<const char*>(address.data()), address.size());
+    who.append(h.user_agent);
+
+    h.local_date = zone.date(h.time_ms);
+    h.visitor = keyed_hash(key_of(h.local_date), who);
+    h.visitor_before = zone.since_midnight_ms(h.time_ms) < half_hour_ms
+                           ? keyed_hash(key_of(h.local_date - 1), who)
+                           : 0;
+    sodium_memzero(who.data(), who.size());
+}
+
+std::uint64_t identifier::hash_id(std::string_view site, std::string_view id) const
+{
+    thread_local std::string what;
+    what.assign(site);
+    what += '\0';
+    what.append(id);
+    return keyed_hash(id_key_, what);
+}
+
+}  // namespace luot::collector

@@ -1,0 +1,42 @@
+// Who the visitor is, as far as counting needs it: a number that says "the same one today" and
+// nothing else. The client's address goes in here and goes no further.
+
+#pragma once
+
+#include "collector/salts.hpp"
+#include "core/hit.hpp"
+#include "core/http/address.hpp"
+#include "core/local_time.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace luot::collector {
+
+/// Makes the ids of one worker thread; keeps the keys of the last days at hand.
+class identifier {
+public:
+    /// `salts` must outlive it.
+    explicit identifier(const salt_chain& salts) : salts_(salts), id_key_(salts.id_key()) {}
+
+    /// Sets local_date, visitor and, in the first half hour of a day, visitor_before from the hit's
+    /// time, site and user_agent and the client's address (IPv6: its /64).
+    void identify(hit& h, const local_zone& zone, const http::ip_address& client);
+
+    /// The keyed hash of a client's id for a hit; never 0.
+    [[nodiscard]] std::uint64_t hash_id(std::string_view site, std::string_view id) const;
+
+private:
+    struct dated_key {
+        std::int32_t date;
+        salt_chain::key key;
+    };
+    [[nodiscard]] const salt_chain::key& key_of(std::int32_t date);
+
+    const salt_chain& salts_;
+    salt_chain::key id_key_;
+    std::vector<dated_key> keys_;
+};
+
+}  // namespace luot::collector

@@ -1,0 +1,305 @@
+#include "collector/intake.hpp"
+
+#include "core/bytes.hpp"
+#include "core/clock.hpp"
+#include "core/http/server.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+#include "core/token.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/string_view.hpp>
+
+#include <array>
+
+namespace luot::embedded {
+extern const std::string_view luot_js, luot_js_gz;
+}
+
+namespace luot::collector {
+
+namespace {
+
+constexpr std::size_t max_user_agent_bytes = 1000;
+
+// The transparent GIF89a of one pixel, 43 bytes, as nginx and everybody else serves it.
+constexpr std::string_view pixel{
+    "GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x01\x00\x2c"
+    "\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x4c\x01\x00\x3b",
+    43};
+
+constexpr std::string_view cors_lines =
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
+constexpr std::string_view hit_lines =
+    "Cache-Control: no-store\r\n"
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n"
+    "Cross-Origin-Resource-Policy: cross-origin\r\n";
+constexpr std::string_view gif_type = "image/gif";
+constexpr std::string_view json_type = "application/json";
+
+}  // namespace
+
+struct intake::counters {
+    explicit counters(metrics_registry& m)
+        : received(m.add_counter("luot_hits_received_total", "Hits received.")),
+          accepted(m.add_counter("luot_hits_accepted_total",
+                                 "Hits acknowledged: they are in the spool.")),
+          turns(m.add_counter("luot_spool_turns_total", "Writes to the spool, each of one turn.")),
+          failed_turns(m.add_counter("luot_spool_failed_turns_total",
+                                     "Writes to the spool that failed; their hits were refused."))
+    {
+        for (std::size_t i = 1; i < refusal_texts.size(); ++i)
+            refused[i] = &m.add_counter("luot_hits_refused_total", "Hits not taken, by reason.",
+                                        {{"reason", std::string(refusal_texts[i].reason)}});
+    }
+
+    counter &received, &accepted, &turns, &failed_turns;
+    std::array<counter*, refusal_texts.size()> refused{};
+    log::limiter full_limit{10};
+};
+
+intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c,
+               spool::writer& log, const salt_chain& salts, std::function<void()> committed,
+               metrics_registry& metrics)
+    : context_(context),
+      log_(log),
+      identifier_(salts),
+      committed_(std::move(committed)),
+      counters_(std::make_unique<counters>(metrics))
+{
+    use(std::move(c));
+}
+
+intake::~intake() = default;
+
+void intake::use(std::shared_ptr<const config> c)
+{
+    sites_.clear();
+    for (const auto& s : c->sites)
+        sites_.emplace(s.id, site{&s, local_zone(s.timezone), partition_of(s.id)});
+    config_ = std::move(c);
+}
+
+void intake::add_routes(http::router& routes)
+{
+    using http::method;
+    using http::quick_handler;
+    routes.add(method::get, "/hit.gif",
+               quick_handler([this](http::exchange& e) { handle(e, true); }));
+    routes.add(method::post, "/hit",
+               quick_handler([this](http::exchange& e) { handle(e, false); }));
+    routes.add(method::get, "/luot.js",
+               quick_handler([this](http::exchange& e) { serve_script(e); }));
+}
+
+void intake::count_too_large(std::string_view path)
+{
+    if (path != "/hit" && path != "/hit.gif")
+        return;
+    counters_->received.add();
+    counters_->refused[static_cast<std::size_t>(refusal::too_large)]->add();
+}
+
+void intake::handle(http::exchange& e, bool is_pixel)
+{
+    counters_->received.add();
+    site* at = nullptr;
+    const auto why = take(e.in(), is_pixel, at);
+    if (why != refusal::none) {
+        refuse(e, why, is_pixel);
+        return;
+    }
+    owed answer{e.defer(), at->partition, log_.append(at->partition, record_), is_pixel, false, 0,
+                0};
+    if (!is_pixel) {
+        answer.with_path = true;
+        answer.path_begin = turn_paths_.size();
+        answer.path_size = path_.size();
+        turn_paths_ += path_;
+    }
+    turn_.push_back(std::move(answer));
+    if (!turn_is_posted_) {
+        // Runs behind all handlers that are ready now: one write for all of their hits.
+        turn_is_posted_ = true;
+        boost::asio::post(context_, [this] { end_turn(); });
+    }
+}
+
+/// Puts the hit into record_, or says why not.
+refusal intake::take(const http::request& r, bool is_pixel, site*& at)
+{
+    if (is_pixel ? parse_query(r.query, fields_) : parse_body(r.body, fields_))
+        return refusal::bad_request;
+    if (fields_.site.empty())
+        return refusal::bad_request;
+    const auto found = sites_.find(fields_.site);
+    if (found == sites_.end())
+        return refusal::unknown_site;
+    at = &found->second;
+    const auto& settings = *at->settings;
+    if (const auto why = admit(r, settings); why != refusal::none)
+        return why;
+    if (const auto why = find_page(r, *at); why != refusal::none)
+        return why;
+
+    hit h;
+    h.time_ms = unix_ms();
+    h.site = fields_.site;
+    h.path = path_;
+    h.title = fields_.title;
+    h.section = fields_.section;
+    h.event = fields_.event;
+    normalise_referrer(fields_.referrer, settings, referrer_);
+    h.referrer = referrer_;
+    h.user_agent = r.user_agent.substr(0, max_user_agent_bytes);
+    h.language = fields_.language;
+    h.width = fields_.width;
+    h.bot_hint = fields_.bot_hint;
+    h.source = campaign_.source;
+    h.medium = campaign_.medium;
+    h.campaign = campaign_.name;
+    h.term = campaign_.term;
+    h.content = campaign_.content;
+    identifier_.identify(
+        h, at->zone,
+        http::client_address(r.peer, r.forwarded_for, config_->collector.trusted_proxies));
+    if (!fields_.id.empty())
+        h.id = identifier_.hash_id(fields_.site, fields_.id);
+    record_.clear();
+    encode(h, record_);
+    return refusal::none;
+}
+
+refusal intake::find_page(const http::request& r, const site& at)
+{
+    std::string_view page = fields_.page;
+    if (page.empty())
+        page = fields_.location;
+    bool is_whole = true;
+    if (page.empty()) {
+        // Browsers cut the Referer of foreign origins down to the origin: that is not the home
+        // page, it is not known.
+        if (!host_of_url(r.referer, &is_whole).empty() && is_whole)
+            page = r.referer;
+    }
+    path_.clear();
+    campaign_.clear();
+    if (page.empty())
+        return fields_.event.empty() ? refusal::bad_request : refusal::none;
+    const auto own_host = at.settings->path_host
+                              ? host_of_url(r.origin.empty() ? r.referer : r.origin)
+                              : std::string{};
+    auto error = normalise_page(page, *at.settings, own_host, path_, &campaign_);
+    // A canonical link may name a host that is none of the site's; the page itself is then meant.
+    if (error == errc::foreign_host && !fields_.location.empty())
+        error = normalise_page(fields_.location, *at.settings, own_host, path_, &campaign_);
+    if (error == errc::foreign_host)
+        return refusal::host_not_allowed;
+    if (!error && !fields_.location.empty() && campaign_.empty()) {
+        // Campaign fields stand in the page's own address, not in its canonical one.
+        static thread_local std::string unused;
+        (void)normalise_page(fields_.location, *at.settings, own_host, unused, &campaign_);
+    }
+    return error ? refusal::bad_request : refusal::none;
+}
+
+void intake::refuse(http::exchange& e, refusal why, bool is_pixel)
+{
+    counters_->refused[static_cast<std::size_t>(why)]->add();
+    const auto& text = text_of(why);
+    http::response answer;
+    answer.status = text.status;
+    answer.headers.append(hit_lines).append("Luot-Refused: ").append(text.reason).append("\r\n");
+    if (is_pixel) {
+        answer.content_type = gif_type;
+        answer.body = pixel;
+    } else {
+        answer.content_type = json_type;
+        answer.body.append(R"({"accepted":false,"reason":")").append(text.reason).append("\"}");
+    }
+    e.respond(answer);
+}
+
+void intake::end_turn()
+{
+    turn_is_posted_ = false;
+    const auto error = log_.commit();
+    counters_->turns.add();
+    if (error) {
+        counters_->failed_turns.add();
+        counters_->refused[static_cast<std::size_t>(refusal::spool_full)]->add(turn_.size());
+        if (counters_->full_limit.pass())
+            log::error("spool_refuses",
+                       {{"why", error.message()},
+                        {"hits", turn_.size()},
+                        {"held_back", counters_->full_limit.held_back()},
+                        {"what",
+                         "hits are answered 503 until there is room: see spool.max_bytes, the "
+                         "disk, and whether Redis is away"}});
+    } else {
+        counters_->accepted.add(turn_.size());
+    }
+    for (const auto& answer : turn_) {
+        answer_.clear();
+        give(answer, !error, answer_);
+        answer.to->answer(answer_);
+    }
+    turn_.clear();
+    turn_paths_.clear();
+    if (!error)
+        committed_();
+}
+
+void intake::give(const owed& answer, bool accepted, std::string& bytes) const
+{
+    thread_local http::response out;
+    out.status = !accepted ? 503 : answer.is_pixel ? 200 : 202;
+    out.content_type = answer.is_pixel ? gif_type : json_type;
+    out.headers.assign(hit_lines);
+    std::string token;
+    if (accepted) {
+        append(token, hit_token{log_.producer(), answer.partition, answer.offset});
+        out.headers.append("Luot-Token: ").append(token).append("\r\n");
+    } else {
+        out.headers.append("Luot-Refused: spool_full\r\nRetry-After: 2\r\n");
+    }
+    out.body.clear();
+    if (answer.is_pixel) {
+        out.body = pixel;
+    } else if (!accepted) {
+        out.body = R"({"accepted":false,"reason":"spool_full"})";
+    } else {
+        const auto path = std::string_view(turn_paths_).substr(answer.path_begin, answer.path_size);
+        out.body.append(R"({"accepted":true,"token":")").append(token).append("\",\"path\":");
+        out.body += boost::json::serialize(boost::json::string_view(path.data(), path.size()));
+        out.body += '}';
+    }
+    http::write_response(bytes, out, answer.to->date(), answer.to->keeps_alive(), true);
+}
+
+void intake::serve_script(http::exchange& e) const
+{
+    static const std::string etag = '"' + to_hex(checksum(embedded::luot_js)) + '"';
+    http::response answer;
+    answer.headers.append(cors_lines)
+        .append("Cross-Origin-Resource-Policy: cross-origin\r\n")
+        .append("Cache-Control: public, max-age=86400\r\nVary: Accept-Encoding\r\nETag: ")
+        .append(etag)
+        .append("\r\n");
+    answer.content_type = "text/javascript; charset=utf-8";
+    if (e.in().if_none_match.find(etag) != std::string_view::npos) {
+        answer.status = 304;
+    } else if (e.in().accept_encoding.find("gzip") != std::string_view::npos) {
+        answer.headers += "Content-Encoding: gzip\r\n";
+        answer.body = embedded::luot_js_gz;
+    } else {
+        answer.body = embedded::luot_js;
+    }
+    e.respond(answer);
+}
+
+}  // namespace luot::collector

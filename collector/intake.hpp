@@ -1,0 +1,89 @@
+// Takes hits in: parse, admit, identify, spool, and the answer once the turn is on disk. One per
+// worker thread; README.md tells the way of a hit through this folder.
+
+#pragma once
+
+#include "collector/admit.hpp"
+#include "collector/identify.hpp"
+#include "collector/parse.hpp"
+#include "collector/salts.hpp"
+#include "collector/spool/writer.hpp"
+#include "core/config.hpp"
+#include "core/http/router.hpp"
+#include "core/path.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace luot {
+class counter;
+class metrics_registry;
+}  // namespace luot
+
+namespace luot::collector {
+
+class intake {
+public:
+    /// `committed` is called after each turn that reached the disk (to wake the shipper).
+    /// `log` and `salts` must outlive it.
+    intake(boost::asio::io_context& context, std::shared_ptr<const config> c, spool::writer& log,
+           const salt_chain& salts, std::function<void()> committed, metrics_registry& metrics);
+    ~intake();
+
+    /// GET /hit.gif, POST /hit, GET /luot.js.
+    void add_routes(http::router& routes);
+
+    /// A request that was too large to be parsed.
+    void count_too_large(std::string_view path);
+
+    /// Works by another configuration from now on.
+    void use(std::shared_ptr<const config> c);
+
+private:
+    struct site {
+        const site_config* settings;
+        local_zone zone;
+        unsigned partition;
+    };
+    struct owed {
+        std::shared_ptr<http::connection> to;
+        unsigned partition;
+        std::uint64_t offset;
+        bool is_pixel;
+        bool with_path;
+        std::size_t path_begin, path_size;  ///< in turn_paths_
+    };
+    struct counters;
+
+    void handle(http::exchange& e, bool is_pixel);
+    [[nodiscard]] refusal take(const http::request& r, bool is_pixel, site*& at);
+    [[nodiscard]] refusal find_page(const http::request& r, const site& at);
+    void refuse(http::exchange& e, refusal why, bool is_pixel);
+    void end_turn();
+    void give(const owed& answer, bool accepted, std::string& bytes) const;
+    void serve_script(http::exchange& e) const;
+
+    boost::asio::io_context& context_;
+    std::shared_ptr<const config> config_;
+    std::unordered_map<std::string, site> sites_;
+    spool::writer& log_;
+    identifier identifier_;
+    std::function<void()> committed_;
+    std::unique_ptr<counters> counters_;
+
+    hit_fields fields_;
+    std::string path_, referrer_, record_;
+    campaign campaign_;
+    std::vector<owed> turn_;
+    std::string turn_paths_, answer_;
+    bool turn_is_posted_ = false;
+};
+
+}  // namespace luot::collector

@@ -1,0 +1,340 @@
+#include "collector/parse.hpp"
+
+#include "core/utf8.hpp"
+
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parser.hpp>
+#include <boost/json/value.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace luot::collector {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t max_json_depth = 32;
+constexpr std::uint32_t max_number = 99'999;
+constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
+
+enum class kind {
+    token,     // [A-Za-z0-9_-]; too long or malformed: refused
+    address,   // UTF-8; too long or malformed: refused. Its control bytes are core/path's business
+    referrer,  // a hint: cut, control bytes dropped
+    text,      // for people: cut, broken UTF-8 replaced, control characters are spaces
+    language,  // printable ASCII, all else dropped, cut
+    number,    // up to 5 digits, else 0
+};
+
+struct field {
+    std::string_view name;
+    kind is;
+    std::size_t max_bytes;
+    std::string hit_fields::*text;
+    std::uint32_t hit_fields::*number;
+};
+
+constexpr std::array<field, 11> fields{{
+    {"s", kind::token, 32, &hit_fields::site, nullptr},
+    {"p", kind::address, 2000, &hit_fields::page, nullptr},
+    {"u", kind::address, 2000, &hit_fields::location, nullptr},
+    {"id", kind::token, 64, &hit_fields::id, nullptr},
+    {"r", kind::referrer, 2000, &hit_fields::referrer, nullptr},
+    {"t", kind::text, 500, &hit_fields::title, nullptr},
+    {"c", kind::text, 100, &hit_fields::section, nullptr},
+    {"n", kind::text, 100, &hit_fields::event, nullptr},
+    {"l", kind::language, 35, &hit_fields::language, nullptr},
+    {"w", kind::number, 5, nullptr, &hit_fields::width},
+    {"b", kind::number, 5, nullptr, &hit_fields::bot_hint},
+}};
+
+const field* find_field(std::string_view name)
+{
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [name](const auto& f) { return f.name == name; });
+    return found == fields.end() ? nullptr : &*found;
+}
+
+bool is_control(char c)
+{
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+bool is_token(std::string_view text)
+{
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-';
+    });
+}
+
+/// A text that can be shown and logged. Whole characters only, up to `max_bytes`.
+void store_text(std::string_view value, std::size_t max_bytes, std::string& out)
+{
+    out.clear();
+    while (!value.empty()) {
+        const std::size_t bytes = utf8::sequence_bytes(value);
+        std::string_view shown = value.substr(0, bytes);
+        if (bytes == 0)
+            shown = replacement;
+        else if (is_control(shown[0]) || (shown[0] == '\xC2' && shown[1] < '\xA0'))
+            shown = " ";
+        if (out.size() + shown.size() > max_bytes)
+            break;
+        out += shown;
+        value.remove_prefix(std::max<std::size_t>(bytes, 1));
+    }
+}
+
+std::uint32_t to_number(std::string_view digits)
+{
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+    return whole && digits.size() <= 5 ? value : 0;
+}
+
+/// Puts a decoded value where it belongs. False when the hit must be refused for it.
+bool store(const field& f, std::string_view value, hit_fields& out)
+{
+    switch (f.is) {
+        case kind::token:
+            if (value.size() > f.max_bytes || !is_token(value))
+                return false;
+            out.*f.text = value;
+            return true;
+        case kind::address:
+            if (value.size() > f.max_bytes || !utf8::valid(value))
+                return false;
+            out.*f.text = value;
+            return true;
+        case kind::referrer:
+            out.*f.text = value;
+            std::erase_if(out.*f.text, is_control);
+            (out.*f.text).resize(utf8::cut(out.*f.text, f.max_bytes).size());
+            return true;
+        case kind::text:
+            store_text(value, f.max_bytes, out.*f.text);
+            return true;
+        case kind::language:
+            out.*f.text = value;
+            std::erase_if(out.*f.text, [](char c) { return c <= 0x20 || c >= 0x7F; });
+            (out.*f.text).resize(std::min((out.*f.text).size(), f.max_bytes));
+            return true;
+        case kind::number:
+            out.*f.number = to_number(value);
+            return true;
+    }
+    return false;
+}
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/// Decodes a value of a form. Answers whether no escape was broken; a broken one stays as it is.
+bool decode(std::string_view in, std::string& out)
+{
+    out.clear();
+    bool whole = true;
+    for (std::size_t i = 0; i < in.size(); ++i) {
+        if (in[i] == '%') {
+            const int high = i + 2 < in.size() ? hex_value(in[i + 1]) : -1;
+            const int low = i + 2 < in.size() ? hex_value(in[i + 2]) : -1;
+            if (high >= 0 && low >= 0) {
+                out += static_cast<char>(high * 16 + low);
+                i += 2;
+                continue;
+            }
+            whole = false;
+        }
+        out += in[i] == '+' ? ' ' : in[i];
+    }
+    return whole;
+}
+
+/// Whether all keys and texts are UTF-8. As deep as the parser lets through.
+bool all_utf8(const json::value& v)
+{
+    if (const auto* text = v.if_string())
+        return utf8::valid({text->data(), text->size()});
+    if (const auto* list = v.if_array())
+        return std::all_of(list->begin(), list->end(), all_utf8);
+    if (const auto* object = v.if_object())
+        return std::all_of(object->begin(), object->end(), [](const auto& member) {
+            return utf8::valid({member.key().data(), member.key().size()}) &&
+                   all_utf8(member.value());
+        });
+    return true;
+}
+
+bool store_number(const field& f, double value, hit_fields& out)
+{
+    out.*f.number = value >= 0 && value < max_number + 1 ? static_cast<std::uint32_t>(value) : 0;
+    return true;
+}
+
+template <class Number>
+bool store_as_text(const field& f, Number value, hit_fields& out)
+{
+    char digits[32];
+    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+    return error == std::errc{} && store(f, {digits, static_cast<std::size_t>(end - digits)}, out);
+}
+
+bool store_json(const field& f, const json::value& v, hit_fields& out)
+{
+    const bool number = f.is == kind::number;
+    switch (v.kind()) {
+        case json::kind::null:
+            return true;
+        case json::kind::string:
+            return store(f, {v.get_string().data(), v.get_string().size()}, out);
+        case json::kind::int64:
+            return number ? store_number(f, static_cast<double>(v.get_int64()), out)
+                          : store_as_text(f, v.get_int64(), out);
+        case json::kind::uint64:
+            return number ? store_number(f, static_cast<double>(v.get_uint64()), out)
+                          : store_as_text(f, v.get_uint64(), out);
+        case json::kind::double_:
+            return number ? store_number(f, v.get_double(), out)
+                          : store_as_text(f, v.get_double(), out);
+        default:
+            return false;
+    }
+}
+
+bool is_surrogate(std::string_view escape, char first, char last)
+{
+    return escape.size() >= 6 && escape[0] == '\\' && escape[1] == 'u' &&
+           (escape[2] == 'd' || escape[2] == 'D') && hex_value(escape[3]) >= hex_value(first) &&
+           hex_value(escape[3]) <= hex_value(last);
+}
+
+/// A title that a script cut within an emoji ends with half a surrogate pair, and JSON.stringify
+/// writes it as it is. Boost.JSON refuses the whole body then: this puts \uFFFD in its place.
+/// Answers whether there was any.
+bool replace_lone_surrogates(std::string& body)
+{
+    bool replaced = false;
+    for (std::size_t i = 0; i + 1 < body.size(); ++i) {
+        if (body[i] != '\\')
+            continue;
+        const std::string_view rest = std::string_view(body).substr(i);
+        if (is_surrogate(rest, '8', 'B') && is_surrogate(rest.substr(6), 'C', 'F')) {
+            i += 11;
+        } else if (is_surrogate(rest, '8', 'F')) {
+            body.replace(i + 2, 4, "FFFD");
+            replaced = true;
+            i += 5;
+        } else {
+            ++i;
+        }
+    }
+    return replaced;
+}
+
+error_code parse_json(std::string_view body, bool mended, hit_fields& out)
+{
+    // What a usual body needs; a larger one spills over to the heap.
+    struct memory {
+        alignas(std::max_align_t) unsigned char values[16 * 1024];
+        unsigned char stack[4 * 1024];
+    };
+    thread_local memory memory;
+
+    json::parse_options options;
+    options.max_depth = max_json_depth;
+    options.allow_invalid_utf8 = true;  // titles may be broken: checked below
+    json::monotonic_resource resource(memory.values, sizeof memory.values);
+    json::parser parser({}, options, memory.stack, sizeof memory.stack);
+    parser.reset(&resource);
+    boost::system::error_code error;
+    parser.write(body.data(), body.size(), error);
+    if (error) {
+        if (mended)
+            return errc::bad_request;
+        std::string copy(body);
+        return replace_lone_surrogates(copy) ? parse_json(copy, true, out) : errc::bad_request;
+    }
+    const json::value v = parser.release();
+    const json::object* object = v.if_object();
+    if (object == nullptr)
+        return errc::bad_request;
+    const bool clean = utf8::valid(body);
+    for (const auto& member : *object) {
+        const field* f = find_field({member.key().data(), member.key().size()});
+        const bool shown = f != nullptr && f->is == kind::text;
+        if (!clean && !shown &&
+            !(utf8::valid({member.key().data(), member.key().size()}) && all_utf8(member.value())))
+            return errc::bad_request;
+        if (f == nullptr)
+            continue;
+        if (!store_json(*f, member.value(), out))
+            return errc::bad_request;
+        const bool strict = f->is == kind::address || f->is == kind::token;
+        if (mended && strict && (out.*f->text).find(replacement) != std::string::npos)
+            return errc::bad_request;
+    }
+    return {};
+}
+
+}  // namespace
+
+void hit_fields::clear() noexcept
+{
+    for (const field& f : fields) {
+        if (f.text != nullptr)
+            (this->*f.text).clear();
+        else
+            this->*f.number = 0;
+    }
+}
+
+error_code parse_query(std::string_view query, hit_fields& out)
+{
+    thread_local std::string decoded;
+    std::array<bool, fields.size()> seen{};
+    out.clear();
+    while (!query.empty()) {
+        const std::size_t size = std::min(query.find('&'), query.size());
+        const std::string_view pair = query.substr(0, size);
+        query.remove_prefix(std::min(size + 1, query.size()));
+
+        const std::size_t equals = std::min(pair.find('='), pair.size());
+        const field* f = find_field(pair.substr(0, equals));
+        if (f == nullptr || std::exchange(seen[static_cast<std::size_t>(f - fields.data())], true))
+            continue;
+        const bool whole = decode(pair.substr(std::min(equals + 1, pair.size())), decoded);
+        const bool strict = f->is == kind::address || f->is == kind::token;
+        if ((strict && !whole) || !store(*f, decoded, out))
+            return errc::bad_request;
+    }
+    return {};
+}
+
+error_code parse_body(std::string_view body, hit_fields& out)
+{
+    const std::size_t first = body.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || body[first] != '{')
+        return parse_query(body, out);
+    out.clear();
+    try {
+        return parse_json(body, false, out);
+    } catch (const std::exception&) {  // no memory: one hit is refused, the process lives
+        return errc::bad_request;
+    }
+}
+
+}  // namespace luot::collector

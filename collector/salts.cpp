@@ -1,0 +1,132 @@
+#include "collector/salts.hpp"
+
+#include "core/file.hpp"
+#include "core/local_time.hpp"
+
+#include <cstdio>
+#include <sodium.h>
+#include <sstream>
+#include <stdexcept>
+#include <sys/stat.h>
+
+namespace luot::collector {
+
+namespace {
+
+constexpr std::int64_t day_ms = 86'400'000;
+
+/// The calendar runs from UTC-12 to UTC+14, and the first half hour of a day needs the day before.
+std::int32_t oldest_needed(std::int64_t now_ms)
+{
+    return static_cast<std::int32_t>((now_ms - 12 * 3'600'000LL) / day_ms) - 1;
+}
+
+template <std::size_t Size>
+std::string hex(const std::array<unsigned char, Size>& bytes)
+{
+    std::string text(2 * Size + 1, '\0');
+    sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
+    text.pop_back();
+    return text;
+}
+
+template <std::size_t Size>
+bool from_hex(const std::string& text, std::array<unsigned char, Size>& bytes)
+{
+    std::size_t got = 0;
+    return text.size() == 2 * Size &&
+           sodium_hex2bin(bytes.data(), Size, text.data(), text.size(), nullptr, &got, nullptr) ==
+               0 &&
+           got == Size;
+}
+
+/// H of a purpose, keyed by a link.
+template <std::size_t Size>
+std::array<unsigned char, Size> derived(std::string_view purpose, const salt_chain::link& from)
+{
+    std::array<unsigned char, Size> out;
+    crypto_generichash(out.data(), out.size(),
+                       reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(),
+                       from.data(), from.size());
+    return out;
+}
+
+}  // namespace
+
+salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
+    : file_name_(std::move(file_name))
+{
+    if (sodium_init() < 0)
+        throw std::runtime_error("libsodium does not start");
+    struct stat status {};
+    if (::stat(file_name_.c_str(), &status) != 0) {
+        oldest_ = oldest_needed(now_ms);
+        randombytes_buf(link_.data(), link_.size());
+        randombytes_buf(id_key_.data(), id_key_.size());
+        if (const auto error = save())
+            throw std::runtime_error("cannot write " + file_name_ + ": " + error.message());
+        return;
+    }
+    if ((status.st_mode & 077) != 0)
+        throw std::runtime_error(file_name_ + " can be read by others: chmod 600 " + file_name_);
+    const auto content = read_file(file_name_);
+    if (!content)
+        throw std::runtime_error("cannot read " + file_name_ + ": " + content.error().message());
+    std::istringstream in(*content);
+    std::string magic, version, ids_word, ids, day_word, salt;
+    in >> magic >> version >> ids_word >> ids >> day_word >> oldest_ >> salt;
+    if (magic != "luot-salts" || version != "1")
+        throw std::runtime_error(file_name_ + " was written by a newer luot: start that version");
+    if (!in || ids_word != "ids" || day_word != "day" || !from_hex(ids, id_key_) ||
+        !from_hex(salt, link_))
+        throw std::runtime_error(file_name_ +
+                                 " is damaged: restore it from another collector, or remove it to "
+                                 "begin a new chain (visitors of today count once more)");
+    if (const auto error = forget_old(now_ms))
+        throw std::runtime_error("cannot write " + file_name_ + ": " + error.message());
+}
+
+error_code salt_chain::save() const
+{
+    return replace_file(file_name_, "luot-salts 1\nids " + hex(id_key_) + "\nday " +
+                                        std::to_string(oldest_) + ' ' + hex(link_) + '\n');
+}
+
+salt_chain::link salt_chain::link_of(std::int32_t date) const
+{
+    const std::scoped_lock lock(mutex_);
+    auto at = link_;
+    for (auto day = oldest_; day < date; ++day)
+        at = derived<32>("luot next day", at);
+    return at;
+}
+
+salt_chain::key salt_chain::visitor_key(std::int32_t date) const
+{
+    return derived<16>("luot visitors " + std::to_string(date), link_of(date));
+}
+
+error_code salt_chain::forget_old(std::int64_t now_ms)
+{
+    const auto needed = oldest_needed(now_ms);
+    if (needed <= oldest())
+        return {};
+    const auto next = link_of(needed);
+    const std::scoped_lock lock(mutex_);
+    link_ = next;
+    oldest_ = needed;
+    return save();
+}
+
+std::string salt_chain::fingerprint(std::int32_t utc_date) const
+{
+    return hex(derived<16>("luot fingerprint", link_of(utc_date)));
+}
+
+std::int32_t salt_chain::oldest() const
+{
+    const std::scoped_lock lock(mutex_);
+    return oldest_;
+}
+
+}  // namespace luot::collector

@@ -1,0 +1,54 @@
+// The salts of visitor ids: a hash chain with one link a day, salt(day + 1) = H(salt(day)), on the
+// collectors' own disks and nowhere else. A link that is deleted cannot be worked out from later
+// ones; no Redis is needed at midnight.
+
+#pragma once
+
+#include "core/error.hpp"
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace luot::collector {
+
+/// Thread-safe.
+class salt_chain {
+public:
+    using link = std::array<unsigned char, 32>;
+    using key = std::array<unsigned char, 16>;  ///< of crypto_shorthash
+
+    /// Reads the chain's file (mode 0600), or begins a new chain with random bytes.
+    /// Throws std::runtime_error with a line for the operator (unreadable, damaged, readable by
+    /// others).
+    salt_chain(std::string file_name, std::int64_t now_ms);
+
+    /// The key for visitor ids of a local date (days since 1970-01-01). A date before the oldest
+    /// link that is kept (a clock set back) gets a key of its own from that link.
+    [[nodiscard]] key visitor_key(std::int32_t date) const;
+
+    /// The key for hashes of hits' ids: the same for the life of the chain.
+    [[nodiscard]] key id_key() const noexcept { return id_key_; }
+
+    /// Deletes the links that no time zone needs any more.
+    [[nodiscard]] error_code forget_old(std::int64_t now_ms);
+
+    /// What a collector shows of its chain: a hash from which no salt follows, per UTC day.
+    [[nodiscard]] std::string fingerprint(std::int32_t utc_date) const;
+
+    /// Days since 1970-01-01 of the oldest link.
+    [[nodiscard]] std::int32_t oldest() const;
+
+private:
+    [[nodiscard]] error_code save() const;
+    [[nodiscard]] link link_of(std::int32_t date) const;
+
+    const std::string file_name_;
+    mutable std::mutex mutex_;
+    std::int32_t oldest_ = 0;
+    link link_{};
+    key id_key_{};
+};
+
+}  // namespace luot::collector

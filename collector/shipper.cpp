@@ -1,0 +1,747 @@
+#include "collector/shipper.hpp"
+
+#include "core/bytes.hpp"
+#include "core/clock.hpp"
+#include "core/keys.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+#include <map>
+#include <sodium.h>
+
+namespace luot::embedded {
+extern const std::string_view ship_lua, ask_lua;
+}
+
+namespace luot::collector {
+
+namespace asio = boost::asio;
+using spool::log_reader;
+using spool::per_partition;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t round_bytes = 1 << 20;
+constexpr std::size_t log_bytes = 256 << 10;
+constexpr std::int64_t ask_every_ms = 1000;
+/// An idle log has shipped all hits that were taken so long ago: more than a turn ever lasts.
+constexpr std::int64_t idle_margin_ms = 5000;
+constexpr std::int64_t pace_ms = 10;  // between two rounds: hits that come meanwhile go together
+constexpr std::int64_t held_back_ms = 500;     // a partition that is full
+constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
+
+const redis::script& ship_script()
+{
+    static const redis::script s{embedded::ship_lua};
+    return s;
+}
+
+const redis::script& ask_script()
+{
+    static const redis::script s{embedded::ask_lua};
+    return s;
+}
+
+std::uint64_t random_bits(unsigned bits)
+{
+    std::uint64_t value = 0;
+    randombytes_buf(&value, sizeof value);
+    return value >> (64 - bits);
+}
+
+std::string text(const std::optional<std::uint64_t>& chain)
+{
+    return chain ? to_hex(*chain) : std::string{};
+}
+
+/// One log and what Redis says of it.
+struct shipped_log {
+    shipped_log(std::uint64_t producer, std::shared_ptr<spool::live_log> source)
+        : reader(producer, source != nullptr), live(std::move(source)), name(to_hex(producer))
+    {
+    }
+
+    log_reader reader;
+    std::shared_ptr<spool::live_log> live;  ///< null: of an earlier run
+    std::string name;
+    per_partition shipped{};
+    per_partition applied{};
+    bool known = false;    ///< shipped is what Redis said
+    bool forked = false;   ///< somebody else ships under this name: it is stopped
+    bool settled = false;  ///< an old log: partitions without hits are taken off Redis
+    std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
+};
+
+}  // namespace
+
+class shipper::impl : public std::enable_shared_from_this<shipper::impl> {
+public:
+    impl(asio::io_context& c, redis::client& r, shipper_options o, spool::disk_budget& b,
+         metrics_registry& m)
+        : context(c),
+          redis(r),
+          options(std::move(o)),
+          budget(b),
+          wake(c),
+          shipped_hits(m.add_counter("luot_shipped_hits_total",
+                                     "Hits added to the stream by this process, repeats of its own "
+                                     "after a lost answer or a fall-back of Redis included.")),
+          entries(m.add_counter("luot_shipped_entries_total", "Stream entries added.")),
+          failures(m.add_counter("luot_ship_failures_total",
+                                 "Entries that Redis refused or did not answer; they are kept and "
+                                 "shipped again.")),
+          full(m.add_counter("luot_ship_full_total",
+                             "Entries held back because a partition's stream is full.")),
+          fell_back(m.add_counter("luot_redis_fell_back_total",
+                                  "Logs of which Redis was found to hold less than before.")),
+          forks(
+              m.add_counter("luot_spool_forked_total",
+                            "Logs stopped because another process ships under their name (a copied "
+                            "data_dir).")),
+          declared(
+              m.add_counter("luot_declared_lost_total",
+                            "Hits declared lost by this process: Redis lost them when the spool "
+                            "no longer held them, or the spool was damaged. For the whole see "
+                            "luot_hits_lost.")),
+          damaged_hits(m.add_counter("luot_spool_damaged_hits_total",
+                                     "Hits missing in the middle of spool segments.")),
+          damaged_bytes(m.add_counter("luot_spool_damaged_bytes_total",
+                                      "Bytes skipped in the middle of spool segments.")),
+          torn_bytes(m.add_counter("luot_spool_torn_bytes_total",
+                                   "Bytes cut off by a crash at the end of logs: normal.")),
+          removed(m.add_counter("luot_spool_removed_segments_total", "Spool segments removed.")),
+          read_failures(m.add_counter("luot_spool_read_failures_total",
+                                      "Spool segments that could not be read."))
+    {
+        m.add_gauge("luot_unshipped_hits", "Hits in the spool that Redis has not confirmed.",
+                    [this] { return static_cast<double>(unshipped.load()); });
+        m.add_gauge("luot_spool_bytes", "Disk space used by the spool.",
+                    [this] { return static_cast<double>(budget.used_bytes.load()); });
+        m.add_gauge("luot_spool_max_bytes", "spool.max_bytes.",
+                    [this] { return static_cast<double>(budget.max_bytes); });
+        m.add_gauge("luot_spool_logs", "Logs in the spool, those of earlier runs included.",
+                    [this] { return static_cast<double>(log_count.load()); });
+    }
+
+    asio::awaitable<void> run();
+    asio::awaitable<bool> ask();
+    asio::awaitable<bool> ship_round(bool& more);
+    asio::awaitable<void> settle_old_logs();
+    asio::awaitable<void> retire(shipped_log& log);
+    void refresh();
+    void take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
+                     redis::reply_view applied, redis::reply_view chain);
+    void stop_forked(shipped_log& log, unsigned partition);
+    void answered();
+    void forget_answers();
+    void keep_disk_bounded();
+    bool remove_segment(shipped_log& log);
+    bool drop_first(shipped_log& log);
+    [[nodiscard]] bool is_idle(const shipped_log& log) const;
+    [[nodiscard]] bool all_live_shipped() const;
+    void count_damage(const shipped_log& log, const spool::damage& before);
+
+    asio::io_context& context;
+    redis::client& redis;
+    const shipper_options options;
+    spool::disk_budget& budget;
+    asio::steady_timer wake;
+    std::vector<std::unique_ptr<shipped_log>> logs;
+    std::bitset<partitions> held;  ///< partitions whose stream is full
+    std::int64_t held_until_ms = 0;
+    std::int64_t answered_ms = 0;  ///< time in which Redis answered: retention runs in it
+    std::int64_t last_answer_ms = 0;
+    std::int64_t last_ask_ms = 0;
+    std::int64_t last_upkeep_ms = 0;
+    std::int64_t stop_at_ms = 0;
+    std::atomic<bool> told{false};
+    std::atomic<std::uint64_t> unshipped{0}, log_count{0};
+    log::limiter fall_back_limit{10}, refusal_limit{10}, read_limit{10};
+    counter &shipped_hits, &entries, &failures, &full, &fell_back, &forks, &declared, &damaged_hits,
+        &damaged_bytes, &torn_bytes, &removed, &read_failures;
+};
+
+void shipper::impl::answered()
+{
+    const auto now = steady_ms();
+    if (last_answer_ms != 0 && now - last_answer_ms <= longest_gap_ms)
+        answered_ms += now - last_answer_ms;
+    last_answer_ms = now;
+}
+
+void shipper::impl::forget_answers()
+{
+    for (auto& log : logs)
+        log->known = false;
+}
+
+bool shipper::impl::is_idle(const shipped_log& log) const
+{
+    return log.known && log.reader.is_at_end() &&
+           std::equal(log.reader.known().begin(), log.reader.known().end(), log.shipped.begin(),
+                      std::less_equal<>{});
+}
+
+void shipper::impl::refresh()
+{
+    std::uint64_t waiting = 0;
+    for (auto& log : logs) {
+        auto ends = log->reader.known();
+        if (log->live) {
+            auto state = log->live->snapshot();
+            ends = state.ends;
+            log->reader.set_segments(std::move(state.segments));
+        }
+        for (unsigned p = 0; p < partitions; ++p)
+            waiting += ends[p] > log->shipped[p] ? ends[p] - log->shipped[p] : 0;
+    }
+    unshipped = waiting;
+    log_count = logs.size();
+}
+
+void shipper::impl::stop_forked(shipped_log& log, unsigned partition)
+{
+    if (std::exchange(log.forked, true))
+        return;
+    forks.add();
+    log::error("spool_forked",
+               {{"producer", log.name},
+                {"partition", partition},
+                {"what",
+                 "Redis holds other hits under this log's name: this data_dir is a copy, or "
+                 "another process runs on a copy of it. This log is shipped no further; stop "
+                 "one of the two and see docs/exactly-once.md"}});
+}
+
+void shipper::impl::take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
+                                redis::reply_view applied, redis::reply_view chain)
+{
+    const auto now = static_cast<std::uint64_t>(shipped.count());
+    log.applied[partition] = static_cast<std::uint64_t>(applied.count());
+    const bool read_to_here = log.known && log.reader.is_at_end();
+    const auto end = log.reader.known()[partition];
+    if (read_to_here && now > end && log.live) {
+        stop_forked(log, partition);
+    } else if (read_to_here && now == end && now > 0) {
+        const auto mine = log.reader.chain(partition);
+        if (mine && !chain.text().empty() && chain.text() != to_hex(*mine))
+            stop_forked(log, partition);
+    }
+    if (now < log.shipped[partition]) {
+        fell_back.add();
+        if (fall_back_limit.pass())
+            log::warn("redis_fell_back", {{"producer", log.name},
+                                          {"partition", partition},
+                                          {"had", log.shipped[partition]},
+                                          {"has", now},
+                                          {"held_back", fall_back_limit.held_back()}});
+        for (auto& [number, since] : log.confirmed_ms)
+            since = -1;
+    }
+    log.shipped[partition] = now;
+}
+
+/// Asks for every log that Redis has not told about yet, and for the idle ones, which moves their
+/// watermarks. False when Redis did not answer.
+asio::awaitable<bool> shipper::impl::ask()
+{
+    struct question {
+        shipped_log* log;
+        unsigned partition;
+    };
+    redis::pipeline commands;
+    std::vector<std::vector<question>> asked;
+    const auto idle_for = [&](const shipped_log& log, unsigned p) {
+        // An old log speaks only for the partitions that it has hits of; the others are taken off
+        // Redis, where they would hold the watermark.
+        return is_idle(log) && (log.live || log.reader.known()[p] > 0);
+    };
+    for (unsigned p = 0; p < partitions; ++p) {
+        std::map<bool, std::vector<question>> groups;  // whether they are idle
+        for (auto& log : logs) {
+            if (log->forked)
+                continue;
+            if (!log->known || idle_for(*log, p))
+                groups[log->known].push_back({log.get(), p});
+        }
+        for (auto& [idle, questions] : groups) {
+            for (std::size_t from = 0; from < questions.size(); from += 500) {
+                const auto upto = std::min(questions.size(), from + 500);
+                auto c = redis::evaluate(ask_script(), 1);
+                c.add(keys::producers(p));
+                if (idle)
+                    c.add(unix_ms() - idle_margin_ms);
+                else
+                    c.add(std::string_view{});
+                for (auto i = from; i < upto; ++i)
+                    c.add(questions[i].log->name);
+                commands.add(c);
+                asked.emplace_back(questions.begin() + static_cast<std::ptrdiff_t>(from),
+                                   questions.begin() + static_cast<std::ptrdiff_t>(upto));
+            }
+        }
+    }
+    last_ask_ms = steady_ms();
+    if (commands.size() == 0)
+        co_return true;
+    const auto answers = co_await redis.exec(commands);
+    if (!answers) {
+        forget_answers();
+        co_return false;
+    }
+    if (const auto error = answers->first_error(); !error.is_null()) {
+        failures.add();
+        if (refusal_limit.pass())
+            log::warn("redis_refuses", {{"command", "ask.lua"},
+                                        {"answer", error.text()},
+                                        {"held_back", refusal_limit.held_back()}});
+        forget_answers();
+        co_return false;
+    }
+    answered();
+    std::vector<shipped_log*> to_seek;
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        const auto answer = (*answers)[i];
+        for (std::size_t j = 0; j < asked[i].size(); ++j) {
+            auto* log = asked[i][j].log;
+            take_answer(*log, asked[i][j].partition, answer[3 * j], answer[3 * j + 1],
+                        answer[3 * j + 2]);
+            if (std::find(to_seek.begin(), to_seek.end(), log) == to_seek.end() &&
+                (!log->known ||
+                 log->shipped[asked[i][j].partition] < log->reader.known()[asked[i][j].partition]))
+                to_seek.push_back(log);
+        }
+    }
+    for (auto* log : to_seek) {
+        log->reader.seek(log->shipped);
+        log->known = true;
+    }
+    co_return true;
+}
+
+void shipper::impl::count_damage(const shipped_log& log, const spool::damage& before)
+{
+    const auto& now = log.reader.found();
+    damaged_hits.add(now.hits - before.hits);
+    damaged_bytes.add(now.bytes - before.bytes);
+    torn_bytes.add(now.torn_bytes - before.torn_bytes);
+    if (now.bytes > before.bytes || now.hits > before.hits)
+        log::warn("spool_damaged", {{"producer", log.name},
+                                    {"bytes", now.bytes - before.bytes},
+                                    {"hits", now.hits - before.hits},
+                                    {"what", "skipped; the missing hits are declared lost"}});
+}
+
+/// Ships one round of every log that has something. False when Redis did not answer or refused.
+asio::awaitable<bool> shipper::impl::ship_round(bool& more)
+{
+    struct sent {
+        shipped_log* log;
+        std::vector<spool::entry> entries;
+    };
+    std::vector<sent> round;
+    std::size_t bytes = 0;
+    more = false;
+    for (auto& log : logs) {
+        if (!log->known || log->forked || log->reader.is_at_end())
+            continue;
+        if (bytes >= round_bytes) {
+            more = true;
+            break;
+        }
+        sent next{log.get(), {}};
+        const auto before = log->reader.found();
+        if (const auto error = log->reader.read(log_bytes, held, next.entries)) {
+            read_failures.add();
+            if (read_limit.pass())
+                log::error("spool_unreadable", {{"producer", log->name}, {"why", error.message()}});
+            continue;
+        }
+        count_damage(*log, before);
+        more = more || !log->reader.is_at_end();
+        for (const auto& e : next.entries)
+            bytes += e.hits.size();
+        if (!next.entries.empty())
+            round.push_back(std::move(next));
+    }
+    if (round.empty())
+        co_return true;
+
+    redis::pipeline commands;
+    for (const auto& s : round)
+        for (const auto& e : s.entries)
+            commands.add(redis::evaluate(ship_script(), 2)
+                             .add(keys::hits(e.partition))
+                             .add(keys::producers(e.partition))
+                             .add(s.log->name)
+                             .add(e.prev)
+                             .add(e.last)
+                             .add(e.lost())
+                             .add(text(e.prev_chain))
+                             .add(text(e.chain))
+                             .add(random_bits(53))
+                             .add(options.queue_bytes)
+                             .add(hit_format)
+                             .add(e.hits));
+    const auto answers = co_await redis.exec(commands);
+    if (!answers) {
+        failures.add(commands.size());
+        forget_answers();
+        co_return false;
+    }
+    answered();
+    bool all_well = true;
+    std::size_t at = 0;
+    for (auto& s : round) {
+        bool step_back = false;
+        for (const auto& e : s.entries) {
+            const auto answer = (*answers)[at++];
+            if (answer.is_error() || answer.size() != 4) {
+                failures.add();
+                all_well = false;
+                step_back = true;
+                if (refusal_limit.pass())
+                    log::warn("redis_refuses", {{"command", "ship.lua"},
+                                                {"answer", answer.text()},
+                                                {"held_back", refusal_limit.held_back()}});
+                continue;
+            }
+            const auto status = answer[0].text();
+            if (status == "ok") {
+                s.log->shipped[e.partition] = e.last;
+                s.log->applied[e.partition] = static_cast<std::uint64_t>(answer[2].count());
+                shipped_hits.add(e.count);
+                entries.add();
+                if (e.lost() > 0) {
+                    declared.add(e.lost());
+                    log::error("hits_lost",
+                               {{"producer", s.log->name},
+                                {"partition", e.partition},
+                                {"hits", e.lost()},
+                                {"what", "neither Redis nor the spool has them any more"}});
+                }
+                continue;
+            }
+            step_back = true;
+            if (status == "forked") {
+                stop_forked(*s.log, e.partition);
+            } else if (status == "full") {
+                full.add();
+                held.set(e.partition);
+                held_until_ms = steady_ms() + held_back_ms;
+                s.log->shipped[e.partition] = static_cast<std::uint64_t>(answer[1].count());
+            } else {  // moved: an earlier answer was lost, or Redis fell back
+                take_answer(*s.log, e.partition, answer[1], answer[2], answer[3]);
+            }
+        }
+        if (step_back && !s.log->reader.step_back(s.log->shipped))
+            s.log->reader.seek(s.log->shipped);
+    }
+    co_return all_well;
+}
+
+/// Takes logs off Redis in the partitions where they never had a hit, and off the disk when they
+/// had none at all: most starts of a quiet server leave such logs.
+asio::awaitable<void> shipper::impl::settle_old_logs()
+{
+    for (std::size_t i = 0; i < logs.size();) {
+        auto& log = *logs[i];
+        if (log.live || log.settled || log.forked || !is_idle(log)) {
+            ++i;
+            continue;
+        }
+        redis::pipeline commands;
+        bool is_empty = true;
+        for (unsigned p = 0; p < partitions; ++p) {
+            is_empty = is_empty && log.reader.known()[p] == 0 && log.shipped[p] == 0;
+            if (log.reader.known()[p] == 0 && log.shipped[p] == 0)
+                commands.add("HDEL", keys::producers(p), log.name + ":shipped",
+                             log.name + ":watermark");
+        }
+        if (commands.size() > 0) {
+            const auto answers = co_await redis.exec(commands);
+            if (!answers || !answers->first_error().is_null())
+                co_return;
+        }
+        log.settled = true;
+        if (is_empty) {
+            while (remove_segment(log)) {
+            }
+            logs.erase(logs.begin() + static_cast<std::ptrdiff_t>(i));
+        } else {
+            ++i;
+        }
+    }
+}
+
+/// Removes the first segment of a log from the disk. False when there is none left or it failed.
+bool shipper::impl::remove_segment(shipped_log& log)
+{
+    auto segments = log.reader.segments();
+    if (segments.empty())
+        return false;
+    const auto& first = segments.front();
+    if (const auto error = remove_file(first.name); error && error.value() != ENOENT) {
+        if (read_limit.pass())
+            log::error("spool_remove_failed", {{"why", error.message()}});
+        return false;
+    }
+    budget.used_bytes -= std::min(budget.used_bytes.load(), first.bytes);
+    removed.add();
+    if (log.live && segments.size() > 1)
+        log.live->forget_before(segments[1].header.number);
+    log.confirmed_ms.erase(first.header.number);
+    segments.erase(segments.begin());
+    log.reader.set_segments(std::move(segments));
+    return true;
+}
+
+/// The end of a log's name: its file first, then, once that is durable, its fields in Redis.
+asio::awaitable<void> shipper::impl::retire(shipped_log& log)
+{
+    while (remove_segment(log)) {
+    }
+    if (!log.reader.segments().empty() || sync_directory(options.directory))
+        co_return;
+    redis::pipeline commands;
+    for (unsigned p = 0; p < partitions; ++p)
+        commands.add("HDEL", keys::producers(p), log.name + ":shipped", log.name + ":applied",
+                     log.name + ":lost", log.name + ":watermark", log.name + ":chain");
+    co_await redis.exec(commands);
+    log::debug("log_retired", {{"producer", log.name}});
+}
+
+/// Removes the first segment of a log; when it holds an old log's last hits, a tombstone keeps the
+/// log's name and offsets.
+bool shipper::impl::drop_first(shipped_log& log)
+{
+    if (log.reader.segments().size() == 1) {
+        const auto& last = log.reader.segments().back().header;
+        spool::segment tombstone;
+        tombstone.header = {last.producer, last.number + 1, unix_ms(), log.reader.known(), {}};
+        for (unsigned p = 0; p < partitions; ++p)
+            tombstone.header.chains[p] = log.reader.chain(p).value_or(0);
+        tombstone.name =
+            options.directory + '/' + spool::segment_name(last.producer, last.number + 1);
+        std::string head;
+        spool::encode_header(tombstone.header, head);
+        if (replace_file(tombstone.name, head))
+            return false;
+        tombstone.bytes = spool::header_bytes;
+        budget.used_bytes += spool::header_bytes;
+        auto segments = log.reader.segments();
+        segments.push_back(std::move(tombstone));
+        log.reader.set_segments(std::move(segments));
+    }
+    if (!remove_segment(log))
+        return false;
+    if (!log.live)
+        log.reader.seek(log.shipped);
+    return true;
+}
+
+/// Removes segments that Redis has confirmed for `retain`; when space is short also younger ones,
+/// the oldest first. Never one that holds a hit which Redis has not confirmed.
+void shipper::impl::keep_disk_bounded()
+{
+    const bool is_short =
+        budget.short_of_space.exchange(false) || budget.used_bytes > budget.max_bytes / 10 * 8;
+    std::multimap<std::int64_t, shipped_log*> younger;  // confirmed, by the time they were begun
+    for (auto& log : logs) {
+        if (!log->known || log->forked)
+            continue;
+        std::size_t overdue = 0;
+        const auto& segments = log->reader.segments();
+        for (std::size_t i = 0; i < segments.size(); ++i) {
+            const auto& s = segments[i];
+            const bool is_last = i + 1 == segments.size();
+            if (is_last &&
+                (log->live || s.bytes <= spool::header_bytes || !log->reader.is_at_end()))
+                break;  // being written, a tombstone, or its end is not known yet
+            const auto& ends = is_last ? log->reader.known() : segments[i + 1].header.offsets;
+            auto& since = log->confirmed_ms.try_emplace(s.header.number, -1).first->second;
+            if (!std::equal(ends.begin(), ends.end(), log->shipped.begin(), std::less_equal<>{})) {
+                since = -1;
+                break;
+            }
+            if (since < 0)
+                since = answered_ms;
+            if (answered_ms - since > options.retain.count())
+                overdue = i + 1;
+            else
+                younger.emplace(s.header.begun_ms, log.get());
+        }
+        while (overdue-- > 0 && drop_first(*log)) {
+        }
+    }
+    // Confirmed segments of one log lie in this order on the disk, so its first is the one named.
+    for (const auto& [begun_ms, log] : younger)
+        if (!is_short || budget.used_bytes < budget.max_bytes / 10 * 7 || !drop_first(*log))
+            break;
+}
+
+bool shipper::impl::all_live_shipped() const
+{
+    return std::all_of(logs.begin(), logs.end(), [this](const auto& log) {
+        return !log->live || log->forked || is_idle(*log);
+    });
+}
+
+asio::awaitable<void> shipper::impl::run()
+{
+    const auto self = shared_from_this();
+    for (;;) {
+        if (!told.exchange(false)) {
+            wake.expires_after(std::chrono::milliseconds(stop_at_ms ? 20 : 1000));
+            if (!told)
+                co_await wake.async_wait(as_result);
+            told = false;
+        }
+        refresh();
+        const auto now = steady_ms();
+        if (stop_at_ms && (all_live_shipped() || now > stop_at_ms))
+            break;
+        if (!redis.is_connected()) {
+            forget_answers();
+            keep_disk_bounded();
+            continue;
+        }
+        const bool any_unknown = std::any_of(
+            logs.begin(), logs.end(), [](const auto& log) { return !log->known && !log->forked; });
+        if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask())
+            continue;
+        if (held.any() && now >= held_until_ms) {
+            held.reset();
+            for (auto& log : logs)
+                if (log->known)
+                    log->reader.seek(log->shipped);
+        }
+        bool more = true, well = true;
+        while (more && well) {
+            well = co_await ship_round(more);
+            refresh();
+        }
+        if (now - last_upkeep_ms >= 1000 || budget.short_of_space) {
+            last_upkeep_ms = now;
+            co_await settle_old_logs();
+            keep_disk_bounded();
+            for (auto log = logs.begin(); log != logs.end();) {
+                const auto& segments = (*log)->reader.segments();
+                const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
+                                          segments[0].bytes <= spool::header_bytes &&
+                                          is_idle(**log) && (*log)->settled;
+                if (is_tombstone &&
+                    unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count()) {
+                    co_await retire(**log);
+                    log = logs.erase(log);
+                } else {
+                    ++log;
+                }
+            }
+        }
+        asio::steady_timer pace(context, std::chrono::milliseconds(well ? pace_ms : 100));
+        co_await pace.async_wait(as_result);
+    }
+}
+
+shipper::shipper(asio::io_context& context, redis::client& redis, shipper_options options,
+                 spool::disk_budget& budget, metrics_registry& metrics)
+    : impl_(std::make_shared<impl>(context, redis, std::move(options), budget, metrics))
+{
+}
+
+shipper::~shipper() = default;
+
+std::vector<const redis::script*> shipper::scripts()
+{
+    return {&ship_script(), &ask_script()};
+}
+
+void shipper::find_old_logs()
+{
+    const auto& directory = impl_->options.directory;
+    auto names = list_directory(directory);
+    if (!names)
+        throw boost::system::system_error(names.error(), "cannot read " + directory);
+    std::map<std::uint64_t, std::vector<spool::segment>> found;
+    for (const auto& name : *names) {
+        std::uint64_t producer = 0, number = 0;
+        if (!spool::parse_segment_name(name, producer, number))
+            continue;
+        spool::segment s;
+        s.name = directory + '/' + name;
+        auto opened = file::open(s.name);
+        std::string head;
+        if (!opened || opened->read_at(0, spool::header_bytes, head)) {
+            impl_->read_failures.add();
+            log::error("spool_unreadable", {{"file", name}});
+            continue;
+        }
+        const auto error = spool::decode_header(head, s.header);
+        const auto size = opened->size();
+        s.bytes = size ? *size : 0;
+        if (error == errc::newer_format) {
+            impl_->read_failures.add();
+            log::error(
+                "spool_newer_format",
+                {{"file", name},
+                 {"what", "written by a newer luot; left alone: start that version to ship it"}});
+            continue;
+        }
+        if (error || s.header.producer != producer || s.header.number != number) {
+            if (s.bytes <= spool::header_bytes) {  // a crash while it was begun: nothing is in it
+                (void)remove_file(s.name);
+                continue;
+            }
+            impl_->read_failures.add();
+            impl_->damaged_bytes.add(s.bytes);
+            log::error("spool_header_damaged", {{"file", name}, {"what", "left alone"}});
+            continue;
+        }
+        impl_->budget.used_bytes += s.bytes;
+        found[producer].push_back(std::move(s));
+    }
+    for (auto& [producer, segments] : found) {
+        auto log = std::make_unique<shipped_log>(producer, nullptr);
+        log->reader.set_segments(std::move(segments));
+        impl_->logs.push_back(std::move(log));
+    }
+    if (!found.empty())
+        log::info("old_logs", {{"logs", found.size()}, {"bytes", impl_->budget.used_bytes.load()}});
+}
+
+void shipper::add(std::shared_ptr<spool::live_log> log)
+{
+    impl_->logs.push_back(std::make_unique<shipped_log>(log->producer(), log));
+}
+
+asio::awaitable<void> shipper::run()
+{
+    return impl_->run();
+}
+
+void shipper::notify()
+{
+    if (impl_->told.exchange(true))
+        return;
+    asio::post(impl_->context, [self = impl_] { self->wake.cancel(); });
+}
+
+void shipper::stop(std::chrono::milliseconds most)
+{
+    asio::post(impl_->context, [self = impl_, most] {
+        self->stop_at_ms = steady_ms() + most.count();
+        self->wake.cancel();
+    });
+}
+
+}  // namespace luot::collector

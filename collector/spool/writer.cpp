@@ -1,0 +1,127 @@
+#include "collector/spool/writer.hpp"
+
+#include "core/clock.hpp"
+#include "core/log.hpp"
+
+#include <boost/system/system_error.hpp>
+
+namespace luot::spool {
+
+live_log::state live_log::snapshot() const
+{
+    const std::scoped_lock lock(mutex_);
+    return state_;
+}
+
+void live_log::forget_before(std::uint64_t number)
+{
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(state_.segments, [number](const segment& s) { return s.header.number < number; });
+}
+
+writer::writer(std::uint64_t producer, writer_options options, disk_budget& budget)
+    : options_(std::move(options)), budget_(budget), log_(std::make_shared<live_log>(producer))
+{
+    if (const auto error = begin_segment())
+        throw boost::system::system_error(error, "cannot begin a log in " + options_.directory);
+}
+
+std::uint64_t writer::append(unsigned partition, std::string_view payload)
+{
+    const auto offset = ++offsets_[partition];
+    chains_[partition] = chain(chains_[partition], payload);
+    encode_record(producer(), partition, offset, payload, turn_);
+    return offset;
+}
+
+error_code writer::commit()
+{
+    if (turn_.empty())
+        return {};
+    const auto error = write_turn();
+    healthy_ = !error;
+    if (error) {
+        budget_.short_of_space =
+            true;  // whatever the cause: room helps, and the shipper makes some
+        take_back();
+        return error;
+    }
+    committed_offsets_ = offsets_;
+    committed_chains_ = chains_;
+    file_bytes_ += turn_.size();
+    budget_.used_bytes += turn_.size();
+    turn_.clear();
+    const std::scoped_lock lock(log_->mutex_);
+    log_->state_.segments.back().bytes = file_bytes_;
+    log_->state_.ends = committed_offsets_;
+    return {};
+}
+
+error_code writer::write_turn()
+{
+    if (budget_.used_bytes + turn_.size() > budget_.max_bytes)
+        return errc::spool_full;
+    const bool has_hits = file_bytes_ > header_bytes;
+    if (needs_segment_ || file_bytes_ >= options_.segment_bytes ||
+        (has_hits && unix_ms() - begun_ms_ >= options_.segment_ms))
+        if (const auto error = begin_segment())
+            return error;
+    if (const auto error = file_.append(turn_)) {
+        // What was written of the turn must not be found: its hits are refused.
+        if (file_.truncate(file_bytes_))
+            needs_segment_ = true;
+        return error;
+    }
+    if (options_.sync == spool_sync::disk) {
+        if (const auto error = file_.sync()) {
+            // The kernel may have dropped the pages: a later sync that succeeds would prove
+            // nothing.
+            needs_segment_ = true;
+            if (file_.truncate(file_bytes_))
+                log::error("spool_truncate_failed");
+            return error;
+        }
+    }
+    return {};
+}
+
+error_code writer::begin_segment()
+{
+    segment next;
+    next.header = {producer(), number_ + 1, unix_ms(), committed_offsets_, committed_chains_};
+    next.name = options_.directory + '/' + segment_name(producer(), number_ + 1);
+    std::string head;
+    encode_header(next.header, head);
+    auto created = file::create(next.name);
+    if (!created)
+        return created.error();
+    auto error = created->append(head);
+    if (!error && options_.sync == spool_sync::disk)
+        error = created->sync();
+    if (!error && options_.sync == spool_sync::disk)
+        error = sync_directory(options_.directory);
+    if (error) {
+        if (remove_file(next.name))
+            ++number_;  // the name is taken by a file that cannot be removed
+        return error;
+    }
+    next.bytes = header_bytes;
+    file_ = std::move(*created);
+    file_bytes_ = header_bytes;
+    budget_.used_bytes += header_bytes;
+    begun_ms_ = next.header.begun_ms;
+    ++number_;
+    needs_segment_ = false;
+    const std::scoped_lock lock(log_->mutex_);
+    log_->state_.segments.push_back(std::move(next));
+    return {};
+}
+
+void writer::take_back()
+{
+    offsets_ = committed_offsets_;
+    chains_ = committed_chains_;
+    turn_.clear();
+}
+
+}  // namespace luot::spool
