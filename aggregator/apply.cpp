@@ -1,0 +1,166 @@
+#include "aggregator/apply.hpp"
+
+#include "aggregator/lookup.hpp"
+#include "core/bytes.hpp"
+#include "core/keys.hpp"
+
+#include <unordered_map>
+
+namespace luot::embedded {
+extern const std::string_view apply_lua, reject_lua;
+}
+
+namespace luot::aggregator {
+
+namespace {
+
+/// The keys and arguments of apply.lua while they are put together.
+class steps {
+public:
+    explicit steps(unsigned partition)
+        : keys_{keys::hits(partition), keys::producers(partition), keys::id_sets(partition),
+                keys::lease(partition)}
+    {
+        for (std::size_t i = 0; i < keys_.size(); ++i)
+            index_[keys_[i]] = i + 1;
+    }
+
+    template <class... Arguments>
+    void add(const Arguments&... arguments)
+    {
+        (arguments_.push_back(text(arguments)), ...);
+    }
+
+    /// The number of a key among KEYS.
+    std::size_t key(std::string name)
+    {
+        const auto [at, is_new] = index_.try_emplace(name, keys_.size() + 1);
+        if (is_new)
+            keys_.push_back(std::move(name));
+        return at->second;
+    }
+
+    void counts(char step, std::string name, const fields& values)
+    {
+        if (values.empty())
+            return;
+        add(std::string(1, step), key(std::move(name)), values.size());
+        for (const auto& [field, delta] : values)
+            add(field, delta);
+    }
+
+    [[nodiscard]] redis::command command(const redis::script& s) const
+    {
+        auto c = redis::evaluate(s, keys_.size());
+        for (const auto& k : keys_)
+            c.add(std::string_view(k));
+        for (const auto& a : arguments_)
+            c.add(std::string_view(a));
+        return c;
+    }
+
+private:
+    static std::string text(const std::string& t) { return t; }
+    template <std::integral T>
+    static std::string text(T number)
+    {
+        return std::to_string(number);
+    }
+
+    std::vector<std::string> keys_;
+    std::unordered_map<std::string, std::size_t> index_;
+    std::vector<std::string> arguments_;
+};
+
+}  // namespace
+
+const redis::script& apply_script()
+{
+    static const redis::script s{embedded::apply_lua};
+    return s;
+}
+
+const redis::script& reject_script()
+{
+    static const redis::script s{embedded::reject_lua};
+    return s;
+}
+
+std::string next_id(std::string_view id)
+{
+    const auto dash = id.find('-');
+    std::uint64_t bits = 0;
+    (void)parse_number(id.substr(dash + 1), bits);
+    return std::string(id.substr(0, dash + 1)) + std::to_string(bits + 1);
+}
+
+redis::command apply_command(unsigned partition, const std::vector<entry>& batch, std::size_t count,
+                             const additions& a, const apply_options& options)
+{
+    steps out{partition};
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        bytes += batch[i].bytes;
+    const auto& upto = batch[count - 1].id;
+    out.add(batch.front().id, upto, next_id(upto), bytes);
+
+    for (const auto& [id, s] : a.sites) {
+        out.counts('H', keys::totals(id), s.totals);
+        for (const auto& [date, day] : s.days)
+            out.counts('H', keys::day(id, date), day);
+        for (const auto& [date, month] : s.months)
+            out.counts('H', keys::month(id, date), month);
+        out.counts('Z', keys::pages(id), s.pages);
+        // Behind the day's views, which bound its visitors.
+        for (const auto& [date, visitors] : s.visitors) {
+            out.add(std::string("P"), out.key(keys::day_visitors(id, date)),
+                    out.key(keys::day(id, date)), out.key(keys::month(id, date)),
+                    out.key(keys::totals(id)), visitors.size());
+            for (const auto visitor : visitors)
+                out.add(member(visitor));
+        }
+        if (!s.seen.empty()) {
+            out.add(std::string("G"), out.key(keys::seen(id)), s.seen.size());
+            for (const auto& [visitor, time] : s.seen)
+                out.add(time, member(visitor));
+        }
+        if (options.forget_seen_before_ms)
+            out.add(std::string("C"), out.key(keys::seen(id)), *options.forget_seen_before_ms);
+    }
+    for (const auto& [time, members] : a.ids) {
+        out.add(std::string("S"), out.key(keys::id_set(partition, time)), time, members.size());
+        for (const auto id : members)
+            out.add(member(id));
+    }
+    for (const auto time : options.dropped_sets)
+        out.add(std::string("D"), out.key(keys::id_set(partition, time)), time);
+    out.add(std::string("O"), a.positions.size());
+    for (const auto& [producer, position] : a.positions)
+        out.add(producer, position.applied, position.watermark_ms);
+    if (a.unconfigured > 0 || a.damaged > 0) {
+        fields counts;
+        if (a.unconfigured > 0)
+            counts["unconfigured"] = static_cast<std::int64_t>(a.unconfigured);
+        if (a.damaged > 0)
+            counts["damaged"] = static_cast<std::int64_t>(a.damaged);
+        out.counts('H', keys::producers(partition), counts);
+    }
+    if (!options.lease_owner.empty())
+        out.add(std::string("L"), options.lease_owner, options.lease_ms);
+    return out.command(apply_script());
+}
+
+redis::command reject_command(unsigned partition, const entry& e, std::string_view reason)
+{
+    auto c = redis::evaluate(reject_script(), 3);
+    c.add(std::string_view(keys::hits(partition)))
+        .add(std::string_view(keys::producers(partition)))
+        .add(std::string_view(keys::rejected(partition)))
+        .add(std::string_view(e.id))
+        .add(std::string_view(next_id(e.id)))
+        .add(e.hits.size() + e.damaged)
+        .add(reason);
+    return c;
+}
+
+}  // namespace luot::aggregator

@@ -1,0 +1,38 @@
+// Additions as one call of apply.lua.
+
+#pragma once
+
+#include "aggregator/fold/fold.hpp"
+#include "core/redis/pipeline.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace luot::aggregator {
+
+/// What is done in the same step as the additions.
+struct apply_options {
+    std::vector<std::int64_t> dropped_sets;             ///< id sets that nobody needs any more
+    std::optional<std::int64_t> forget_seen_before_ms;  ///< trims `seen` of the batch's sites
+    std::string lease_owner;                            ///< empty: no lease
+    std::int64_t lease_ms = 0;
+};
+
+[[nodiscard]] const redis::script& apply_script();
+[[nodiscard]] const redis::script& reject_script();
+
+/// The call that applies the first `count` entries of a batch.
+[[nodiscard]] redis::command apply_command(unsigned partition, const std::vector<entry>& batch,
+                                           std::size_t count, const additions& a,
+                                           const apply_options& options);
+
+/// The call that sets the first entry aside.
+[[nodiscard]] redis::command reject_command(unsigned partition, const entry& e,
+                                            std::string_view reason);
+
+/// The stream id next to `id`.
+[[nodiscard]] std::string next_id(std::string_view id);
+
+}  // namespace luot::aggregator

@@ -1,0 +1,38 @@
+#!lua
+-- One step of importing a site's starting totals. Each row sets what was imported for a path; the page's
+-- views change by the difference, so that hits counted meanwhile stay and a step done twice changes nothing.
+--
+-- KEYS  1 luot:{pNN}:S:pages (zset)   2 luot:{pNN}:S:baseline (zset)   3 luot:{pNN}:S:totals (hash)
+-- ARGV  'rows' then path, views, path, views ... (500 rows at most)
+--       'site' then views, visits
+-- Answers 'ok'.
+local pages, baseline, totals = KEYS[1], KEYS[2], KEYS[3]
+for key, wanted in pairs({ [pages] = 'zset', [baseline] = 'zset', [totals] = 'hash' }) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= wanted then
+    return redis.error_reply('LUOT ' .. key .. ' is of a wrong type')
+  end
+end
+for i = ARGV[1] == 'rows' and 3 or 2, #ARGV, ARGV[1] == 'rows' and 2 or 1 do
+  if not tonumber(ARGV[i]) or tonumber(ARGV[i]) < 0 then
+    return redis.error_reply('LUOT baseline: a number is expected')
+  end
+end
+
+if ARGV[1] == 'site' then
+  redis.call('HSET', totals, 'baseline_views', ARGV[2], 'baseline_visits', ARGV[3])
+  return 'ok'
+end
+for i = 2, #ARGV, 2 do
+  local path, views = ARGV[i], tonumber(ARGV[i + 1])
+  local more = views - tonumber(redis.call('ZSCORE', baseline, path) or '0')
+  if views == 0 then
+    redis.call('ZREM', baseline, path)
+  else
+    redis.call('ZADD', baseline, ARGV[i + 1], path)
+  end
+  if more ~= 0 and tonumber(redis.call('ZINCRBY', pages, string.format('%.0f', more), path)) == 0 then
+    redis.call('ZREM', pages, path)
+  end
+end
+return 'ok'

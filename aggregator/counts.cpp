@@ -1,0 +1,143 @@
+#include "aggregator/counts.hpp"
+
+#include "aggregator/progress.hpp"
+#include "core/keys.hpp"
+#include "core/local_time.hpp"
+
+#include <algorithm>
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+
+namespace {
+
+period_counts& operator+=(period_counts& sum, const period_counts& part)
+{
+    sum.views += part.views;
+    sum.visits += part.visits;
+    sum.visitors += part.visitors;
+    return sum;
+}
+
+period_counts counts_of(const redis::reply_view& fields)
+{
+    return {fields[0].count(), fields[1].count(), fields[2].count()};
+}
+
+/// The hashes that a summary is read from, as a list of keys and how each reply is added up.
+struct summary_plan {
+    struct part {
+        std::string key;
+        std::string_view visitors_field;
+        std::vector<period_counts summary_counts::*> into;
+    };
+    std::vector<part> parts;
+
+    summary_plan(const std::string& site, std::int32_t today)
+    {
+        const auto monday = monday_of(today);
+        for (auto date = std::min(monday, today - 1); date <= today; ++date) {
+            part day{keys::day(site, date), "visitors", {}};
+            if (date == today)
+                day.into.push_back(&summary_counts::today);
+            if (date == today - 1)
+                day.into.push_back(&summary_counts::yesterday);
+            if (date >= monday)
+                day.into.push_back(&summary_counts::this_week);
+            parts.push_back(std::move(day));
+        }
+        const int this_month = static_cast<int>(month_of(today));
+        for (int back = 0; back < std::max(this_month, 2); ++back) {
+            part month{keys::month(site, month_begin(today, -back)), "visitor_days", {}};
+            if (back == 0)
+                month.into.push_back(&summary_counts::this_month);
+            if (back == 1)
+                month.into.push_back(&summary_counts::last_month);
+            if (back < this_month)
+                month.into.push_back(&summary_counts::this_year);
+            parts.push_back(std::move(month));
+        }
+    }
+};
+
+}  // namespace
+
+asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back_guard& guard,
+                                                 const site_table::site& site,
+                                                 std::uint32_t max_paths,
+                                                 std::vector<std::string> paths, bool with_summary,
+                                                 std::int64_t now_ms)
+{
+    const std::string id = site.settings->id;
+    const auto max_new_paths = site.settings->max_new_paths_per_day;
+    const auto partition = partition_of(id);
+    const auto today = site.zone.date(now_ms);
+    const summary_plan plan{id, today};
+
+    redis::pipeline commands;
+    commands.add("MULTI");
+    commands.add("HGET", keys::producers(partition), std::string_view("applied"));
+    commands.add("HMGET", keys::totals(id), std::string_view("views"), std::string_view("visits"),
+                 std::string_view("visitor_days"), std::string_view("baseline_views"),
+                 std::string_view("baseline_visits"));
+    commands.add("ZCOUNT", keys::seen(id), now_ms - online_ms, std::string_view("+inf"));
+    commands.add("ZCARD", keys::pages(id));
+    commands.add("HGET", keys::day(id, today), std::string_view("new_paths"));
+    if (!paths.empty()) {
+        redis::command scores{"ZMSCORE"};
+        scores.add(std::string_view(keys::pages(id)));
+        for (const auto& path : paths)
+            scores.add(std::string_view(path));
+        commands.add(scores);
+    }
+    if (with_summary)
+        for (const auto& part : plan.parts)
+            commands.add("HMGET", part.key, std::string_view("views"), std::string_view("visits"),
+                         part.visitors_field);
+    commands.add("EXEC");
+
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return answers.error();
+    const auto exec = (*answers)[answers->size() - 1];
+    if (!exec.is_array())
+        co_return make_error_code(errc::redis_error);
+    for (std::size_t i = 0; i < exec.size(); ++i)
+        if (exec[i].is_error())
+            co_return make_error_code(errc::redis_error);
+    if (!guard.may_show(partition, static_cast<std::uint64_t>(exec[0].count()), now_ms))
+        co_return make_error_code(errc::redis_away);
+
+    site_counts out;
+    const auto totals = exec[1];
+    out.views = totals[0].count() + totals[3].count();
+    out.visits = totals[1].count() + totals[4].count();
+    out.online = exec[2].count();
+    const bool is_at_limit = exec[3].count() >= max_paths || exec[4].count() >= max_new_paths;
+    std::size_t at = 5;
+    if (!paths.empty()) {
+        const auto scores = exec[at++];
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+            if (const auto views = scores[i].number())
+                out.pages.emplace_back(*views);
+            else if (is_at_limit || paths[i].empty())
+                out.pages.emplace_back(std::nullopt);
+            else
+                out.pages.emplace_back(0);
+        }
+    }
+    if (with_summary) {
+        summary_counts summary;
+        for (const auto& part : plan.parts) {
+            const auto counts = counts_of(exec[at++]);
+            for (const auto period : part.into)
+                summary.*period += counts;
+        }
+        summary.total = {out.views, out.visits, totals[2].count()};
+        out.summary = summary;
+    }
+    co_return out;
+}
+
+}  // namespace luot::aggregator

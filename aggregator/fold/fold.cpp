@@ -1,0 +1,264 @@
+#include "aggregator/fold/fold.hpp"
+
+#include "core/bytes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace luot::aggregator {
+
+namespace {
+
+/// The time that counts: a collector's clock may be ahead, never far behind unseen.
+std::int64_t time_of(const hit& h, const entry& e)
+{
+    return h.time_ms > e.time_ms + clock_tolerance_ms ? e.time_ms : h.time_ms;
+}
+
+/// The date that the collector used, so that visitor ids and days belong together; worked out again
+/// when the time was corrected or the record makes no sense.
+std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site& site)
+{
+    const auto utc = time_ms / 86'400'000;
+    if (time_ms != h.time_ms || h.local_date < utc - 1 || h.local_date > utc + 1)
+        return site.zone.date(time_ms);
+    return h.local_date;
+}
+
+template <class Values>
+void make_unique(Values& values)
+{
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+/// What the fold of one batch has seen of one site so far, on top of what Redis knew.
+class site_fold {
+public:
+    site_fold(const site_table::site& site, const knowledge::site& known, additions::site& out,
+              std::uint32_t max_paths)
+        : site_(site), known_(known), out_(out), max_paths_(max_paths)
+    {
+    }
+
+    void bot(bot_kind kind, std::int32_t date)
+    {
+        for (auto* counts : periods(date)) {
+            ++(*counts)["bots"];
+            ++(*counts)[fmt::format("bots:{}", name_of(kind))];
+        }
+    }
+
+    void event(const hit& h, std::int64_t time_ms, std::int32_t date)
+    {
+        for (auto* counts : periods(date))
+            ++(*counts)["events"];
+        // An event goes on with a visit; it begins none.
+        if (const auto last = last_seen(h); last && time_ms - *last < visit_gap_ms)
+            see(h, time_ms);
+    }
+
+    void view(const hit& h, std::int64_t time_ms, std::int32_t date)
+    {
+        const auto last = last_seen(h);
+        const bool begins_visit = !last || time_ms - *last >= visit_gap_ms;
+        see(h, time_ms);
+        const auto hour = site_.zone.hour_start(time_ms);
+        for (auto* counts : periods(date)) {
+            ++(*counts)["views"];
+            if (begins_visit)
+                ++(*counts)["visits"];
+        }
+        ++out_.days[date][fmt::format("views@{}", hour)];
+        if (begins_visit)
+            ++out_.days[date][fmt::format("visits@{}", hour)];
+        out_.visitors[date].push_back(h.visitor);
+        ++out_.pages[std::string(page(h.path, date))];
+    }
+
+private:
+    std::array<fields*, 3> periods(std::int32_t date)
+    {
+        return {&out_.totals, &out_.days[date], &out_.months[month_begin(date)]};
+    }
+
+    /// When the visitor was last seen, under today's id or, just after midnight, yesterday's.
+    const std::int64_t* last_seen(const hit& h) const
+    {
+        const auto* today = seen(h.visitor);
+        const auto* before = h.visitor_before ? seen(h.visitor_before) : nullptr;
+        return !today || (before && *before > *today) ? before : today;
+    }
+
+    const std::int64_t* seen(std::uint64_t visitor) const
+    {
+        if (const auto here = out_.seen.find(visitor); here != out_.seen.end())
+            return &here->second;
+        const auto before = known_.seen.find(visitor);
+        return before == known_.seen.end() ? nullptr : &before->second;
+    }
+
+    void see(const hit& h, std::int64_t time_ms)
+    {
+        const auto* before = seen(h.visitor);
+        out_.seen[h.visitor] = before ? std::max(*before, time_ms) : time_ms;
+    }
+
+    /// The path itself, or "(other)" when the site is at a limit and does not know it.
+    std::string_view page(std::string_view path, std::int32_t date)
+    {
+        const std::string name(path);
+        if (known_.paths.contains(name) || out_.pages.contains(name))
+            return path;
+        const auto before = known_.new_paths.find(date);
+        const auto new_today =
+            (before == known_.new_paths.end() ? 0 : before->second) + out_.days[date]["new_paths"];
+        if (known_.path_count + added_paths_ >= max_paths_ ||
+            new_today >= site_.settings->max_new_paths_per_day)
+            return other_path;
+        ++added_paths_;
+        ++out_.days[date]["new_paths"];
+        return path;
+    }
+
+    const site_table::site& site_;
+    const knowledge::site& known_;
+    additions::site& out_;
+    std::uint64_t added_paths_ = 0;
+    std::uint32_t max_paths_;
+};
+
+}  // namespace
+
+void decode_hits(std::string_view encoded, entry& out)
+{
+    out.bytes = encoded.size();
+    byte_reader in{encoded};
+    while (in.ok() && !in.rest().empty()) {
+        const auto record = in.bytes(in.varint());
+        hit h;
+        if (!in.ok() || decode(record, h))
+            ++out.damaged;
+        else
+            out.hits.push_back(h);
+    }
+}
+
+site_table::site_table(std::shared_ptr<const config> c) : config_(std::move(c))
+{
+    for (const auto& s : config_->sites)
+        sites_.emplace(s.id, site{&s, local_zone(s.timezone)});
+}
+
+const site_table::site* site_table::find(std::string_view id) const
+{
+    const auto found = sites_.find(id);
+    return found == sites_.end() ? nullptr : &found->second;
+}
+
+std::size_t additions::weight() const noexcept
+{
+    std::size_t sum = 0;
+    for (const auto& [time, members] : ids)
+        sum += members.size();
+    for (const auto& [id, s] : sites) {
+        sum += s.totals.size() + s.pages.size() + s.seen.size();
+        for (const auto& [date, day] : s.days)
+            sum += day.size();
+        for (const auto& [date, month] : s.months)
+            sum += month.size();
+        for (const auto& [date, visitors] : s.visitors)
+            sum += visitors.size();
+    }
+    return sum;
+}
+
+questions ask_for(const std::vector<entry>& batch, std::size_t count, const site_table& sites)
+{
+    questions asked;
+    for (std::size_t i = 0; i < count; ++i) {
+        for (const auto& h : batch[i].hits) {
+            const auto* site = sites.find(h.site);
+            if (!site)
+                continue;
+            if (h.id != 0)
+                asked.ids.push_back(h.id);
+            auto& of_site = asked.sites[std::string(h.site)];
+            of_site.visitors.push_back(h.visitor);
+            if (h.visitor_before != 0)
+                of_site.visitors.push_back(h.visitor_before);
+            if (!h.is_event())
+                of_site.paths.emplace_back(h.path);
+            of_site.dates.push_back(date_of(h, time_of(h, batch[i]), *site));
+        }
+    }
+    make_unique(asked.ids);
+    for (auto& [id, s] : asked.sites) {
+        make_unique(s.visitors);
+        make_unique(s.paths);
+        make_unique(s.dates);
+    }
+    return asked;
+}
+
+additions fold(const std::vector<entry>& batch, std::size_t count, const knowledge& known,
+               const site_table& sites, const bot_list& bots)
+{
+    static const knowledge::site nothing;
+    additions out;
+    std::unordered_set<std::uint64_t> new_ids;
+    std::map<std::string, site_fold, std::less<>> folds;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& e = batch[i];
+        auto& position = out.positions[e.producer];
+        position.applied = std::max(position.applied, e.last);
+        out.damaged += e.damaged;
+        for (const auto& h : e.hits) {
+            ++out.hits;
+            const auto time_ms = time_of(h, e);
+            position.watermark_ms = std::max(position.watermark_ms, time_ms);
+            const auto* site = sites.find(h.site);
+            if (!site) {
+                ++out.unconfigured;
+                continue;
+            }
+            if (h.id != 0) {
+                if (known.ids.contains(h.id) || !new_ids.insert(h.id).second) {
+                    ++out.repeats;
+                    continue;
+                }
+                out.ids[time_ms / id_set_ms].push_back(h.id);
+            }
+            auto at = folds.find(h.site);
+            if (at == folds.end()) {
+                const auto told = known.sites.find(h.site);
+                const std::string id(h.site);
+                at = folds
+                         .emplace(id, site_fold(
+                                          *site, told == known.sites.end() ? nothing : told->second,
+                                          out.sites[id], sites.settings().aggregator.max_paths))
+                         .first;
+            }
+            const auto date = date_of(h, time_ms, *site);
+            if (const auto kind = bots.classify(h.user_agent, h.bot_hint); kind != bot_kind::none) {
+                at->second.bot(kind, date);
+                ++out.bots[kind];
+            } else if (h.is_event()) {
+                at->second.event(h, time_ms, date);
+            } else {
+                at->second.view(h, time_ms, date);
+                ++out.views_by_site[std::string(h.site)];
+            }
+        }
+    }
+    // A count of nothing would make a key of nothing.
+    for (auto& [id, s] : out.sites)
+        for (auto& [date, day] : s.days)
+            std::erase_if(day, [](const auto& field) { return field.second == 0; });
+    for (auto& [id, s] : out.sites)
+        std::erase_if(s.days, [](const auto& day) { return day.second.empty(); });
+    return out;
+}
+
+}  // namespace luot::aggregator

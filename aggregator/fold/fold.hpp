@@ -1,0 +1,121 @@
+// From hits to additions: a pure function of a batch, of what Redis knows about it, and of the
+// configuration. Every decision that makes a count is taken here.
+
+#pragma once
+
+#include "aggregator/fold/bots.hpp"
+#include "core/config.hpp"
+#include "core/hit.hpp"
+#include "core/local_time.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace luot::aggregator {
+
+inline constexpr std::int64_t visit_gap_ms = 30 * 60 * 1000;
+inline constexpr std::int64_t id_set_ms = 10 * 60 * 1000;
+/// A hit stamped so much later than its entry comes from a clock that is ahead.
+inline constexpr std::int64_t clock_tolerance_ms = 5000;
+/// Where views of paths beyond a site's limits are counted.
+inline constexpr std::string_view other_path = "(other)";
+
+/// One entry of a partition's stream, decoded. The hits' views point into the stream's reply.
+struct entry {
+    std::string id;            ///< "<ms>-<bits>"
+    std::int64_t time_ms = 0;  ///< of the id: when Redis took it
+    std::string producer;
+    std::uint64_t prev = 0, last = 0;  ///< offsets: it holds hits of (prev, last]
+    std::size_t bytes = 0;             ///< of the encoded hits
+    std::vector<hit> hits;
+    std::uint64_t damaged = 0;  ///< hits that could not be decoded
+};
+
+/// Decodes the hits of an entry. `encoded` must outlive the entry.
+void decode_hits(std::string_view encoded, entry& out);
+
+/// The sites that a fold knows, with their time zones. Not thread-safe (zones cache).
+class site_table {
+public:
+    explicit site_table(std::shared_ptr<const config> c);
+
+    struct site {
+        const site_config* settings;
+        local_zone zone;
+    };
+    [[nodiscard]] const site* find(std::string_view id) const;
+    [[nodiscard]] const config& settings() const noexcept { return *config_; }
+
+private:
+    std::shared_ptr<const config> config_;
+    std::map<std::string, site, std::less<>> sites_;
+};
+
+/// What must be known of a batch before it can be folded.
+struct questions {
+    struct site {
+        std::vector<std::uint64_t> visitors;
+        std::vector<std::string> paths;
+        std::vector<std::int32_t> dates;
+    };
+    std::vector<std::uint64_t> ids;
+    std::map<std::string, site, std::less<>> sites;
+};
+
+/// The answers to questions, read while the batch was at the head of its stream.
+struct knowledge {
+    struct site {
+        std::unordered_map<std::uint64_t, std::int64_t> seen;  ///< visitor -> time of the last hit
+        std::unordered_set<std::string> paths;                 ///< those that exist already
+        std::uint64_t path_count = 0;
+        std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
+    };
+    std::unordered_set<std::uint64_t> ids;  ///< hits that were counted before
+    std::map<std::string, site, std::less<>> sites;
+};
+
+using fields = std::map<std::string, std::int64_t, std::less<>>;
+
+/// What a batch adds.
+struct additions {
+    struct site {
+        fields totals;
+        std::map<std::int32_t, fields> days;
+        std::map<std::int32_t, fields> months;  ///< by the month's first day
+        fields pages;
+        std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
+        std::unordered_map<std::uint64_t, std::int64_t> seen;
+    };
+    struct position {
+        std::uint64_t applied = 0;
+        std::int64_t watermark_ms = 0;
+    };
+    std::map<std::string, site, std::less<>> sites;
+    std::map<std::int64_t, std::vector<std::uint64_t>> ids;  ///< by number of the ten minutes
+    std::map<std::string, position, std::less<>> positions;  ///< by producer
+    std::uint64_t hits = 0;
+    std::uint64_t repeats = 0;       ///< hits whose id was known
+    std::uint64_t unconfigured = 0;  ///< hits of sites that are not configured any more
+    std::uint64_t damaged = 0;
+    std::map<std::string, std::uint64_t, std::less<>> views_by_site;
+    std::map<bot_kind, std::uint64_t> bots;
+
+    /// How many members and fields a script would have to touch.
+    [[nodiscard]] std::size_t weight() const noexcept;
+};
+
+/// What to ask for the first `count` entries of a batch.
+[[nodiscard]] questions ask_for(const std::vector<entry>& batch, std::size_t count,
+                                const site_table& sites);
+
+/// Folds the first `count` entries.
+[[nodiscard]] additions fold(const std::vector<entry>& batch, std::size_t count,
+                             const knowledge& known, const site_table& sites, const bot_list& bots);
+
+}  // namespace luot::aggregator

@@ -1,0 +1,320 @@
+#include "aggregator/read_api.hpp"
+
+#include "aggregator/access.hpp"
+#include "core/bytes.hpp"
+#include "core/clock.hpp"
+#include "core/metrics.hpp"
+#include "core/path.hpp"
+#include "core/token.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <optional>
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t most_paths = 100;
+constexpr std::string_view cors_lines =
+    "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
+constexpr std::string_view json_type = "application/json";
+
+http::response failure(int status, std::string_view code, std::string_view message)
+{
+    http::response r;
+    r.status = status;
+    r.content_type = json_type;
+    r.headers.append(cors_lines).append("Cache-Control: no-store\r\n");
+    json::object error{{"code", json::string_view(code.data(), code.size())},
+                       {"message", json::string_view(message.data(), message.size())}};
+    r.body = json::serialize(json::object{{"error", std::move(error)}});
+    return r;
+}
+
+std::optional<http::response> refusal(const http::request& r, const site_config& site,
+                                      public_route route)
+{
+    switch (check_access(r, site, route)) {
+        case access::granted:
+            return std::nullopt;
+        case access::unauthenticated: {
+            auto answer =
+                failure(401, "unauthorized",
+                        "this is not public: send Authorization: Bearer and the site's token");
+            answer.headers += "WWW-Authenticate: Bearer\r\n";
+            return answer;
+        }
+        case access::denied:
+            break;
+    }
+    return failure(403, "forbidden", "that is not the site's token");
+}
+
+http::response unknown_site()
+{
+    return failure(404, "unknown_site", "no such site is configured");
+}
+
+json::object to_json(const period_counts& c, std::string_view visitors_name)
+{
+    return {{"views", c.views},
+            {"visits", c.visits},
+            {json::string_view(visitors_name.data(), visitors_name.size()), c.visitors}};
+}
+
+json::object to_json(const summary_counts& s, std::int64_t online)
+{
+    return {{"today", to_json(s.today, "visitors")},
+            {"yesterday", to_json(s.yesterday, "visitors")},
+            {"this_week", to_json(s.this_week, "visitor_days")},
+            {"this_month", to_json(s.this_month, "visitor_days")},
+            {"last_month", to_json(s.last_month, "visitor_days")},
+            {"this_year", to_json(s.this_year, "visitor_days")},
+            {"total", to_json(s.total, "visitor_days")},
+            {"online", online}};
+}
+
+/// The JSON body of POST counts; false when it is not one.
+bool parse_body(std::string_view body, std::string& site, std::vector<std::string>& paths,
+                std::string& after, bool& with_summary)
+{
+    json::error_code error;
+    json::parse_options options;
+    options.max_depth = 4;
+    const auto value = json::parse(json::string_view(body.data(), body.size()), error, {}, options);
+    if (error || !value.is_object())
+        return false;
+    for (const auto& [name, v] : value.get_object()) {
+        if (name == "site" && v.is_string()) {
+            site = v.get_string().c_str();
+        } else if (name == "after" && v.is_string()) {
+            after = v.get_string().c_str();
+        } else if (name == "summary") {
+            with_summary = (v.is_bool() && v.get_bool()) || (v.is_int64() && v.get_int64() != 0);
+        } else if (name == "paths" && v.is_array()) {
+            for (const auto& path : v.get_array()) {
+                if (!path.is_string())
+                    return false;
+                paths.emplace_back(path.get_string().data(), path.get_string().size());
+            }
+        } else if ((name == "site" || name == "paths" || name == "after") && !v.is_null()) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+read_api::read_api(asio::io_context& context, redis::client& redis, fall_back_guard& guard,
+                   std::shared_ptr<const config> c, metrics_registry& metrics)
+    : redis_(redis),
+      guard_(guard),
+      progress_(context, redis),
+      sites_(std::make_shared<site_table>(std::move(c))),
+      reads_(metrics.add_counter("luot_reads_total", "Reads answered with numbers.")),
+      unavailable_(
+          metrics.add_counter("luot_reads_unavailable_total",
+                              "Reads answered 503: Redis away, or behind what had been shown.")),
+      behind_(metrics.add_counter("luot_reads_behind_total",
+                                  "Reads that waited for their own hit in vain."))
+{
+}
+
+read_api::~read_api() = default;
+
+void read_api::add_routes(http::router& routes)
+{
+    using http::method;
+    using http::request;
+    using http::waiting_handler;
+    using awaited = asio::awaitable<http::response>;
+    routes.add(method::get, "/api/v1/counts", waiting_handler([this](const request& r) -> awaited {
+                   query q;
+                   for (auto& [name, value] : http::query_values(r.query)) {
+                       if (name == "site")
+                           q.site = std::move(value);
+                       else if (name == "path")
+                           q.paths.push_back(std::move(value));
+                       else if (name == "after")
+                           q.after = std::move(value);
+                       else if (name == "summary")
+                           q.with_summary = value == "1" || value == "true";
+                   }
+                   return counts(r, std::move(q));
+               }));
+    routes.add(method::post, "/api/v1/counts", waiting_handler([this](const request& r) -> awaited {
+                   query q;
+                   if (!parse_body(r.body, q.site, q.paths, q.after, q.with_summary))
+                       q.site.clear();
+                   return counts(r, std::move(q));
+               }));
+    routes.add(method::get, "/api/v1/summary",
+               waiting_handler([this](const request& r) -> awaited { return summary(r); }));
+    routes.add(method::get, "/count.txt",
+               waiting_handler([this](const request& r) -> awaited { return count_text(r); }));
+}
+
+http::response read_api::unavailable() const
+{
+    unavailable_.add();
+    auto r = failure(503, "unavailable", "the counts cannot be read now; try again");
+    r.headers += "Retry-After: 1\r\n";
+    return r;
+}
+
+/// `stamp` is the body without what changes although no figure did.
+http::response read_api::answer(const http::request& r, std::string body, const std::string& stamp,
+                                bool may_cache) const
+{
+    reads_.add();
+    http::response out;
+    out.content_type = json_type;
+    out.headers.append(cors_lines);
+    if (may_cache) {
+        const auto etag = '"' + to_hex(checksum(stamp)) + '"';
+        out.headers.append("Cache-Control: max-age=1\r\nETag: ").append(etag).append("\r\n");
+        if (r.if_none_match.find(etag) != std::string_view::npos) {
+            out.status = 304;
+            return out;
+        }
+    } else {
+        out.headers.append("Cache-Control: no-store\r\n");
+    }
+    out.body = std::move(body);
+    return out;
+}
+
+asio::awaitable<http::response> read_api::counts(const http::request& r, query q)
+{
+    const auto sites = sites_;  // a reload must not pull it away under us
+    if (q.site.empty())
+        co_return failure(400, "bad_request", "name a site, and at most 100 paths");
+    const auto* site = sites->find(q.site);
+    if (!site)
+        co_return unknown_site();
+    if (auto refused = refusal(r, *site->settings, public_route::counts))
+        co_return std::move(*refused);
+    if (q.with_summary)
+        if (auto refused = refusal(r, *site->settings, public_route::summary))
+            co_return std::move(*refused);
+    if (q.paths.size() > most_paths)
+        co_return failure(400, "too_many_paths", "at most 100 paths in one request");
+    std::vector<std::string> paths;
+    const auto own_host = host_of_url(r.origin.empty() ? r.referer : r.origin);
+    for (const auto& asked : q.paths) {
+        std::string path;
+        const auto error = normalise_page(asked, *site->settings, own_host, path, nullptr);
+        if (error == errc::foreign_host)
+            path.clear();  // never counted here: null
+        else if (error)
+            co_return failure(400, "bad_path", "a path is malformed or longer than 2,000 bytes");
+        paths.push_back(std::move(path));
+    }
+    bool behind = false;
+    if (!q.after.empty()) {
+        const auto token = parse_token(q.after);
+        if (!token)
+            co_return failure(400, "bad_token", "`after` takes a Luot-Token as it was given");
+        behind = !co_await progress_.reached(*token);
+    }
+    const auto now = unix_ms();
+    const auto read = co_await read_counts(
+        redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, q.with_summary, now);
+    if (!read)
+        co_return unavailable();
+
+    json::object out{{"site", q.site},
+                     {"views", read->views},
+                     {"visits", read->visits},
+                     {"online", read->online}};
+    json::object pages;
+    for (std::size_t i = 0; i < q.paths.size(); ++i) {
+        if (read->pages[i])
+            pages[q.paths[i]] = json::object{{"views", *read->pages[i]}};
+        else
+            pages[q.paths[i]] = nullptr;
+    }
+    out["pages"] = std::move(pages);
+    if (read->summary)
+        out["summary"] = to_json(*read->summary, read->online);
+    if (behind) {
+        behind_.add();
+        out["behind"] = true;
+    }
+    const auto stamp = json::serialize(out);
+    out["as_of"] = utc_text(now);
+    co_return answer(r, json::serialize(out), stamp, q.after.empty());
+}
+
+asio::awaitable<http::response> read_api::summary(const http::request& r)
+{
+    const auto sites = sites_;
+    std::string id;
+    for (auto& [name, value] : http::query_values(r.query))
+        if (name == "site")
+            id = std::move(value);
+    if (id.empty())
+        co_return failure(400, "bad_request", "name a site");
+    const auto* site = sites->find(id);
+    if (!site)
+        co_return unknown_site();
+    if (auto refused = refusal(r, *site->settings, public_route::summary))
+        co_return std::move(*refused);
+    const auto now = unix_ms();
+    const auto read = co_await read_counts(redis_, guard_, *site,
+                                           sites->settings().aggregator.max_paths, {}, true, now);
+    if (!read)
+        co_return unavailable();
+    json::object out{{"site", id}};
+    for (auto& [name, value] : to_json(*read->summary, read->online))
+        out[name] = value;
+    const auto stamp = json::serialize(out);
+    out["as_of"] = utc_text(now);
+    co_return answer(r, json::serialize(out), stamp, true);
+}
+
+asio::awaitable<http::response> read_api::count_text(const http::request& r)
+{
+    const auto sites = sites_;
+    std::string id;
+    std::vector<std::string> paths;
+    for (auto& [name, value] : http::query_values(r.query)) {
+        if (name == "site")
+            id = std::move(value);
+        else if (name == "path")
+            paths = {std::move(value)};
+    }
+    if (id.empty())
+        co_return failure(400, "bad_request", "name a site");
+    const auto* site = sites->find(id);
+    if (!site)
+        co_return unknown_site();
+    if (auto refused = refusal(r, *site->settings, public_route::badge))
+        co_return std::move(*refused);
+    if (!paths.empty()) {
+        std::string path;
+        if (normalise_page(paths[0], *site->settings, {}, path, nullptr))
+            co_return failure(400, "bad_path", "the path is malformed or on a foreign host");
+        paths[0] = path;
+    }
+    const auto read = co_await read_counts(
+        redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, false, unix_ms());
+    if (!read)
+        co_return unavailable();
+    const auto views = paths.empty() ? read->views : read->pages[0].value_or(0);
+    const auto text = std::to_string(views);
+    auto out = answer(r, text, text, true);
+    out.content_type = "text/plain; charset=utf-8";
+    co_return out;
+}
+
+}  // namespace luot::aggregator

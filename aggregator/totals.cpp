@@ -1,0 +1,211 @@
+#include "aggregator/totals.hpp"
+
+#include "core/bytes.hpp"
+#include "core/keys.hpp"
+#include "core/path.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace luot::embedded {
+extern const std::string_view baseline_lua;
+}
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t rows_per_step = 250;
+constexpr std::size_t rows_per_read = 1000;
+
+/// The cells of one line (RFC 4180 quoting).
+std::vector<std::string> cells_of(std::string_view line, char separator)
+{
+    std::vector<std::string> cells(1);
+    bool quoted = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
+            cells.back() += '"';
+            ++i;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (c == separator && !quoted) {
+            cells.emplace_back();
+        } else {
+            cells.back() += c;
+        }
+    }
+    for (auto& cell : cells) {
+        while (!cell.empty() && (cell.back() == ' ' || cell.back() == '\t'))
+            cell.pop_back();
+        cell.erase(0, cell.find_first_not_of(" \t"));
+    }
+    return cells;
+}
+
+std::string checked(const result<redis::replies>& answers, const redis::client& redis)
+{
+    if (!answers)
+        return "Redis: " + (redis.trouble().empty() ? answers.error().message() : redis.trouble());
+    const auto error = answers->first_error();
+    return error.is_null() ? std::string{} : "Redis: " + std::string(error.text());
+}
+
+}  // namespace
+
+const redis::script& baseline_script()
+{
+    static const redis::script s{embedded::baseline_lua};
+    return s;
+}
+
+totals parse_totals(std::string_view csv, const std::string& file_name, const site_config& site)
+{
+    if (csv.starts_with("\xEF\xBB\xBF"))
+        csv.remove_prefix(3);
+    const auto first_line = csv.substr(0, csv.find('\n'));
+    const char separator = first_line.find(',') == std::string_view::npos &&
+                                   first_line.find(';') != std::string_view::npos
+                               ? ';'
+                               : ',';
+    totals out;
+    std::optional<std::size_t> site_line;
+    std::uint64_t sum = 0;
+    std::size_t line_number = 0;
+    const auto fail = [&](std::size_t line, std::string_view what) -> totals_error {
+        return totals_error(fmt::format("{}:{}: {}", file_name, line, what));
+    };
+    while (!csv.empty()) {
+        ++line_number;
+        const auto end = csv.find('\n');
+        auto line = csv.substr(0, end);
+        csv = end == std::string_view::npos ? std::string_view{} : csv.substr(end + 1);
+        if (line.ends_with('\r'))
+            line.remove_suffix(1);
+        if (line.empty())
+            continue;
+        const auto cells = cells_of(line, separator);
+        std::uint64_t views = 0;
+        if (cells.size() < 2 || !parse_number(cells[1], views)) {
+            if (line_number == 1 && cells.size() >= 2)
+                continue;  // a heading
+            throw fail(line_number, "a row is `path,views`, or `*,views,visits` for the site");
+        }
+        if (cells[0] == "*") {
+            if (site_line)
+                throw fail(line_number, "the site's row `*` is there twice");
+            site_line = line_number;
+            out.views = views;
+            if (cells.size() > 2 && !cells[2].empty() && !parse_number(cells[2], out.visits))
+                throw fail(line_number, "visits is not a number");
+            continue;
+        }
+        std::string path;
+        if (const auto error = normalise_page(cells[0], site, {}, path, nullptr))
+            throw fail(line_number, "the path cannot be counted on this site: " + error.message());
+        if (!out.pages.emplace(path, views).second)
+            throw fail(line_number, "the path is there twice: after normalising it is " + path);
+        sum += views;
+    }
+    if (!site_line)
+        out.views = sum;
+    if (out.views < sum)
+        throw fail(*site_line, fmt::format("the site's {} views are fewer than the {} of its pages",
+                                           out.views, sum));
+    if (out.visits > out.views)
+        throw fail(*site_line, "the site has more visits than views");
+    if (out.pages.empty() && !site_line)
+        throw totals_error(file_name + ": there is no row in it");
+    return out;
+}
+
+asio::awaitable<import_outcome> import_totals(redis::client& redis, const site_config& site,
+                                              std::uint32_t max_paths, const totals& wanted)
+{
+    // What is there now.
+    std::map<std::string, std::uint64_t> present;
+    for (std::size_t from = 0;; from += rows_per_read) {
+        redis::pipeline commands;
+        commands.add("ZRANGE", keys::baseline(site.id), from, from + rows_per_read - 1,
+                     std::string_view("WITHSCORES"));
+        const auto answers = co_await redis.exec(commands);
+        if (const auto trouble = checked(answers, redis); !trouble.empty())
+            throw totals_error(trouble);
+        const auto rows = (*answers)[0];
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+            present[std::string(rows[i].text())] = static_cast<std::uint64_t>(rows[i + 1].count());
+        if (rows.size() < 2 * rows_per_read)
+            break;
+    }
+
+    // Falling rows first, then the site, then rising ones: at no moment do the pages explain more
+    // than the site has.
+    std::vector<std::pair<std::string, std::uint64_t>> falling, rising;
+    for (const auto& [path, views] : present) {
+        const auto now = wanted.pages.find(path);
+        const auto next = now == wanted.pages.end() ? 0 : now->second;
+        if (next < views)
+            falling.emplace_back(path, next);
+    }
+    for (const auto& [path, views] : wanted.pages) {
+        const auto before = present.find(path);
+        if (views > (before == present.end() ? 0 : before->second))
+            rising.emplace_back(path, views);
+    }
+    std::size_t added = 0;
+    for (std::size_t from = 0; from < rising.size(); from += rows_per_step) {
+        redis::command c{"ZMSCORE"};
+        c.add(std::string_view(keys::pages(site.id)));
+        for (auto i = from; i < std::min(rising.size(), from + rows_per_step); ++i)
+            c.add(std::string_view(rising[i].first));
+        redis::pipeline commands;
+        commands.add(c).add("ZCARD", keys::pages(site.id));
+        const auto answers = co_await redis.exec(commands);
+        if (const auto trouble = checked(answers, redis); !trouble.empty())
+            throw totals_error(trouble);
+        for (std::size_t i = 0; i < (*answers)[0].size(); ++i)
+            added += (*answers)[0][i].is_null() ? 1 : 0;
+        if (static_cast<std::uint64_t>((*answers)[1].count()) + added > max_paths)
+            throw totals_error(
+                fmt::format("the site would have more than aggregator.max_paths = {} "
+                            "paths: raise it, or import fewer",
+                            max_paths));
+    }
+
+    const auto step = [&](const redis::command& arguments) -> asio::awaitable<void> {
+        redis::pipeline commands;
+        commands.add(arguments);
+        const auto answers = co_await redis.exec(commands);
+        if (const auto trouble = checked(answers, redis); !trouble.empty())
+            throw totals_error(trouble + "; run the same import again to go on");
+    };
+    const auto call = [&](std::string_view what) {
+        auto c = redis::evaluate(baseline_script(), 3);
+        c.add(std::string_view(keys::pages(site.id)))
+            .add(std::string_view(keys::baseline(site.id)))
+            .add(std::string_view(keys::totals(site.id)))
+            .add(what);
+        return c;
+    };
+    const auto all_rows = [&](const std::vector<std::pair<std::string, std::uint64_t>>& rows)
+        -> asio::awaitable<void> {
+        for (std::size_t from = 0; from < rows.size(); from += rows_per_step) {
+            auto c = call("rows");
+            for (auto i = from; i < std::min(rows.size(), from + rows_per_step); ++i)
+                c.add(std::string_view(rows[i].first)).add(rows[i].second);
+            co_await step(c);
+        }
+    };
+    co_await all_rows(falling);
+    auto whole = call("site");
+    whole.add(wanted.views).add(wanted.visits);
+    co_await step(whole);
+    co_await all_rows(rising);
+    co_return import_outcome{wanted.pages.size(), falling.size() + rising.size()};
+}
+
+}  // namespace luot::aggregator

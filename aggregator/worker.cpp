@@ -1,0 +1,575 @@
+#include "aggregator/worker.hpp"
+
+#include "aggregator/apply.hpp"
+#include "aggregator/fold/fold.hpp"
+#include "aggregator/lookup.hpp"
+#include "core/bytes.hpp"
+#include "core/clock.hpp"
+#include "core/keys.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <atomic>
+#include <random>
+
+namespace luot::embedded {
+extern const std::string_view lease_lua;
+}
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr int read_entries = 8;            ///< of a partition at once: about 1,000 hits
+constexpr std::size_t most_weight = 4000;  ///< members that one script may touch: 5 ms of Redis
+constexpr std::int64_t block_ms = 1000;
+constexpr std::int64_t pace_ms =
+    15;  ///< from one round to the next: hits that come meanwhile go together
+constexpr std::int64_t lease_ms = 10'000;
+constexpr std::int64_t lease_every_ms = 3'000;
+constexpr std::int64_t upkeep_every_ms = 5'000;
+constexpr std::int64_t pause_ms = 1'000;  ///< of a partition whose head could not be applied
+constexpr int most_failures = 3;          ///< then the head is set aside
+
+const redis::script& lease_script()
+{
+    static const redis::script s{embedded::lease_lua};
+    return s;
+}
+
+enum class trouble { none, newer_format };
+
+/// What is kept of a partition from round to round; nothing of it is needed to be right.
+struct partition_state {
+    bool is_ours = false;
+    bool was_empty = true;
+    std::int64_t paused_until_ms = 0;
+    std::int64_t watermarks_at_ms = 0;
+    id_sets sets;
+    std::string failed_head;
+    int failures = 0;
+};
+
+/// A partition's turn within one round.
+struct turn {
+    unsigned partition;
+    std::vector<entry> batch;
+    std::size_t count;  ///< entries that are folded now
+    additions added;
+    apply_options options;
+};
+
+std::string random_name()
+{
+    std::random_device source;
+    return to_hex((std::uint64_t{source()} << 32) | source());
+}
+
+}  // namespace
+
+class worker::impl : public std::enable_shared_from_this<worker::impl> {
+public:
+    impl(asio::io_context& c, redis::client& r, std::shared_ptr<const config> settings,
+         metrics_registry& m);
+
+    asio::awaitable<void> run();
+    asio::awaitable<bool> take_leases();
+    asio::awaitable<bool> round();
+    asio::awaitable<bool> look_up_and_fold(std::vector<turn>& turns);
+    asio::awaitable<bool> apply(std::vector<turn>& turns);
+    asio::awaitable<void> set_aside(turn& t, std::string_view reason);
+    asio::awaitable<void> upkeep();
+    asio::awaitable<void> sleep(std::int64_t ms);
+    trouble read_batch(const redis::reply_view& stream, std::vector<entry>& out);
+    void plan_dropping(unsigned partition, const lookup& known, apply_options& options);
+    void count(const additions& a);
+
+    asio::io_context& context;
+    redis::client& redis;
+    metrics_registry& metrics;
+    std::shared_ptr<const config> settings;
+    std::unique_ptr<site_table> sites;
+    bot_list bots;
+    const std::string owner = random_name();
+    std::array<partition_state, partitions> states;
+    std::map<std::string, counter*, std::less<>> views_by_site;
+    std::map<bot_kind, counter*> bots_by_kind;
+    std::int64_t leases_at_ms = -lease_every_ms;
+    std::int64_t upkeep_at_ms = -upkeep_every_ms;
+    std::atomic<bool> stopping{false};
+    std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
+        waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0};
+    std::atomic<std::int64_t> lag_ms{0};
+    std::atomic<unsigned> held{0};
+    log::limiter error_limit{10}, format_limit{60};
+    counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
+};
+
+worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const config> s,
+                   metrics_registry& m)
+    : context(c),
+      redis(r),
+      metrics(m),
+      settings(std::move(s)),
+      sites(std::make_unique<site_table>(settings)),
+      hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
+      repeats(m.add_counter("luot_repeated_hits_total",
+                            "Hits applied whose id had been counted before: not counted again.")),
+      batches(m.add_counter("luot_applied_batches_total", "Batches applied by this process.")),
+      stale(m.add_counter("luot_apply_stale_total",
+                          "Batches that another aggregator had applied first.")),
+      failures(m.add_counter("luot_apply_failures_total",
+                             "Batches that Redis refused to read or to apply.")),
+      early_drops(
+          m.add_counter("luot_ids_dropped_early_total",
+                        "Sets of hit ids dropped before dedupe_window, because of max_ids: a "
+                        "repeat that comes so late counts twice."))
+{
+    m.add_total(
+        "luot_hits_lost_total",
+        "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
+        [this] { return static_cast<double>(lost.load()); });
+    m.add_total("luot_hits_damaged_total", "Hits that could not be decoded or applied; from Redis.",
+                [this] { return static_cast<double>(damaged.load()); });
+    m.add_total("luot_hits_unconfigured_total",
+                "Hits of sites that were not configured any more; from Redis.",
+                [this] { return static_cast<double>(unconfigured.load()); });
+    m.add_gauge("luot_queue_bytes", "Bytes of hits in the streams, not applied yet.",
+                [this] { return static_cast<double>(waiting_bytes.load()); });
+    m.add_gauge("luot_queue_entries", "Entries in the streams, not applied yet.",
+                [this] { return static_cast<double>(waiting_entries.load()); });
+    m.add_gauge("luot_queue_lag_seconds", "Age of the oldest hit applied in the last round.",
+                [this] { return static_cast<double>(lag_ms.load()) / 1000; });
+    m.add_gauge("luot_remembered_ids", "Ids of hits that are remembered against repeats.",
+                [this] { return static_cast<double>(remembered_ids.load()); });
+    m.add_gauge("luot_rejected_entries", "Entries set aside because they could not be applied.",
+                [this] { return static_cast<double>(rejected.load()); });
+    m.add_gauge("luot_silent_producers",
+                "Logs unheard of for a day, which no longer hold the watermark back.",
+                [this] { return static_cast<double>(silent.load()); });
+    m.add_gauge("luot_leases_held", "Partitions that this aggregator works on.",
+                [this] { return static_cast<double>(held.load()); });
+}
+
+asio::awaitable<void> worker::impl::sleep(std::int64_t ms)
+{
+    asio::steady_timer timer(context, std::chrono::milliseconds(ms));
+    co_await timer.async_wait(as_result);
+}
+
+asio::awaitable<bool> worker::impl::take_leases()
+{
+    redis::pipeline commands;
+    for (unsigned p = 0; p < partitions; ++p) {
+        const bool idle = states[p].was_empty;
+        commands.add(redis::evaluate(lease_script(), 1)
+                         .add(std::string_view(keys::lease(p)))
+                         .add(std::string_view(owner))
+                         .add(lease_ms)
+                         .add(std::string_view(idle ? "1" : "0")));
+    }
+    const auto answers = co_await redis.exec(commands);
+    if (!answers || !answers->first_error().is_null())
+        co_return false;
+    unsigned ours = 0;
+    for (unsigned p = 0; p < partitions; ++p) {
+        states[p].is_ours = (*answers)[p].count() == 1;
+        ours += states[p].is_ours ? 1 : 0;
+    }
+    if (held.exchange(ours) != ours)
+        log::info("leases", {{"held", ours}});
+    leases_at_ms = steady_ms();
+    co_return true;
+}
+
+trouble worker::impl::read_batch(const redis::reply_view& stream, std::vector<entry>& out)
+{
+    for (std::size_t i = 0; i < stream.size(); ++i) {
+        const auto id = stream[i][0].text();
+        const auto fields = stream[i][1];
+        auto& e = out.emplace_back();
+        e.id = id;
+        std::uint64_t ms = 0;
+        (void)parse_number(id.substr(0, id.find('-')), ms);
+        e.time_ms = static_cast<std::int64_t>(ms);
+        std::string_view encoded;
+        for (std::size_t f = 0; f + 1 < fields.size(); f += 2) {
+            const auto name = fields[f].text();
+            const auto value = fields[f + 1];
+            if (name == "v" && value.count() > hit_format) {
+                out.pop_back();
+                return out.empty() ? trouble::newer_format : trouble::none;
+            }
+            if (name == "p")
+                e.producer = value.text();
+            else if (name == "f")
+                e.prev = static_cast<std::uint64_t>(value.count());
+            else if (name == "l")
+                e.last = static_cast<std::uint64_t>(value.count());
+            else if (name == "h")
+                encoded = value.text();
+        }
+        decode_hits(encoded, e);
+    }
+    return trouble::none;
+}
+
+void worker::impl::plan_dropping(unsigned partition, const lookup& known, apply_options& options)
+{
+    auto& state = states[partition];
+    state.sets = known.sets();
+    const auto low = known.low_watermark_ms();
+    if (low) {
+        silent = known.silent_producers();
+        const auto window = std::chrono::milliseconds(settings->aggregator.dedupe_window).count();
+        for (const auto& [time, count] : known.sets())
+            if ((time + 1) * id_set_ms + window < *low)
+                options.dropped_sets.push_back(time);
+        options.forget_seen_before_ms = *low - visit_gap_ms;
+    }
+    // Memory is bounded whatever clients send: the oldest set of all partitions goes first.
+    if (remembered_ids > settings->aggregator.max_ids && !known.sets().empty()) {
+        const auto oldest = known.sets().begin()->first;
+        const bool is_oldest_of_all =
+            std::all_of(states.begin(), states.end(), [oldest](const partition_state& s) {
+                return s.sets.empty() || s.sets.begin()->first >= oldest;
+            });
+        if (is_oldest_of_all && options.dropped_sets.empty()) {
+            options.dropped_sets.push_back(oldest);
+            remembered_ids -= std::min(remembered_ids.load(), known.sets().begin()->second);
+            early_drops.add();
+        }
+    }
+    for (const auto time : options.dropped_sets)
+        state.sets.erase(time);
+}
+
+/// Reads what the batches need to know and folds them. Turns that cannot be folded now are removed.
+asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
+{
+    for (int attempt = 0; attempt < 3 && !turns.empty(); ++attempt) {
+        std::vector<lookup> lookups;
+        redis::pipeline commands;
+        const auto now = steady_ms();
+        for (const auto& t : turns) {
+            auto& state = states[t.partition];
+            const bool with_watermarks = now - state.watermarks_at_ms >= upkeep_every_ms;
+            lookups.emplace_back(t.partition, t.batch.front().id, ask_for(t.batch, t.count, *sites),
+                                 state.sets, with_watermarks);
+            lookups.back().add_to(commands);
+        }
+        const auto answers = co_await redis.exec(commands);
+        if (!answers)
+            co_return false;
+        bool ask_again = false;
+        std::size_t at = 0;
+        std::vector<turn> folded;
+        for (std::size_t i = 0; i < turns.size(); ++i) {
+            auto& t = turns[i];
+            auto& l = lookups[i];
+            at += l.size();
+            switch (l.read((*answers)[at - 1])) {
+                case lookup::outcome::gone:
+                    stale.add();
+                    continue;
+                case lookup::outcome::failed:
+                    failures.add();
+                    states[t.partition].paused_until_ms = steady_ms() + pause_ms;
+                    if (error_limit.pass())
+                        log::warn("redis_refuses", {{"command", "lookup"},
+                                                    {"partition", t.partition},
+                                                    {"answer", l.error()}});
+                    continue;
+                case lookup::outcome::more_sets:
+                    states[t.partition].sets = l.sets();
+                    ask_again = true;
+                    folded.push_back(std::move(t));
+                    continue;
+                case lookup::outcome::known:
+                    break;
+            }
+            // What was asked for more entries serves for fewer, too.
+            t.added = fold(t.batch, t.count, l.known(), *sites, bots);
+            while (t.added.weight() > most_weight && t.count > 1) {
+                t.count /= 2;
+                t.added = fold(t.batch, t.count, l.known(), *sites, bots);
+            }
+            t.options = {{}, {}, owner, lease_ms};
+            plan_dropping(t.partition, l, t.options);
+            if (l.low_watermark_ms())
+                states[t.partition].watermarks_at_ms = now;
+            folded.push_back(std::move(t));
+        }
+        turns = std::move(folded);
+        if (!ask_again)
+            co_return true;
+    }
+    co_return false;  // id sets keep appearing: the next round sees them
+}
+
+void worker::impl::count(const additions& a)
+{
+    hits.add(a.hits);
+    repeats.add(a.repeats);
+    batches.add();
+    for (const auto& [site, views] : a.views_by_site) {
+        auto& c = views_by_site[site];
+        if (!c)
+            c = &metrics.add_counter("luot_applied_views_total",
+                                     "Views counted by this process (for rates).",
+                                     {{"site", site}});
+        c->add(views);
+    }
+    for (const auto& [kind, number] : a.bots) {
+        auto& c = bots_by_kind[kind];
+        if (!c)
+            c = &metrics.add_counter("luot_applied_bots_total", "Hits of bots, by kind.",
+                                     {{"kind", std::string(name_of(kind))}});
+        c->add(number);
+    }
+}
+
+asio::awaitable<void> worker::impl::set_aside(turn& t, std::string_view reason)
+{
+    const auto& e = t.batch.front();
+    redis::pipeline commands;
+    commands.add(reject_command(t.partition, e, reason));
+    const auto answers = co_await redis.exec(commands);
+    if (!answers || (*answers)[0].text() != "ok")
+        co_return;
+    log::error("entry_set_aside",
+               {{"partition", t.partition},
+                {"entry", e.id},
+                {"hits", e.hits.size() + e.damaged},
+                {"why", reason},
+                {"what", "it failed three times; its hits count as damaged and lie in " +
+                             keys::rejected(t.partition)}});
+}
+
+asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
+{
+    redis::pipeline commands;
+    for (const auto& t : turns)
+        commands.add(apply_command(t.partition, t.batch, t.count, t.added, t.options));
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return false;
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+        auto& t = turns[i];
+        auto& state = states[t.partition];
+        const auto answer = (*answers)[i];
+        if (answer.text() == "ok") {
+            state.failures = 0;
+            count(t.added);
+            if (!t.batch.front().hits.empty())
+                lag_ms =
+                    std::max<std::int64_t>(0, unix_ms() - t.batch.front().hits.front().time_ms);
+            continue;
+        }
+        if (answer.text() == "stale") {
+            stale.add();
+            continue;
+        }
+        failures.add();
+        if (error_limit.pass())
+            log::warn("redis_refuses", {{"command", "apply.lua"},
+                                        {"partition", t.partition},
+                                        {"answer", answer.text()},
+                                        {"held_back", error_limit.held_back()}});
+        state.paused_until_ms = steady_ms() + pause_ms;
+        // Only a script's own refusal speaks of the entry; NOSCRIPT, READONLY and their like pass.
+        if (answer.text().find("LUOT") == std::string_view::npos &&
+            answer.text().find("user_script") == std::string_view::npos)
+            continue;
+        const auto& head = t.batch.front().id;
+        state.failures = state.failed_head == head ? state.failures + 1 : 1;
+        state.failed_head = head;
+        if (state.failures >= most_failures) {
+            const std::string reason(answer.text());
+            co_await set_aside(t, reason);
+            state.failures = 0;
+            state.paused_until_ms = 0;
+        }
+    }
+    co_return true;
+}
+
+/// One round over all partitions that are ours. False when Redis did not answer.
+asio::awaitable<bool> worker::impl::round()
+{
+    const auto now = steady_ms();
+    std::vector<unsigned> asked;
+    for (unsigned p = 0; p < partitions; ++p)
+        if (states[p].is_ours && states[p].paused_until_ms <= now)
+            asked.push_back(p);
+    if (asked.empty()) {
+        co_await sleep(200);
+        co_return true;
+    }
+    redis::command read{"XREAD"};
+    read.add(std::string_view("COUNT"))
+        .add(read_entries)
+        .add(std::string_view("BLOCK"))
+        .add(block_ms)
+        .add(std::string_view("STREAMS"));
+    for (const auto p : asked)
+        read.add(std::string_view(keys::hits(p)));
+    for (std::size_t i = 0; i < asked.size(); ++i)
+        read.add(std::string_view("0"));
+    redis::pipeline reading;
+    reading.add(read);
+    const auto answers = co_await redis.exec(reading);
+    if (!answers)
+        co_return false;
+    const auto streams = (*answers)[0];
+    if (streams.is_error()) {
+        failures.add();
+        if (error_limit.pass())
+            log::warn("redis_refuses", {{"command", "XREAD"}, {"answer", streams.text()}});
+        co_await sleep(pause_ms);
+        co_return true;
+    }
+    for (const auto p : asked)
+        states[p].was_empty = true;
+    std::vector<turn> turns;
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        const auto name = streams[i][0].text();
+        for (const auto p : asked) {
+            if (keys::hits(p) != name)
+                continue;
+            states[p].was_empty = false;
+            turn t{p, {}, 0, {}, {}};
+            if (read_batch(streams[i][1], t.batch) == trouble::newer_format) {
+                states[p].paused_until_ms = now + pause_ms;
+                failures.add();
+                if (format_limit.pass())
+                    log::error("stream_newer_format",
+                               {{"partition", p},
+                                {"what",
+                                 "its head was written by a newer luot: it is left alone; "
+                                 "upgrade this aggregator"}});
+                continue;
+            }
+            t.count = t.batch.size();
+            if (t.count > 0)
+                turns.push_back(std::move(t));
+        }
+    }
+    if (turns.empty()) {
+        lag_ms = 0;
+        co_return true;
+    }
+    if (!co_await look_up_and_fold(turns))
+        co_return redis.is_connected();
+    if (turns.empty())
+        co_return true;
+    co_return co_await apply(turns);
+}
+
+asio::awaitable<void> worker::impl::upkeep()
+{
+    upkeep_at_ms = steady_ms();
+    redis::pipeline commands;
+    for (unsigned p = 0; p < partitions; ++p) {
+        commands.add("HMGET", keys::producers(p), std::string_view("lost"),
+                     std::string_view("damaged"), std::string_view("unconfigured"),
+                     std::string_view("bytes"));
+        commands.add("XLEN", keys::hits(p));
+        commands.add("ZRANGE", keys::id_sets(p), 0, -1, std::string_view("WITHSCORES"));
+        commands.add("XLEN", keys::rejected(p));
+    }
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return;
+    std::uint64_t sums[7] = {};
+    for (unsigned p = 0; p < partitions; ++p) {
+        const auto base = std::size_t{p} * 4;
+        for (std::size_t i = 0; i < 4; ++i)
+            sums[i] += static_cast<std::uint64_t>((*answers)[base][i].count());
+        sums[4] += static_cast<std::uint64_t>((*answers)[base + 1].count());
+        const auto sets = (*answers)[base + 2];
+        for (std::size_t i = 1; i < sets.size(); i += 2)
+            sums[5] += static_cast<std::uint64_t>(sets[i].count());
+        sums[6] += static_cast<std::uint64_t>((*answers)[base + 3].count());
+    }
+    lost = sums[0];
+    damaged = sums[1];
+    unconfigured = sums[2];
+    waiting_bytes = sums[3];
+    waiting_entries = sums[4];
+    remembered_ids = sums[5];
+    rejected = sums[6];
+}
+
+asio::awaitable<void> worker::impl::run()
+{
+    const auto self = shared_from_this();
+    while (!stopping) {
+        if (!redis.is_connected()) {
+            held = 0;
+            leases_at_ms = -lease_every_ms;
+            co_await redis.wait_connected(std::chrono::milliseconds(200));
+            continue;
+        }
+        const auto begun = steady_ms();
+        if (begun - leases_at_ms >= lease_every_ms && !co_await take_leases()) {
+            co_await sleep(200);
+            continue;
+        }
+        if (begun - upkeep_at_ms >= upkeep_every_ms)
+            co_await upkeep();
+        co_await round();
+        if (const auto spent = steady_ms() - begun; spent < pace_ms)
+            co_await sleep(pace_ms - spent);
+    }
+    held = 0;
+    // Give the partitions to whoever is left at once.
+    redis::pipeline commands;
+    for (unsigned p = 0; p < partitions; ++p)
+        if (states[p].is_ours)
+            commands.add("DEL", keys::lease(p));
+    co_await redis.exec(commands);
+}
+
+worker::worker(asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
+               metrics_registry& metrics)
+    : impl_(std::make_shared<impl>(context, redis, std::move(c), metrics))
+{
+}
+
+worker::~worker() = default;
+
+std::vector<const redis::script*> worker::scripts()
+{
+    return {&apply_script(), &reject_script(), &lease_script()};
+}
+
+asio::awaitable<void> worker::run()
+{
+    return impl_->run();
+}
+
+void worker::stop()
+{
+    impl_->stopping = true;
+}
+
+void worker::use(std::shared_ptr<const config> c)
+{
+    asio::post(impl_->context, [self = impl_, c = std::move(c)] {
+        self->settings = c;
+        self->sites = std::make_unique<site_table>(c);
+    });
+}
+
+}  // namespace luot::aggregator

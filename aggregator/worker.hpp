@@ -1,0 +1,50 @@
+// The aggregator's loop: reads the heads of the partitions' streams, folds them, and applies the
+// additions, round after round. README.md has the exactly-once argument and what happens at each
+// crash.
+
+#pragma once
+
+#include "core/config.hpp"
+#include "core/redis/client.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace luot {
+class metrics_registry;
+}
+
+namespace luot::aggregator {
+
+/// One per process; belongs to the thread that runs its io_context, but for what says otherwise.
+class worker {
+public:
+    /// `redis` must have the scripts() loaded, belong to the same io_context, and be used by nobody
+    /// else: the worker blocks on it.
+    worker(boost::asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
+           metrics_registry& metrics);
+    ~worker();
+
+    [[nodiscard]] static std::vector<const redis::script*> scripts();
+
+    /// Works until stop(); a batch in hand is finished.
+    [[nodiscard]] boost::asio::awaitable<void> run();
+
+    /// Ends run() within two seconds. Thread-safe.
+    void stop();
+
+    /// Works by another configuration from the next batch on. Thread-safe.
+    void use(std::shared_ptr<const config> c);
+
+private:
+    class impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace luot::aggregator
