@@ -1,0 +1,624 @@
+// The life of a daemon: threads, ports, signals, and an orderly end.
+//
+//   main thread     signals, the private Redis, the admin port
+//   worker threads  the public port: hits into the spool, reads from Redis
+//   ship thread     spool -> stream
+//   fold thread     stream -> counts
+
+#include "aggregator/progress.hpp"
+#include "aggregator/read_api.hpp"
+#include "aggregator/worker.hpp"
+#include "collector/intake.hpp"
+#include "collector/salts.hpp"
+#include "collector/salts_check.hpp"
+#include "collector/shipper.hpp"
+#include "core/clock.hpp"
+#include "core/config.hpp"
+#include "core/file.hpp"
+#include "core/http/router.hpp"
+#include "core/http/server.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+#include "core/redis/client.hpp"
+#include "luot/commands.hpp"
+#include "luot/data_lock.hpp"
+#include "luot/private_redis.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <random>
+#include <sys/resource.h>
+#include <thread>
+#include <vector>
+
+namespace luot {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds lock_patience{10};
+constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, drain_all{9}, redis_end{5};
+constexpr std::int64_t stuck_ms = 10'000;
+constexpr std::int64_t segments_per_spool = 16;
+
+/// A thread with an io_context of its own, and a pulse that shows whether it turns.
+class loop {
+public:
+    loop() : guard_(asio::make_work_guard(context_)), pulse_timer_(context_) {}
+    ~loop()
+    {
+        if (thread_.joinable()) {
+            context_.stop();
+            thread_.join();
+        }
+    }
+    loop(const loop&) = delete;
+    loop& operator=(const loop&) = delete;
+
+    [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+
+    void start()
+    {
+        beat();
+        thread_ = std::thread([this] {
+            context_.run();
+            ended_ = true;
+        });
+    }
+
+    /// Lets run() return once nothing is left to do.
+    void finish()
+    {
+        asio::post(context_, [this] {
+            finishing_ = true;
+            pulse_timer_.cancel();
+            guard_.reset();
+        });
+    }
+
+    [[nodiscard]] bool has_ended() const noexcept { return ended_; }
+    [[nodiscard]] bool turns() const noexcept { return steady_ms() - pulse_ms_ < stuck_ms; }
+
+private:
+    void beat()
+    {
+        pulse_ms_ = steady_ms();
+        pulse_timer_.expires_after(std::chrono::seconds(1));
+        pulse_timer_.async_wait([this](boost::system::error_code error) {
+            if (!error && !finishing_)
+                beat();
+        });
+    }
+
+    asio::io_context context_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> guard_;
+    asio::steady_timer pulse_timer_;
+    std::atomic<std::int64_t> pulse_ms_{0};
+    std::atomic<bool> ended_{false};
+    bool finishing_ = false;
+    std::thread thread_;
+};
+
+redis::client_options client_named(std::string name, std::chrono::milliseconds timeout)
+{
+    redis::client_options options;
+    options.name = std::move(name);
+    options.command_timeout = timeout;
+    return options;
+}
+
+/// One worker thread of the public port.
+struct public_worker {
+    public_worker(const std::shared_ptr<const config>& c, metrics_registry& metrics,
+                  const http::server_options& options)
+        : server(thread.context(), routes, options, metrics, "public")
+    {
+        routes.set_common_headers(
+            "Access-Control-Allow-Origin: *\r\n"
+            "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n");
+        (void)c;
+    }
+
+    loop thread;
+    std::unique_ptr<spool::writer> log;
+    std::unique_ptr<redis::client> redis;
+    http::router routes;
+    std::unique_ptr<collector::intake> intake;
+    std::unique_ptr<aggregator::read_api> reads;
+    http::server server;
+    std::atomic<bool> spool_is_healthy{true};
+    std::atomic<std::size_t> connections{0};
+};
+
+std::uint64_t random_producer()
+{
+    std::random_device source;
+    return (std::uint64_t{source()} << 32) | source();
+}
+
+/// Two listeners of one port are allowed to each other (SO_REUSEPORT), so that a second luot would
+/// not notice the first: look before.
+void check_is_free(const listen_address& address)
+{
+    asio::io_context context;
+    const asio::ip::tcp::endpoint endpoint{asio::ip::make_address(address.host), address.port};
+    asio::ip::tcp::acceptor probe{context};
+    probe.open(endpoint.protocol());
+    probe.set_option(asio::socket_base::reuse_address(true));
+    probe.bind(endpoint);
+    probe.listen(1);
+}
+
+std::string text_of(const listen_address& a)
+{
+    return a.host.find(':') == std::string::npos ? a.host + ':' + std::to_string(a.port)
+                                                 : '[' + a.host + "]:" + std::to_string(a.port);
+}
+
+/// As many file descriptors as the system lets us have; half of them for clients.
+std::size_t most_connections()
+{
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const auto files =
+        limit.rlim_cur == RLIM_INFINITY ? 65536 : std::min<rlim_t>(limit.rlim_cur, 65536);
+    return files > 256 ? static_cast<std::size_t>(files - 128) : 128;
+}
+
+class daemon {
+public:
+    daemon(std::string config_file, config c, roles r);
+    int run();
+
+private:
+    void start_collector();
+    void start_aggregator();
+    void start_workers();
+    void start_admin();
+    void add_admin_routes();
+    asio::awaitable<void> watch_signals();
+    asio::awaitable<void> upkeep();
+    asio::awaitable<void> shut_down();
+    asio::awaitable<bool> wait_until(std::function<bool()> condition,
+                                     std::chrono::milliseconds most);
+    void reload();
+    [[nodiscard]] bool is_ready(std::string& why) const;
+
+    const std::string config_file_;
+    std::shared_ptr<const config> config_;
+    const roles roles_;
+    // In the order in which they may need each other; the end is the other way round.
+    metrics_registry metrics_;
+    asio::io_context context_{1};
+    asio::signal_set signals_{context_};
+    std::unique_ptr<data_lock> lock_;
+    std::unique_ptr<private_redis> redis_;
+    std::unique_ptr<collector::salt_chain> salts_;
+    spool::disk_budget budget_;
+    aggregator::fall_back_guard guard_;
+    std::unique_ptr<loop> ship_thread_, fold_thread_;
+    std::unique_ptr<redis::client> ship_redis_, fold_redis_;
+    std::unique_ptr<collector::shipper> shipper_;
+    std::unique_ptr<aggregator::worker> folder_;
+    std::vector<std::unique_ptr<public_worker>> workers_;
+    http::router admin_routes_;
+    std::unique_ptr<http::server> admin_;
+    std::atomic<bool> shipper_done_{true}, folder_done_{true}, redis_answers_{false};
+    bool stopping_ = false;
+};
+
+daemon::daemon(std::string config_file, config c, roles r)
+    : config_file_(std::move(config_file)),
+      config_(std::make_shared<const config>(std::move(c))),
+      roles_(r)
+{
+}
+
+void daemon::start_collector()
+{
+    const auto& c = *config_;
+    salts_ = std::make_unique<collector::salt_chain>(c.data_dir + "/salts", unix_ms());
+    const auto directory = c.data_dir + "/spool";
+    if (const auto error = make_directory(directory))
+        throw std::runtime_error("cannot make " + directory + ": " + error.message());
+    budget_.max_bytes = c.spool.max_bytes;
+
+    ship_thread_ = std::make_unique<loop>();
+    ship_redis_ = std::make_unique<redis::client>(
+        ship_thread_->context(), redis_of(c), client_named("luot-ship", std::chrono::seconds(5)),
+        metrics_);
+    ship_redis_->use_scripts(collector::shipper::scripts());
+    collector::shipper_options options;
+    options.directory = directory;
+    options.retain = c.spool.retain;
+    shipper_ = std::make_unique<collector::shipper>(ship_thread_->context(), *ship_redis_, options,
+                                                    budget_, metrics_);
+    shipper_->find_old_logs();
+}
+
+void daemon::start_aggregator()
+{
+    fold_thread_ = std::make_unique<loop>();
+    fold_redis_ = std::make_unique<redis::client>(
+        fold_thread_->context(), redis_of(*config_),
+        client_named("luot-fold", std::chrono::seconds(5)), metrics_);
+    fold_redis_->use_scripts(aggregator::worker::scripts());
+    folder_ = std::make_unique<aggregator::worker>(fold_thread_->context(), *fold_redis_, config_,
+                                                   metrics_);
+    folder_done_ = false;
+    fold_redis_->start();
+    asio::co_spawn(fold_thread_->context(), folder_->run(), [this](std::exception_ptr failed) {
+        if (failed)
+            log::error("aggregator_failed", {{"what", "a bug: restart luot, counts are safe"}});
+        folder_done_ = true;
+    });
+    fold_thread_->start();
+}
+
+void daemon::start_workers()
+{
+    const auto& c = *config_;
+    const unsigned count = c.collector.workers != 0
+                               ? c.collector.workers
+                               : std::max(1U, std::thread::hardware_concurrency());
+    http::server_options options;
+    options.max_connections = most_connections() / count;
+    spool::writer_options spool_options;
+    spool_options.directory = c.data_dir + "/spool";
+    spool_options.segment_bytes =
+        std::clamp<std::uint64_t>(c.spool.max_bytes / segments_per_spool, 1 << 20, 64 << 20);
+    spool_options.segment_ms = std::chrono::milliseconds(c.spool.retain).count();
+    spool_options.sync = c.spool.sync;
+
+    auto address = c.listen.public_port;
+    check_is_free(address);
+    for (unsigned i = 0; i < count; ++i) {
+        auto& w =
+            *workers_.emplace_back(std::make_unique<public_worker>(config_, metrics_, options));
+        if (roles_.collector) {
+            w.log = std::make_unique<spool::writer>(random_producer(), spool_options, budget_);
+            shipper_->add(w.log->log());
+            w.intake = std::make_unique<collector::intake>(
+                w.thread.context(), config_, *w.log, *salts_,
+                [this, &w] {
+                    w.spool_is_healthy.store(w.log->is_healthy(), std::memory_order_relaxed);
+                    shipper_->notify();
+                },
+                metrics_);
+            w.intake->add_routes(w.routes);
+            w.server.on_too_large([&w](std::string_view path) { w.intake->count_too_large(path); });
+        }
+        if (roles_.aggregator) {
+            w.redis = std::make_unique<redis::client>(
+                w.thread.context(), redis_of(c),
+                client_named("luot-read", std::chrono::milliseconds(1500)), metrics_);
+            w.redis->start();
+            w.reads = std::make_unique<aggregator::read_api>(w.thread.context(), *w.redis, guard_,
+                                                             config_, metrics_);
+            w.reads->add_routes(w.routes);
+        }
+        w.server.listen(address);
+        address = w.server.local_address();  // the system picks a port once
+    }
+    if (roles_.collector) {
+        shipper_done_ = false;
+        ship_redis_->start();
+        asio::co_spawn(ship_thread_->context(), shipper_->run(), [this](std::exception_ptr failed) {
+            if (failed)
+                log::error("shipper_failed",
+                           {{"what", "a bug: restart luot, hits are in the spool"}});
+            shipper_done_ = true;
+        });
+        asio::co_spawn(
+            ship_thread_->context(),
+            collector::watch_salts(ship_thread_->context(), *ship_redis_, *salts_, metrics_),
+            asio::detached);
+        ship_thread_->start();
+    }
+    for (auto& w : workers_)
+        w->thread.start();
+}
+
+bool daemon::is_ready(std::string& why) const
+{
+    if (stopping_)
+        why = "stopping";
+    else if (roles_.collector) {
+        if (budget_.used_bytes >= budget_.max_bytes)
+            why = "the spool is full";
+        for (const auto& w : workers_)
+            if (!w->spool_is_healthy)
+                why = "the spool cannot be written";
+    } else if (!redis_answers_) {
+        why = "Redis is away or still loading its data";
+    }
+    return why.empty();
+}
+
+void daemon::add_admin_routes()
+{
+    using http::exchange;
+    using http::method;
+    using http::quick_handler;
+    using http::response;
+    const auto plain = [](int status, std::string body) {
+        response r;
+        r.status = status;
+        r.body = std::move(body);
+        r.headers = "Cache-Control: no-store\r\n";
+        return r;
+    };
+    admin_routes_.add(method::get, "/metrics", quick_handler([this, plain](exchange& e) {
+                          auto r = plain(200, metrics_.text());
+                          r.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                          e.respond(r);
+                      }));
+    admin_routes_.add(
+        method::get, "/healthz", quick_handler([this, plain](exchange& e) {
+            bool turns = true;
+            for (const auto& w : workers_)
+                turns = turns && w->thread.turns();
+            for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
+                turns = turns && (!t || t->turns());
+            e.respond(turns ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
+        }));
+    admin_routes_.add(method::get, "/readyz", quick_handler([this, plain](exchange& e) {
+                          std::string why;
+                          const bool ready = is_ready(why);
+                          e.respond(ready ? plain(200, "ready\n") : plain(503, why + '\n'));
+                      }));
+}
+
+void daemon::start_admin()
+{
+    add_admin_routes();
+    metrics_.add_gauge("luot_build_info", "Always 1; the version is the label.", [] { return 1.0; },
+                       {{"version", LUOT_VERSION}});
+    metrics_.add_gauge("luot_http_connections", "Connections open on the public port.", [this] {
+        std::size_t sum = 0;
+        for (const auto& w : workers_)
+            sum += w->connections;
+        return static_cast<double>(sum);
+    });
+    http::server_options options;
+    options.max_connections = 64;
+    admin_ = std::make_unique<http::server>(context_, admin_routes_, options, metrics_, "admin");
+    check_is_free(config_->listen.admin_port);
+    admin_->listen(config_->listen.admin_port);
+}
+
+void daemon::reload()
+{
+    try {
+        auto next = load_config(config_file_);
+        const auto& now = *config_;
+        const bool needs_restart =
+            next.data_dir != now.data_dir || next.listen.public_port != now.listen.public_port ||
+            next.listen.admin_port != now.listen.admin_port || next.redis != now.redis ||
+            next.spool.max_bytes != now.spool.max_bytes || next.spool.retain != now.spool.retain ||
+            next.spool.sync != now.spool.sync || next.collector.workers != now.collector.workers;
+        const auto shared = std::make_shared<const config>(std::move(next));
+        for (auto& w : workers_)
+            asio::post(w->thread.context(), [&w = *w, shared] {
+                if (w.intake)
+                    w.intake->use(shared);
+                if (w.reads)
+                    w.reads->use(shared);
+            });
+        if (folder_)
+            folder_->use(shared);
+        config_ = shared;
+        log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});
+        if (needs_restart)
+            log::warn("configuration_needs_restart",
+                      {{"what",
+                        "data_dir, listen, redis, spool and collector.workers change only "
+                        "with a restart"}});
+    } catch (const config_error& e) {
+        log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
+    }
+}
+
+asio::awaitable<void> daemon::watch_signals()
+{
+    while (!stopping_) {
+        const auto [error, number] = co_await signals_.async_wait(as_result);
+        if (error)
+            co_return;
+        if (number == SIGCHLD && redis_) {
+            redis_->look_after();
+        } else if (number == SIGHUP) {
+            reload();
+        } else if (number == SIGTERM || number == SIGINT) {
+            log::info("stopping", {{"signal", number}});
+            stopping_ = true;
+        }
+    }
+    co_await shut_down();
+}
+
+asio::awaitable<void> daemon::upkeep()
+{
+    std::int64_t salts_at_ms = steady_ms();
+    asio::steady_timer timer(context_);
+    while (!stopping_) {
+        timer.expires_after(std::chrono::milliseconds(200));
+        co_await timer.async_wait(as_result);
+        if (redis_ && !stopping_)
+            redis_->look_after();
+        for (auto& w : workers_)
+            asio::post(w->thread.context(), [this, &w = *w] {
+                w.connections = w.server.connections();
+                if (w.redis)
+                    redis_answers_ = w.redis->is_connected();
+            });
+        if (salts_ && steady_ms() - salts_at_ms > 600'000) {
+            salts_at_ms = steady_ms();
+            if (const auto error = salts_->forget_old(unix_ms()))
+                log::error("salts_not_written", {{"why", error.message()}});
+        }
+    }
+}
+
+asio::awaitable<bool> daemon::wait_until(std::function<bool()> condition,
+                                         std::chrono::milliseconds most)
+{
+    const auto until = steady_ms() + most.count();
+    asio::steady_timer timer(context_);
+    while (!condition()) {
+        if (steady_ms() > until)
+            co_return false;
+        timer.expires_after(std::chrono::milliseconds(5));
+        co_await timer.async_wait(as_result);
+    }
+    co_return true;
+}
+
+/// Stop accepting, answer what is in flight, ship what was taken, end the threads.
+asio::awaitable<void> daemon::shut_down()
+{
+    const auto begun = steady_ms();
+    std::atomic<std::size_t> open{workers_.size()};
+    for (auto& w : workers_)
+        asio::post(w->thread.context(), [&w = *w] { w.server.stop(); });
+    const auto count_open = [this] {
+        for (auto& w : workers_)
+            asio::post(w->thread.context(), [&w = *w] { w.connections = w.server.connections(); });
+    };
+    std::function<bool()> all_closed = [this, count_open] {
+        count_open();
+        return std::all_of(workers_.begin(), workers_.end(),
+                           [](const auto& w) { return w->connections == 0; });
+    };
+    for (auto& w : workers_)
+        w->connections = 1;  // until it says otherwise
+    if (!co_await wait_until(all_closed, drain_connections)) {
+        for (auto& w : workers_)
+            asio::post(w->thread.context(), [&w = *w] { w.server.close_all(); });
+        co_await wait_until(all_closed, std::chrono::milliseconds(500));
+    }
+    if (shipper_)
+        shipper_->stop(drain_spool);
+    std::function<bool()> shipped = [this] { return shipper_done_.load(); };
+    co_await wait_until(shipped, drain_spool + std::chrono::seconds(1));
+    if (folder_)
+        folder_->stop();
+    std::function<bool()> folded = [this] { return folder_done_.load(); };
+    co_await wait_until(folded, std::chrono::milliseconds(1500));
+
+    if (ship_thread_)
+        asio::post(ship_thread_->context(), [this] { ship_redis_->stop(); });
+    if (fold_thread_)
+        asio::post(fold_thread_->context(), [this] { fold_redis_->stop(); });
+    for (auto& w : workers_)
+        asio::post(w->thread.context(), [&w = *w] {
+            if (w.redis)
+                w.redis->stop();
+        });
+    std::vector<loop*> loops;
+    for (auto& w : workers_)
+        loops.push_back(&w->thread);
+    for (auto* t : {ship_thread_.get(), fold_thread_.get()})
+        if (t)
+            loops.push_back(t);
+    for (auto* l : loops)
+        l->finish();
+    std::function<bool()> ended = [&loops] {
+        return std::all_of(loops.begin(), loops.end(),
+                           [](const loop* l) { return l->has_ended(); });
+    };
+    const auto left = std::max<std::int64_t>(
+        500, std::chrono::milliseconds(drain_all).count() - (steady_ms() - begun) - 1000);
+    if (!co_await wait_until(ended, std::chrono::milliseconds(std::min<std::int64_t>(left, 1500))))
+        log::warn("threads_cut_off", {{"what", "a thread had not ended in time; nothing is lost"}});
+    admin_->stop();
+    admin_->close_all();
+    context_.stop();
+}
+
+int daemon::run()
+{
+    const auto& c = *config_;
+    if (!roles_.collector || !roles_.aggregator) {
+        if (!c.redis.configured) {
+            std::fprintf(stderr, "luot: %s: redis.url is needed when the daemons run apart\n",
+                         config_file_.c_str());
+            return 2;
+        }
+    }
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    signals_.add(SIGHUP);
+    signals_.add(SIGCHLD);
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        if (roles_.collector)
+            lock_ = std::make_unique<data_lock>(c.data_dir, lock_patience);
+        check_is_free(c.listen.public_port);
+        start_admin();
+        if (roles_.collector)
+            start_collector();
+        if (!c.redis.configured) {
+            redis_ = std::make_unique<private_redis>(c, *lock_, metrics_);
+            redis_->start();
+        }
+        if (roles_.aggregator)
+            start_aggregator();
+        start_workers();
+    } catch (const boost::system::system_error& e) {
+        std::fprintf(stderr, "luot: cannot start (listen.public = %s, listen.admin = %s): %s\n",
+                     text_of(c.listen.public_port).c_str(), text_of(c.listen.admin_port).c_str(),
+                     e.what());
+        return 2;
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 2;
+    }
+    log::info("listening", {{"public", text_of(workers_.front()->server.local_address())},
+                            {"admin", text_of(admin_->local_address())},
+                            {"workers", workers_.size()},
+                            {"version", LUOT_VERSION}});
+    asio::co_spawn(context_, watch_signals(), asio::detached);
+    asio::co_spawn(context_, upkeep(), asio::detached);
+    context_.run();
+    if (redis_)
+        redis_->stop(redis_end);
+    log::info("stopped");
+    return 0;
+}
+
+}  // namespace
+
+int run_daemon(const std::string& config_file, roles r)
+{
+    config c;
+    try {
+        c = load_config(config_file);
+    } catch (const config_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 2;
+    }
+    daemon d{config_file, std::move(c), r};
+    return d.run();
+}
+
+}  // namespace luot

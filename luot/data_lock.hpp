@@ -1,0 +1,27 @@
+// The lock on data_dir: two luots, or a luot and the Redis of one that died, must never share it.
+
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace luot {
+
+class data_lock {
+public:
+    /// Makes the directory where it is missing and locks it, waiting for `patience` while another
+    /// process holds it: a private Redis may still be writing its last lines. The descriptor is
+    /// inherited by child processes, so the lock lasts until the last of them has gone.
+    /// Throws std::runtime_error with a line for the operator.
+    data_lock(const std::string& data_dir, std::chrono::milliseconds patience);
+    ~data_lock();
+    data_lock(const data_lock&) = delete;
+    data_lock& operator=(const data_lock&) = delete;
+
+    [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
+private:
+    int descriptor_ = -1;
+};
+
+}  // namespace luot

@@ -1,0 +1,89 @@
+#include "aggregator/totals.hpp"
+#include "core/config.hpp"
+#include "core/file.hpp"
+#include "core/log.hpp"
+#include "core/metrics.hpp"
+#include "core/redis/client.hpp"
+#include "luot/commands.hpp"
+#include "luot/private_redis.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstdio>
+#include <exception>
+
+namespace luot {
+
+namespace {
+
+constexpr std::size_t most_csv_bytes = 256 << 20;
+
+boost::asio::awaitable<void> import(redis::client& redis, const config& c, const site_config& site,
+                                    const aggregator::totals& wanted)
+{
+    if (!co_await redis.wait_connected(std::chrono::seconds(10)))
+        throw aggregator::totals_error("Redis cannot be reached (" + redis.trouble() +
+                                       "): is luot running with this configuration?");
+    const auto done =
+        co_await aggregator::import_totals(redis, site, c.aggregator.max_paths, wanted);
+    redis.stop();
+    log::info("totals_imported", {{"site", site.id},
+                                  {"pages", done.pages},
+                                  {"changed", done.changed},
+                                  {"views", wanted.views},
+                                  {"visits", wanted.visits}});
+    std::printf("%s: %llu views and %llu visits in all, %zu pages (%zu changed)\n", site.id.c_str(),
+                static_cast<unsigned long long>(wanted.views),
+                static_cast<unsigned long long>(wanted.visits), done.pages, done.changed);
+}
+
+}  // namespace
+
+int import_totals_file(const std::string& config_file, const std::string& csv_file,
+                       const std::string& site_id)
+{
+    config c;
+    try {
+        c = load_config(config_file);
+    } catch (const config_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 2;
+    }
+    const auto* site = c.find_site(site_id);
+    if (!site) {
+        std::fprintf(stderr, "luot: %s has no site %s\n", config_file.c_str(), site_id.c_str());
+        return 2;
+    }
+    const auto csv = read_file(csv_file, most_csv_bytes);
+    if (!csv) {
+        std::fprintf(stderr, "luot: cannot read %s: %s\n", csv_file.c_str(),
+                     csv.error().message().c_str());
+        return 1;
+    }
+    try {
+        const auto wanted = aggregator::parse_totals(*csv, csv_file, *site);
+        boost::asio::io_context context;
+        metrics_registry metrics;
+        redis::client_options options;
+        options.name = "luot-import";
+        options.quiet = true;
+        redis::client redis{context, redis_of(c), options, metrics};
+        redis.use_scripts({&aggregator::baseline_script()});
+        redis.start();
+        std::exception_ptr failure;
+        boost::asio::co_spawn(context, import(redis, c, *site, wanted), [&](std::exception_ptr e) {
+            failure = e;
+            redis.stop();
+        });
+        context.run();
+        if (failure)
+            std::rethrow_exception(failure);
+        return 0;
+    } catch (const aggregator::totals_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    }
+}
+
+}  // namespace luot

@@ -1,0 +1,88 @@
+// luot: counts how often the pages of a site are read.
+//
+//   luot serve        collector and aggregator in one process
+//   luot collector    takes hits, keeps them in the spool, ships them to Redis
+//   luot aggregator   counts them, answers reads
+//   luot import totals FILE.csv --site S
+//   luot check-config F
+
+#include "core/log.hpp"
+#include "luot/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+int main(int argc, char** argv)
+{
+    CLI::App app{"Counts how often the pages of a site are read, and shows it on those pages.",
+                 "luot"};
+    app.set_version_flag("--version", "luot " LUOT_VERSION);
+    app.require_subcommand(1);
+    app.fallthrough();
+
+    std::string level = "info", format = "text";
+    app.add_option("--log-level", level, "least level that is logged")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+        ->capture_default_str();
+    app.add_option("--log-format", format, "one line a message, as text or as a JSON object")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+
+    std::string config_file = "/etc/luot/luot.toml";
+    const auto takes_config = [&](CLI::App* command) {
+        command->add_option("--config", config_file, "configuration file")->capture_default_str();
+        return command;
+    };
+    auto* serve =
+        takes_config(app.add_subcommand("serve", "collector and aggregator in one process"));
+    auto* collector = takes_config(app.add_subcommand(
+        "collector", "takes hits, keeps them in the spool, ships them to Redis"));
+    auto* aggregator =
+        takes_config(app.add_subcommand("aggregator", "counts the hits in Redis, answers reads"));
+
+    auto* import = app.add_subcommand("import", "brings in what was counted elsewhere");
+    import->require_subcommand(1);
+    std::string csv_file, site;
+    auto* totals = takes_config(
+        import->add_subcommand("totals", "the site's starting totals, replacing former ones"));
+    totals->add_option("FILE", csv_file, "rows `path,views` and `*,views,visits` for the site")
+        ->required();
+    totals->add_option("--site", site, "id of the site")->required();
+
+    std::string checked_file;
+    auto* check =
+        app.add_subcommand("check-config", "checks a configuration file and prints it whole");
+    check->add_option("FILE", checked_file, "configuration file")->required();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == 0)
+            return app.exit(e);
+        std::fprintf(stderr, "luot: %s (see luot --help)\n", e.what());
+        return 2;
+    }
+
+    const auto least = level == "debug"   ? luot::log::level::debug
+                       : level == "warn"  ? luot::log::level::warn
+                       : level == "error" ? luot::log::level::error
+                                          : luot::log::level::info;
+    luot::log::set_up(least, format == "json");
+    try {
+        if (*serve)
+            return luot::run_daemon(config_file, {true, true});
+        if (*collector)
+            return luot::run_daemon(config_file, {true, false});
+        if (*aggregator)
+            return luot::run_daemon(config_file, {false, true});
+        if (*totals)
+            return luot::import_totals_file(config_file, csv_file, site);
+        if (*check)
+            return luot::check_config(checked_file);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    }
+    return 2;
+}
