@@ -32,7 +32,7 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr int read_entries = 8;            ///< of a partition at once: about 1,000 hits
 constexpr std::size_t most_weight = 4000;  ///< members that one script may touch: 5 ms of Redis
-constexpr std::int64_t block_ms = 1000;
+constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also what a stop waits for
 constexpr std::int64_t pace_ms =
     15;  ///< from one round to the next: hits that come meanwhile go together
 constexpr std::int64_t lease_ms = 10'000;

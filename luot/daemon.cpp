@@ -54,7 +54,7 @@ namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds lock_patience{10};
-constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, drain_all{9}, redis_end{5};
+constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2};
 constexpr std::int64_t stuck_ms = 10'000;
 constexpr std::int64_t segments_per_spool = 16;
 
@@ -62,13 +62,7 @@ constexpr std::int64_t segments_per_spool = 16;
 class loop {
 public:
     loop() : guard_(asio::make_work_guard(context_)), pulse_timer_(context_) {}
-    ~loop()
-    {
-        if (thread_.joinable()) {
-            context_.stop();
-            thread_.join();
-        }
-    }
+    ~loop() { end(); }
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
 
@@ -77,23 +71,17 @@ public:
     void start()
     {
         beat();
-        thread_ = std::thread([this] {
-            context_.run();
-            ended_ = true;
-        });
+        thread_ = std::thread([this] { context_.run(); });
     }
 
-    /// Lets run() return once nothing is left to do.
-    void finish()
+    /// Ends the thread. What its work has to finish must be finished before.
+    void end()
     {
-        asio::post(context_, [this] {
-            finishing_ = true;
-            pulse_timer_.cancel();
-            guard_.reset();
-        });
+        context_.stop();
+        if (thread_.joinable())
+            thread_.join();
     }
 
-    [[nodiscard]] bool has_ended() const noexcept { return ended_; }
     [[nodiscard]] bool turns() const noexcept { return steady_ms() - pulse_ms_ < stuck_ms; }
 
 private:
@@ -102,7 +90,7 @@ private:
         pulse_ms_ = steady_ms();
         pulse_timer_.expires_after(std::chrono::seconds(1));
         pulse_timer_.async_wait([this](boost::system::error_code error) {
-            if (!error && !finishing_)
+            if (!error)
                 beat();
         });
     }
@@ -111,8 +99,6 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> guard_;
     asio::steady_timer pulse_timer_;
     std::atomic<std::int64_t> pulse_ms_{0};
-    std::atomic<bool> ended_{false};
-    bool finishing_ = false;
     std::thread thread_;
 };
 
@@ -496,8 +482,6 @@ asio::awaitable<bool> daemon::wait_until(std::function<bool()> condition,
 /// Stop accepting, answer what is in flight, ship what was taken, end the threads.
 asio::awaitable<void> daemon::shut_down()
 {
-    const auto begun = steady_ms();
-    std::atomic<std::size_t> open{workers_.size()};
     for (auto& w : workers_)
         asio::post(w->thread.context(), [&w = *w] { w.server.stop(); });
     const auto count_open = [this] {
@@ -534,22 +518,13 @@ asio::awaitable<void> daemon::shut_down()
             if (w.redis)
                 w.redis->stop();
         });
-    std::vector<loop*> loops;
+    // Everything that was taken is answered, shipped and folded: what the threads still wait for
+    // (the next second, the next question) is of no use any more.
     for (auto& w : workers_)
-        loops.push_back(&w->thread);
+        w->thread.end();
     for (auto* t : {ship_thread_.get(), fold_thread_.get()})
         if (t)
-            loops.push_back(t);
-    for (auto* l : loops)
-        l->finish();
-    std::function<bool()> ended = [&loops] {
-        return std::all_of(loops.begin(), loops.end(),
-                           [](const loop* l) { return l->has_ended(); });
-    };
-    const auto left = std::max<std::int64_t>(
-        500, std::chrono::milliseconds(drain_all).count() - (steady_ms() - begun) - 1000);
-    if (!co_await wait_until(ended, std::chrono::milliseconds(std::min<std::int64_t>(left, 1500))))
-        log::warn("threads_cut_off", {{"what", "a thread had not ended in time; nothing is lost"}});
+            t->end();
     admin_->stop();
     admin_->close_all();
     context_.stop();

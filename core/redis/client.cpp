@@ -98,6 +98,7 @@ public:
     bool scripts_missing = false;
     bool stopping = false;
     log::limiter limit{10};
+    std::int64_t away_since_ms = steady_ms();
     std::mt19937 jitter{std::random_device{}()};
 };
 
@@ -206,6 +207,7 @@ asio::awaitable<void> client::impl::run()
                     log::info("redis_connected", {{"connection", options.name}});
                 pause.expires_at(asio::steady_timer::time_point::max());
                 co_await pause.async_wait(as_result);  // until fail()
+                away_since_ms = steady_ms();
                 trouble = "the connection was lost";
                 continue;
             }
@@ -217,7 +219,8 @@ asio::awaitable<void> client::impl::run()
             trouble = error.message();
         const auto reason = trouble;
         fail(errc::redis_away);
-        if (!options.quiet && limit.pass())
+        // A Redis that is just starting is no news.
+        if (!options.quiet && steady_ms() - away_since_ms > 1000 && limit.pass())
             log::warn(
                 "redis_away",
                 {{"connection", options.name}, {"why", reason}, {"held_back", limit.held_back()}});
