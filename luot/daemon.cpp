@@ -17,6 +17,7 @@
 #include "core/file.hpp"
 #include "core/http/router.hpp"
 #include "core/http/server.hpp"
+#include "core/keys.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
 #include "core/redis/client.hpp"
@@ -107,6 +108,8 @@ redis::client_options client_named(std::string name, std::chrono::milliseconds t
     redis::client_options options;
     options.name = std::move(name);
     options.command_timeout = timeout;
+    options.format_key = keys::format_key;
+    options.format = keys::format;
     return options;
 }
 

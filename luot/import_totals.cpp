@@ -1,6 +1,7 @@
 #include "aggregator/totals.hpp"
 #include "core/config.hpp"
 #include "core/file.hpp"
+#include "core/keys.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
 #include "core/redis/client.hpp"
@@ -68,6 +69,8 @@ int import_totals_file(const std::string& config_file, const std::string& csv_fi
         redis::client_options options;
         options.name = "luot-import";
         options.quiet = true;
+        options.format_key = keys::format_key;
+        options.format = keys::format;
         redis::client redis{context, redis_of(c), options, metrics};
         redis.use_scripts({&aggregator::baseline_script()});
         redis.start();

@@ -182,6 +182,25 @@ asio::awaitable<error_code> client::impl::introduce()
         co_return errc::redis_error;
     }
     scripts_missing = false;
+    if (options.format_key.empty())
+        co_return error_code{};
+    // The SET may be refused (full, read-only): then nothing is written in our format either.
+    pipeline versions;
+    versions.add("SET", options.format_key, options.format, std::string_view("NX"));
+    versions.add("GET", options.format_key);
+    answered = co_await exec(versions);
+    if (!answered)
+        co_return answered.error();
+    if ((*answered)[1].is_error()) {
+        trouble = std::string((*answered)[1].text());
+        co_return errc::redis_error;
+    }
+    if (const auto found = (*answered)[1].count(); found > options.format) {
+        trouble = "its data has format " + std::to_string(found) + ", newer than the " +
+                  std::to_string(options.format) +
+                  " that this luot knows: upgrade this luot, or give it a Redis of its own";
+        co_return errc::newer_format;
+    }
     co_return error_code{};
 }
 
