@@ -352,7 +352,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
     std::size_t bytes = 0;
     more = false;
     for (auto& log : logs) {
-        if (!log->known || log->forked || log->reader.is_at_end())
+        if (!log->known || log->forked || !log->reader.has_more())
             continue;
         if (bytes >= round_bytes) {
             more = true;
@@ -617,8 +617,11 @@ asio::awaitable<void> shipper::impl::run()
         }
         const bool any_unknown = std::any_of(
             logs.begin(), logs.end(), [](const auto& log) { return !log->known && !log->forked; });
-        if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask())
+        if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask()) {
+            asio::steady_timer pause(context, std::chrono::milliseconds(100));
+            co_await pause.async_wait(as_result);
             continue;
+        }
         if (held.any() && now >= held_until_ms) {
             held.reset();
             for (auto& log : logs)

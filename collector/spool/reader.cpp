@@ -68,6 +68,12 @@ bool log_reader::is_at_end() const noexcept
            (at_.number == segments_.back().header.number && at_.byte >= segments_.back().bytes);
 }
 
+bool log_reader::has_more() const noexcept
+{
+    return !is_at_end() || !std::equal(at_.offsets.begin(), at_.offsets.end(), at_.sent.begin(),
+                                       std::less_equal<>{});
+}
+
 std::optional<std::uint64_t> log_reader::chain(unsigned partition) const noexcept
 {
     if (!at_.chain_known[partition])

@@ -64,6 +64,9 @@ public:
     /// Whether everything that the log holds has been read.
     [[nodiscard]] bool is_at_end() const noexcept;
 
+    /// Whether read() would find something: hits, or offsets that Redis does not know are lost.
+    [[nodiscard]] bool has_more() const noexcept;
+
     /// Offset of the last hit known of each partition; all of them once is_at_end() was true.
     [[nodiscard]] const per_partition& known() const noexcept { return at_.offsets; }
 
