@@ -92,8 +92,8 @@ void intake::add_routes(http::router& routes)
                quick_handler([this](http::exchange& e) { handle(e, true); }));
     routes.add(method::post, "/hit",
                quick_handler([this](http::exchange& e) { handle(e, false); }));
-    routes.add(method::get, "/luot.js",
-               quick_handler([this](http::exchange& e) { serve_script(e); }));
+    for (const auto m : {method::get, method::head})
+        routes.add(m, "/luot.js", quick_handler([this](http::exchange& e) { serve_script(e); }));
 }
 
 void intake::count_too_large(std::string_view path)

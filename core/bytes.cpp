@@ -90,9 +90,10 @@ std::uint64_t byte_reader::varint() noexcept
         const std::uint8_t byte = u8();
         value |= std::uint64_t{byte & 0x7FU} << shift;
         if ((byte & 0x80) == 0)
-            return value;
+            return ok_ ? value : 0;
     }
     ok_ = false;
+    rest_ = {};
     return 0;
 }
 

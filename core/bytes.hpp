@@ -18,8 +18,8 @@ void put_varint(std::string& out, std::uint64_t value);
 /// Overwrites four bytes at `at`, which must exist.
 void set_u32(std::string& out, std::size_t at, std::uint32_t value);
 
-/// Reads from the front of a byte string. After the first read beyond the end everything is zero or
-/// empty and ok() is false: check once, at the end.
+/// Reads from the front of a byte string. From the first read beyond the end on (or of a varint
+/// without one) everything is zero or empty and ok() is false: check once, at the end.
 class byte_reader {
 public:
     explicit byte_reader(std::string_view bytes) noexcept : rest_(bytes) {}

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <date/tz.h>
 
@@ -60,7 +61,9 @@ std::int64_t local_zone::hour_start(std::int64_t unix_ms) const
 {
     const seconds local{local_seconds(unix_ms)};
     const auto unix_seconds = floor<seconds>(milliseconds{unix_ms});
-    return (unix_seconds - (local - floor<hours>(local))).count();
+    const auto start = unix_seconds - (local - floor<hours>(local));
+    // Where clocks change by half an hour, an hour may begin with the change.
+    return std::max(start, rule_->now.begin.time_since_epoch()).count();
 }
 
 std::string date_text(std::int32_t days)

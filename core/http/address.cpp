@@ -49,7 +49,8 @@ bool parse_address(std::string_view text, ip_address& out) noexcept
         text = text.substr(0, colon);
     }
     char terminated[INET6_ADDRSTRLEN];
-    if (text.empty() || text.size() >= sizeof terminated)
+    if (text.empty() || text.size() >= sizeof terminated ||
+        text.find('\0') != std::string_view::npos)
         return false;
     std::memcpy(terminated, text.data(), text.size());
     terminated[text.size()] = 0;

@@ -5,6 +5,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace luot::http {
@@ -71,12 +72,17 @@ private:
 
     void on_field_impl(field f, string_view name, string_view value, ec& error) override
     {
-        // A folded value is put together in a buffer that is gone when this returns. Folding is
-        // obsolete (RFC 9112, 5.2) and a way to smuggle: refused.
-        if (!value.empty() && !in_input(value)) {
+        // Folding is obsolete (RFC 9112, 5.2) and a way to smuggle: refused. What was folded is put
+        // together in a buffer elsewhere, or, with nothing on the first line, begins behind its
+        // end.
+        if (!in_input(value) ||
+            std::find(name.data() + name.size(), value.data(), '\n') != value.data()) {
             error = beast::http::error::bad_value;
             return;
         }
+        // Trailers come from the client, behind what a proxy has added: none of them is read.
+        if (head_is_done_)
+            return;
         const auto text = std_view(value);
         switch (f) {
             case field::host:
@@ -102,6 +108,12 @@ private:
                 break;
             case field::content_type:
                 out_.content_type = text;
+                break;
+            case field::transfer_encoding:
+                // Beast passes over codings that it does not know, and takes the body to be empty
+                // or as long as Content-Length says: not so a proxy (RFC 9112, 6.1).
+                if (out_.http_1_0 || !beast::iequals(value, "chunked"))
+                    error = beast::http::error::bad_transfer_encoding;
                 break;
             case field::expect:
                 expects_continue_ = beast::iequals(value, "100-continue");
@@ -139,7 +151,7 @@ private:
         }
     }
 
-    void on_header_impl(ec&) override {}
+    void on_header_impl(ec&) override { head_is_done_ = true; }
     void on_body_init_impl(boost::optional<std::uint64_t> const&, ec&) override {}
 
     std::size_t on_body_impl(string_view body, ec&) override { return take(body); }
@@ -171,6 +183,7 @@ private:
     request& out_;
     parse_scratch& scratch_;
     bool expects_continue_ = false;
+    bool head_is_done_ = false;
 };
 
 }  // namespace
@@ -187,6 +200,8 @@ parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch&
         bytes.remove_prefix(2);
         skipped += 2;
     }
+    if (bytes == "\r" && skipped < 8)
+        return {};
 
     collector parser{bytes, out, scratch};
     ec error;
@@ -198,7 +213,12 @@ parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch&
         if (error || n == 0)
             break;
     }
-    if (error == beast::http::error::header_limit || error == beast::http::error::body_limit)
+    // Beast's limit is one for the request line and another for the fields.
+    const bool head_is_too_large =
+        bytes.size() > max_head_bytes &&
+        bytes.substr(0, max_head_bytes).find("\r\n\r\n") == std::string_view::npos;
+    if (head_is_too_large || error == beast::http::error::header_limit ||
+        error == beast::http::error::body_limit)
         return {parse_status::too_large, 0, 0, false};
     if (error && error != beast::http::error::need_more)
         return {parse_status::bad, 0, 0, false};

@@ -39,7 +39,7 @@ router::match router::find(const request& r) const
             return found;
         }
         get |= route.allowed == method::get;
-        head |= answers_head;
+        head |= answers_head || route.allowed == method::head;
         post |= route.allowed == method::post;
     }
     found.refusal.headers = common_headers_;

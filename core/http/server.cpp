@@ -330,7 +330,8 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
     };
     while (used < bytes.size()) {
         const auto rest = bytes.substr(used);
-        if (used == 0 && head_is_incomplete(rest))
+        // Most requests come in one piece: only one that did not is looked through before.
+        if (used == 0 && !in_.empty() && head_is_incomplete(rest))
             return begin_reading();
         request r;
         r.peer = peer_;

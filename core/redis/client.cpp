@@ -90,7 +90,8 @@ public:
     std::deque<waiter*> waiting;
     std::string outgoing;
     std::array<char, 64 * 1024> buffer;
-    std::string trouble = "not connected yet";
+    std::string trouble = "not connected yet";  ///< why there is no connection, or was none
+    std::string refused;                        ///< what Redis said against this attempt
     std::uint64_t connection =
         0;  ///< number of the connection, to tell an old coroutine from a new
     bool ready = false;
@@ -106,6 +107,8 @@ void client::impl::fail(error_code why)
 {
     if (opened)
         ++connection;
+    if (ready)
+        trouble = "the connection was lost: " + why.message();
     opened = ready = false;
     boost::system::error_code ignored;
     socket.close(ignored);
@@ -178,7 +181,7 @@ asio::awaitable<error_code> client::impl::introduce()
     if (!answered)
         co_return answered.error();
     if (const auto error = answered->first_error(); !error.is_null()) {
-        trouble = std::string(error.text());
+        refused = std::string(error.text());
         co_return errc::redis_error;
     }
     scripts_missing = false;
@@ -192,11 +195,11 @@ asio::awaitable<error_code> client::impl::introduce()
     if (!answered)
         co_return answered.error();
     if ((*answered)[1].is_error()) {
-        trouble = std::string((*answered)[1].text());
+        refused = std::string((*answered)[1].text());
         co_return errc::redis_error;
     }
     if (const auto found = (*answered)[1].count(); found > options.format) {
-        trouble = "its data has format " + std::to_string(found) + ", newer than the " +
+        refused = "its data has format " + std::to_string(found) + ", newer than the " +
                   std::to_string(options.format) +
                   " that this luot knows: upgrade this luot, or give it a Redis of its own";
         co_return errc::newer_format;
@@ -216,7 +219,7 @@ asio::awaitable<void> client::impl::run()
             const auto mine = ++connection;
             asio::co_spawn(context, read_replies(mine), asio::detached);
             asio::co_spawn(context, write_commands(mine), asio::detached);
-            trouble.clear();
+            refused.clear();
             error = co_await introduce();
             if (!error && mine == connection && !stopping) {
                 connects.add();
@@ -227,22 +230,20 @@ asio::awaitable<void> client::impl::run()
                 pause.expires_at(asio::steady_timer::time_point::max());
                 co_await pause.async_wait(as_result);  // until fail()
                 away_since_ms = steady_ms();
-                trouble = "the connection was lost";
                 continue;
             }
         }
         if (stopping)
             break;
         failed_connects.add();
-        if (trouble.empty() || !opened)
-            trouble = error.message();
-        const auto reason = trouble;
+        trouble = refused.empty() ? error.message() : refused;
+        refused.clear();
         fail(errc::redis_away);
         // A Redis that is just starting is no news.
         if (!options.quiet && steady_ms() - away_since_ms > 1000 && limit.pass())
             log::warn(
                 "redis_away",
-                {{"connection", options.name}, {"why", reason}, {"held_back", limit.held_back()}});
+                {{"connection", options.name}, {"why", trouble}, {"held_back", limit.held_back()}});
         wait = std::min(options.longest_pause, std::max(wait * 2, std::chrono::milliseconds(50)));
         pause.expires_after(wait / 2 + std::chrono::milliseconds(
                                            jitter() % static_cast<unsigned>(wait.count() / 2 + 1)));

@@ -1,0 +1,234 @@
+// The encoding of a hit: what the spool holds and the stream carries.
+
+#include "core/hit.hpp"
+
+#include "core/bytes.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <limits>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace luot;
+
+constexpr std::string_view hit::*texts[] = {
+    &hit::site,     &hit::path,    &hit::title,  &hit::section, &hit::event,
+    &hit::referrer, &hit::user_agent, &hit::language, &hit::country, &hit::source,
+    &hit::medium,   &hit::campaign, &hit::term,   &hit::content};
+
+std::string encoded(const hit& h)
+{
+    std::string out;
+    encode(h, out);
+    return out;
+}
+
+bool same(const hit& a, const hit& b)
+{
+    bool all = a.time_ms == b.time_ms && a.local_date == b.local_date && a.visitor == b.visitor &&
+               a.visitor_before == b.visitor_before && a.id == b.id && a.width == b.width &&
+               a.bot_hint == b.bot_hint;
+    for (const auto field : texts)
+        all = all && a.*field == b.*field;
+    return all;
+}
+
+hit full_hit()
+{
+    hit h;
+    h.time_ms = 1'627'288'260'000;
+    h.local_date = 18'834;
+    h.visitor = 0x1122334455667788;
+    h.visitor_before = 0x99AABBCCDDEEFF00;
+    h.id = 42;
+    h.width = 1920;
+    h.bot_hint = 1;
+    h.site = "skhcn";
+    h.path = "/tin-tuc/bài-1.html";
+    h.title = "Hội nghị";
+    h.section = "Tin tức";
+    h.event = "download";
+    h.referrer = "google.com/search";
+    h.user_agent = "Mozilla/5.0 \xFF";
+    h.language = "vi-VN";
+    h.country = "VN";
+    h.source = "zalo";
+    h.medium = "oa";
+    h.campaign = "c";
+    h.term = "t";
+    h.content = "x";
+    return h;
+}
+
+BOOST_AUTO_TEST_SUITE(hits)
+
+BOOST_AUTO_TEST_CASE(every_field_comes_back)
+{
+    const hit h = full_hit();
+    const std::string bytes = encoded(h);
+    hit back;
+    BOOST_TEST(!decode(bytes, back));
+    BOOST_TEST(same(h, back));
+    BOOST_TEST(encoded(back) == bytes);
+}
+
+BOOST_AUTO_TEST_CASE(extreme_numbers_come_back)
+{
+    hit h;
+    h.site = "s";
+    h.path = "/";
+    h.time_ms = std::numeric_limits<std::int64_t>::min();
+    h.local_date = std::numeric_limits<std::int32_t>::min();
+    h.visitor = h.visitor_before = h.id = std::numeric_limits<std::uint64_t>::max();
+    h.width = h.bot_hint = std::numeric_limits<std::uint32_t>::max();
+    const std::string long_path(16'000, 'p');
+    h.title = long_path;
+    const std::string bytes = encoded(h);
+    hit back;
+    BOOST_TEST(!decode(bytes, back));
+    BOOST_TEST(same(h, back));
+}
+
+// Entries are decoded into the same object, one after another.
+BOOST_AUTO_TEST_CASE(nothing_is_left_of_the_hit_before)
+{
+    hit small;
+    small.site = "s";
+    small.path = "/";
+    const std::string bytes = encoded(small);
+    hit back = full_hit();
+    BOOST_TEST(!decode(bytes, back));
+    BOOST_TEST(same(small, back));
+}
+
+BOOST_AUTO_TEST_CASE(an_event_is_told_from_a_view)
+{
+    hit h;
+    BOOST_TEST(!h.is_event());
+    h.event = "download";
+    BOOST_TEST(h.is_event());
+}
+
+// A newer collector may add fields: the aggregator in use must count its hits all the same.
+BOOST_AUTO_TEST_CASE(an_unknown_tag_is_skipped)
+{
+    const hit h = full_hit();
+    const std::string plain = encoded(h);
+    for (const int tag : {0, 15, 16, 127, 128, 255}) {
+        BOOST_TEST_CONTEXT("tag " << tag)
+        {
+            std::string bytes = plain;
+            put_u8(bytes, static_cast<std::uint8_t>(tag));
+            put_varint(bytes, 200);
+            bytes.append(200, '\x01');
+            hit back;
+            BOOST_TEST(!decode(bytes, back));
+            BOOST_TEST(same(h, back));
+        }
+    }
+}
+
+// A torn record never looks like a whole one with other words in it.
+BOOST_AUTO_TEST_CASE(a_cut_record_is_refused_or_has_fewer_fields)
+{
+    const hit h = full_hit();
+    const std::string bytes = encoded(h);
+    for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+        BOOST_TEST_CONTEXT("cut at " << cut)
+        {
+            // bytes of its own, so that a read beyond the end is one beyond the allocation
+            const std::vector<char> part(bytes.begin(),
+                                         bytes.begin() + static_cast<std::ptrdiff_t>(cut));
+            hit back;
+            const auto error = decode({part.data(), part.size()}, back);
+            if (error) {
+                BOOST_TEST(error == make_error_code(errc::bad_record));
+                continue;
+            }
+            BOOST_TEST(back.time_ms == h.time_ms);
+            BOOST_TEST(back.visitor == h.visitor);
+            bool ended = false;
+            for (const auto field : texts) {
+                BOOST_TEST(((back.*field).empty() || back.*field == h.*field));
+                BOOST_TEST((!ended || (back.*field).empty()));
+                ended = ended || (back.*field).empty();
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_hit_without_site_or_page_is_no_hit)
+{
+    hit h;
+    hit back;
+    BOOST_TEST(decode(encoded(h), back) == make_error_code(errc::bad_record));
+    h.path = "/";
+    std::string bytes = encoded(h);
+    BOOST_TEST(decode(bytes, back) == make_error_code(errc::bad_record));
+    h.path = {};
+    h.site = "s";
+    bytes = encoded(h);
+    BOOST_TEST(decode(bytes, back) == make_error_code(errc::bad_record));
+    h.event = "download";  // an event needs no page
+    bytes = encoded(h);
+    BOOST_TEST(!decode(bytes, back));
+}
+
+BOOST_AUTO_TEST_CASE(any_bytes_give_an_answer_within_them)
+{
+    constexpr unsigned seed = 4102;
+    BOOST_TEST_MESSAGE("seed " << seed);
+    std::mt19937 random(seed);
+    const std::string whole = encoded(full_hit());
+    int accepted = 0;
+    for (int i = 0; i < 50'000; ++i) {
+        std::vector<char> bytes;
+        if (random() % 2 == 0) {
+            bytes.resize(random() % 120);
+            for (auto& b : bytes)
+                b = static_cast<char>(random());
+        } else {
+            bytes.assign(whole.begin(), whole.end());
+            for (auto n = random() % 4 + 1; n > 0; --n)
+                bytes[random() % bytes.size()] = static_cast<char>(random());
+        }
+        hit back;
+        if (decode({bytes.data(), bytes.size()}, back))
+            continue;
+        ++accepted;
+        for (const auto field : texts) {
+            const auto text = back.*field;
+            if (!text.empty() && (text.data() < bytes.data() ||
+                                  text.data() + text.size() > bytes.data() + bytes.size()))
+                BOOST_ERROR("seed " << seed << " round " << i << ": a view points elsewhere");
+        }
+    }
+    BOOST_TEST(accepted > 1000);
+}
+
+// The partition of a site names its keys in Redis for ever.
+BOOST_AUTO_TEST_CASE(the_partition_of_a_site_never_changes)
+{
+    BOOST_TEST(partitions == 16U);
+    std::vector<unsigned> sites(partitions);
+    for (int i = 0; i < 1600; ++i) {
+        const auto p = partition_of("site-" + std::to_string(i));
+        BOOST_TEST_REQUIRE(p < partitions);
+        ++sites[p];
+    }
+    for (const auto count : sites)
+        BOOST_TEST(count > 50U);
+    for (const std::string site : {"skhcn", "s", "blog"}) {
+        BOOST_TEST_CONTEXT("site " << site)
+        BOOST_TEST(partition_of(site) == checksum(site) % 16);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace

@@ -1,0 +1,105 @@
+// The names of keys: what operators see, backups hold and a cluster places.
+
+#include "core/keys.hpp"
+
+#include "core/hit.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <fmt/format.h>
+#include <set>
+#include <string>
+
+namespace {
+
+using namespace luot;
+
+constexpr std::int32_t date = 18'834;  // 2021-07-26
+
+std::string tag_of(const std::string& key)
+{
+    const auto open = key.find('{');
+    const auto close = key.find('}', open);
+    return open == std::string::npos || close == std::string::npos
+               ? std::string{}
+               : key.substr(open + 1, close - open - 1);
+}
+
+BOOST_AUTO_TEST_SUITE(redis_keys)
+
+BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
+{
+    BOOST_TEST(keys::format == 1U);
+    BOOST_TEST(keys::format_key == "luot:format");
+    BOOST_TEST(keys::salts_key == "luot:salts");
+    BOOST_TEST(keys::hits(3) == "luot:{p03}:hits");
+    BOOST_TEST(keys::rejected(15) == "luot:{p15}:rejected");
+    BOOST_TEST(keys::producers(0) == "luot:{p00}:producers");
+    BOOST_TEST(keys::lease(7) == "luot:{p07}:lease");
+    BOOST_TEST(keys::id_sets(7) == "luot:{p07}:ids");
+    BOOST_TEST(keys::id_set(7, 2'712'147) == "luot:{p07}:ids:2712147");
+    const auto p = fmt::format("luot:{{p{:02}}}:skhcn:", partition_of("skhcn"));
+    BOOST_TEST(keys::totals("skhcn") == p + "totals");
+    BOOST_TEST(keys::pages("skhcn") == p + "pages");
+    BOOST_TEST(keys::baseline("skhcn") == p + "baseline");
+    BOOST_TEST(keys::seen("skhcn") == p + "seen");
+    BOOST_TEST(keys::day("skhcn", date) == p + "day:2021-07-26");
+    BOOST_TEST(keys::day_visitors("skhcn", date) == p + "day:2021-07-26:visitors");
+    BOOST_TEST(keys::month("skhcn", date) == p + "month:2021-07");
+}
+
+// A script may touch only keys of one node: all keys of a partition share the tag.
+BOOST_AUTO_TEST_CASE(keys_of_a_site_lie_with_its_partition)
+{
+    for (const std::string site : {"skhcn", "blog", "a", "hits", "ids", "producers"}) {
+        const auto partition = partition_of(site);
+        const auto tag = tag_of(keys::hits(partition));
+        BOOST_TEST_CONTEXT("site " << site)
+        {
+            BOOST_TEST(tag == fmt::format("p{:02}", partition));
+            for (const auto& key :
+                 {keys::totals(site), keys::pages(site), keys::baseline(site), keys::seen(site),
+                  keys::day(site, date), keys::day_visitors(site, date), keys::month(site, date),
+                  keys::producers(partition), keys::lease(partition), keys::id_sets(partition),
+                  keys::id_set(partition, 1), keys::rejected(partition)}) {
+                BOOST_TEST(tag_of(key) == tag);
+                BOOST_TEST(key.starts_with("luot:"));
+            }
+        }
+    }
+}
+
+// Nobody checks what a site is called: "ids" and "hits" are good names for one.
+BOOST_AUTO_TEST_CASE(no_site_has_a_key_that_is_another_ones)
+{
+    std::set<std::string> seen;
+    const auto add = [&seen](const std::string& key) {
+        BOOST_TEST_CONTEXT("key " << key)
+        BOOST_TEST(seen.insert(key).second);
+    };
+    for (unsigned p = 0; p < partitions; ++p) {
+        for (const auto& key : {keys::hits(p), keys::rejected(p), keys::producers(p),
+                                keys::lease(p), keys::id_sets(p)})
+            add(key);
+        for (std::int64_t t = 2'712'140; t < 2'712'150; ++t)
+            add(keys::id_set(p, t));
+    }
+    for (const std::string site :
+         {"hits", "rejected", "producers", "lease", "ids", "totals", "pages", "day", "month", "p07",
+          "skhcn", "skhcn-2", "2712147"}) {
+        for (const auto& key :
+             {keys::totals(site), keys::pages(site), keys::baseline(site), keys::seen(site)})
+            add(key);
+        for (auto d = date; d < date + 3; ++d) {
+            add(keys::day(site, d));
+            add(keys::day_visitors(site, d));
+        }
+        add(keys::month(site, date));
+        BOOST_TEST(keys::month(site, date) == keys::month(site, date + 5));
+        add(keys::month(site, date + 6));
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
