@@ -1,0 +1,664 @@
+#!/usr/bin/env python3
+"""Random schedules of every fault that luot promises to survive, driven against the real ship.lua, ask.lua
+and apply.lua on a real redis-server. The shipper and the aggregator are played here, after the protocol
+of docs/exactly-once.md; what is under test is that the scripts keep it.
+
+Faults: replies lost; collectors killed, and with power lost (the unsynced tail of the log is gone); a
+collector cut off for long; Redis away; Redis falling back to an earlier state; aggregators stalled, killed,
+several at once; clients repeating a hit, at another collector; Redis emptied or falling back beyond the
+spool's retention (then lost hits must be declared, one for one).
+
+    test_protocol.py                              all tests
+    test_protocol.py --runs 500 --first-seed 0    more schedules
+    test_protocol.py --mutate ship-compare        takes one check out of a script, in memory, and succeeds
+                                                  only when a schedule notices it
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from luot import LIGHT, ROOT, World, has_failed, redis  # noqa: E402
+
+SITE = "a"
+PARTITIONS = (0, 9)
+STEP_MS = 10_000  # a step of a schedule: ask.lua moves watermarks in such steps
+RETAIN, WINDOW, BUCKET = 60, 40, 10  # in steps; ids are kept in sets of BUCKET steps
+TOMBSTONE = 4 * RETAIN  # an emptied log's name goes on asking for so long
+STEPS = 400
+
+SCRIPTS = {
+    "ship": ROOT / "collector" / "ship.lua",
+    "ask": ROOT / "collector" / "ask.lua",
+    "apply": ROOT / "aggregator" / "apply.lua",
+}
+
+# name -> (script, [(text of the check, what stands there instead)])
+SHIP_COMPARE = ("if shipped ~= prev then", "if false then")
+CHAIN_COMPARE = ("if prev_chain ~= '' and known ~= '' and prev_chain ~= known then", "if false then")
+MUTATIONS = {
+    "ship-compare": ("ship", [SHIP_COMPARE]),
+    "ship-compares": ("ship", [SHIP_COMPARE, CHAIN_COMPARE]),
+    "ship-lost": ("ship", [("if gone > 0 then", "if false then")]),
+    "apply-head": ("apply", [("if #first == 0 or first[1][1] ~= head then", "if #first == 0 then")]),
+    "apply-upto": (
+        "apply",
+        [("if head ~= upto and #redis.call('XRANGE', stream, upto, upto, 'COUNT', 1) == 0 then",
+          "if false then")],
+    ),
+    "apply-trim": ("apply", [("redis.call('XTRIM', stream, 'MINID', '=', after)", "")]),
+    "apply-offsets": ("apply", [("later('HSET', producers, new, 2)", "")]),
+}
+
+
+def script_text(name, mutation=None):
+    text = SCRIPTS[name].read_text()
+    if mutation and MUTATIONS[mutation][0] == name:
+        for check, instead in MUTATIONS[mutation][1]:
+            if text.count(check) != 1:
+                raise AssertionError(f"{SCRIPTS[name].name} holds {text.count(check)} times the check "
+                                     f"{check!r}: name it anew in MUTATIONS")
+            text = text.replace(check, instead)
+    return text
+
+
+def key(part, *names):
+    return ":".join((f"luot:{{p{part:02}}}", *map(str, names)))
+
+
+class Store:
+    """The real Redis, with what the schedules do to it: remember a state, fall back to it, be emptied."""
+
+    def __init__(self, client, mutation=None):
+        self.client, self.up, self.answered, self.history = client, True, 0, []
+        client.flushall()
+        self.scripts = {name: client.register_script(script_text(name, mutation)) for name in SCRIPTS}
+        for script in self.scripts.values():
+            client.script_load(script.script)
+
+    def run(self, name, keys, arguments):
+        return self.client.evalsha(self.scripts[name].sha, len(keys), *keys, *arguments)
+
+    def remember(self, reach):
+        names = self.client.keys("*")
+        pipe = self.client.pipeline(transaction=False)
+        for name in names:
+            pipe.dump(name)
+        state = dict(zip(names, pipe.execute()))
+        self.history = [h for h in self.history if self.answered - h[0] < reach] + [(self.answered, state)]
+
+    def fall_back(self, state):
+        pipe = self.client.pipeline(transaction=True)
+        pipe.flushall()
+        for name, dump in state.items():
+            pipe.restore(name, 0, dump)
+        pipe.execute()
+
+    def empty(self):
+        self.client.flushall()
+        self.history = []
+
+    def producers(self, part):
+        return {k.decode(): v.decode() for k, v in self.client.hgetall(key(part, "producers")).items()}
+
+    def retire(self, part, producer):
+        fields = [f"{producer}:{f}" for f in ("shipped", "applied", "watermark", "chain")]
+        self.client.hdel(key(part, "producers"), *fields)
+
+
+class Part:
+    """One log's hits of one partition. `base` is the offset before the first hit still held; `chains[i]`
+    is the checksum over everything up to offset first_chain + i."""
+
+    def __init__(self):
+        self.hits, self.base, self.cursor, self.confirmed = [], 0, None, {}
+        self.chains = [""]
+
+    def end(self):
+        return self.base + len(self.hits)
+
+    def chain(self, offset):
+        at = offset - self.base
+        return self.chains[at] if 0 <= at < len(self.chains) else ""
+
+    def append(self, hit):
+        self.hits.append(hit)
+        before = self.chains[-1]
+        self.chains.append(hashlib.sha1((before + json.dumps(hit)).encode()).hexdigest()[:16])
+
+    def drop_first(self):
+        self.hits.pop(0)
+        self.chains.pop(0)
+        self.base += 1
+
+    def cut_last(self):
+        self.chains.pop()
+        return self.hits.pop()
+
+
+class Log:
+    def __init__(self, rng):
+        self.producer = f"{rng.getrandbits(64):016x}"
+        self.parts = {part: Part() for part in PARTITIONS}
+        self.emptied_at = None
+
+    def is_empty(self):
+        return not any(p.hits for p in self.parts.values())
+
+
+class Collector:
+    def __init__(self, rng):
+        self.logs = [Log(rng)]
+
+    def record(self, part, hit):
+        self.logs[-1].parts[part].append(hit)
+
+    def crash(self, rng, power):
+        """Forgets all but the disk; returns the hits that went with an unsynced tail. Nothing is ever
+        written behind an old tail: a new log begins."""
+        gone = []
+        for held in self.logs[-1].parts.values():
+            for _ in range(min(len(held.hits), rng.randint(0, 2)) if power else 0):
+                gone.append(held.cut_last()[0])
+        for log in self.logs:
+            for held in log.parts.values():
+                held.cursor, held.confirmed = None, {}
+        self.logs.append(Log(rng))
+        return gone
+
+    def step(self, store, rng, now):
+        for part in PARTITIONS:
+            idle = []
+            for log in self.logs:
+                held = log.parts[part]
+                if held.cursor is None or held.cursor >= held.end():
+                    idle.append(log)  # all shipped as far as it knows, or it does not know yet
+                else:
+                    self.ship(store, rng, log, part)
+            self.ask(store, rng, now, part, idle)
+        for log in list(self.logs[:-1]):
+            if log.is_empty():
+                log.emptied_at = store.answered if log.emptied_at is None else log.emptied_at
+                if store.answered - log.emptied_at > TOMBSTONE:
+                    self.logs.remove(log)
+                    for part in PARTITIONS:
+                        store.retire(part, log.producer)
+
+    def ask(self, store, rng, now, part, logs):
+        for know, stamp in ((True, str(now * STEP_MS)), (False, "")):
+            asking = [log for log in logs if (log.parts[part].cursor is not None) == know]
+            if not asking:
+                continue
+            answer = store.run("ask", [key(part, "producers")], [stamp, *(log.producer for log in asking)])
+            for at, log in enumerate(asking):
+                self.learn(store, rng, log.parts[part], int(answer[3 * at]))
+
+    def ship(self, store, rng, log, part):
+        held = log.parts[part]
+        lost = max(0, held.base - held.cursor)
+        begin = max(held.cursor, held.base)
+        batch = held.hits[begin - held.base:][:rng.randint(1, 5)]
+        last = begin + len(batch)
+        bound = 1 if rng.random() < 0.05 else 1 << 30
+        answer = store.run("ship", [key(part, "hits"), key(part, "producers")], [
+            log.producer, held.cursor, last, lost, held.chain(held.cursor), held.chain(last),
+            rng.getrandbits(53), bound, 1, json.dumps(batch)])
+        status = answer[0].decode()
+        if status not in ("ok", "moved", "full"):
+            raise Broken(f"ship answered {status} to a log that nobody copied")
+        self.learn(store, rng, held, int(answer[1]))
+
+    @staticmethod
+    def learn(store, rng, held, shipped):
+        """The shipper goes on from what Redis answers, ahead or behind, unless the reply is lost."""
+        if rng.random() < 0.15:
+            return
+        held.cursor = shipped
+        for offset in [o for o in held.confirmed if o > shipped]:
+            del held.confirmed[offset]  # Redis fell back: no longer confirmed
+        for offset in range(held.base + 1, min(shipped, held.end()) + 1):
+            held.confirmed.setdefault(offset, store.answered)
+        while held.hits and store.answered - held.confirmed.get(held.base + 1, store.answered) > RETAIN:
+            held.confirmed.pop(held.base + 1)  # counted only in time in which Redis answered
+            held.drop_first()
+
+
+class Aggregator:
+    def __init__(self, name):
+        self.name, self.work = name, None
+
+    def step(self, store, rng, stall):
+        if self.work is not None:
+            if rng.random() >= stall:
+                store.run("apply", *self.work)
+                self.work = None
+            return
+        self.read(store, rng, rng.choice(PARTITIONS))
+
+    def read(self, store, rng, part):
+        client = store.client
+        batch = client.xrange(key(part, "hits"), count=rng.randint(1, 4))
+        if not batch:
+            return
+        producers = store.producers(part)
+        sets = client.zrange(key(part, "ids"), 0, -1)
+        entries = [(fields[b"p"].decode(), int(fields[b"l"]), json.loads(fields[b"h"])) for _, fields in batch]
+        ids = sorted({hit[1] for _, _, hits in entries for hit in hits if hit[1]})
+        known = set()
+        if ids:
+            pipe = client.pipeline(transaction=False)
+            for name in sets:
+                pipe.smismember(key(part, "ids", name.decode()), ids)
+            for answer in pipe.execute():
+                known.update(i for i, is_in in zip(ids, answer) if is_in)
+
+        pages, new_ids, offsets, watermarks = {}, {}, {}, {}
+        for producer, last, hits in entries:
+            offsets[producer] = last
+            for hit, hit_id, at in hits:
+                watermarks[producer] = max(watermarks.get(producer, 0), at * STEP_MS)
+                if hit_id:
+                    if hit_id in known:
+                        continue
+                    known.add(hit_id)
+                    new_ids.setdefault(at // BUCKET, []).append(hit_id)
+                pages[f"/{hit}"] = pages.get(f"/{hit}", 0) + 1
+        low = min((int(producers.get(f[:-7] + "watermark", 0)) for f in producers if f.endswith(":shipped")),
+                  default=0)
+        stale = [t for t in map(int, sets) if ((t + 1) * BUCKET + WINDOW) * STEP_MS < low]
+
+        keys = [key(part, n) for n in ("hits", "producers", "ids", "lease")]
+        steps = []
+
+        def index(*names):
+            name = key(part, *names)
+            if name not in keys:
+                keys.append(name)
+            return keys.index(name) + 1
+
+        views = sum(pages.values())
+        if views:
+            totals, day, month = (index(SITE, n) for n in ("totals", "day:2021-07-26", "month:2021-07"))
+            for at in (totals, day, month):
+                steps += ["H", at, 1, "views", views]
+            steps += ["Z", index(SITE, "pages"), len(pages), *(x for p, n in pages.items() for x in (p, n))]
+            visitors = [f"v{int(p[1:]) % 50}" for p in pages]
+            steps += ["P", index(SITE, "day:2021-07-26:visitors"), day, month, totals, len(visitors), *visitors]
+        for bucket, members in new_ids.items():
+            steps += ["S", index("ids", bucket), bucket, len(members), *members]
+        for bucket in stale:
+            if bucket not in new_ids:
+                steps += ["D", index("ids", bucket), bucket]
+        if watermarks:
+            steps += ["G", index(SITE, "seen"), len(watermarks), *(x for p, at in watermarks.items() for x in (at, p))]
+            steps += ["C", index(SITE, "seen"), max(0, low - WINDOW * STEP_MS)]
+        steps += ["O", len(offsets), *(x for p, o in offsets.items() for x in (p, o, watermarks.get(p, 0)))]
+        steps += ["L", self.name, 1000]
+        upto = batch[-1][0].decode()
+        size = sum(len(fields[b"h"]) for _, fields in batch)
+        self.work = keys, [batch[0][0], upto, id_after(upto), size, *steps]
+
+
+def id_after(entry_id):
+    ms, number = entry_id.split("-")
+    return f"{ms}-{int(number) + 1}"
+
+
+class Broken(AssertionError):
+    """A schedule in which the protocol did not hold."""
+
+
+def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
+    """reach: how far back, in answered steps, Redis may fall. Within RETAIN nothing may be lost; beyond,
+    or emptied, only what is declared. Returns (hits, lost)."""
+    rng, store = random.Random(seed), Store(client, mutation)
+    collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
+    sent, repeats, gone, back_at = [], [], set(), 0
+    for now in range(STEPS):
+        if store.up:
+            store.answered += 1
+            store.remember(reach)
+            if rng.random() < 0.03:
+                store.fall_back(rng.choice(store.history)[1])
+            if rng.random() < 0.006:
+                store.up, back_at = False, now + rng.randint(30, 80)
+        elif now >= back_at:
+            store.up = True
+        if emptied and now == STEPS * 5 // 8:
+            store.empty()
+        for number, collector in enumerate(collectors):
+            if rng.random() < 0.4:
+                part, hit = rng.choice(PARTITIONS), len(sent)
+                # Half of the hits carry no id: they rest on the compares alone.
+                hit_id = f"id{hit}" if rng.random() < 0.5 else ""
+                sent.append((part, f"/{hit}"))
+                collector.record(part, [hit, hit_id, now])
+                if hit_id and not emptied and reach < RETAIN and rng.random() < 0.6:
+                    repeats.append((now + rng.randint(1, 5), part, hit))
+            for repeat in [r for r in repeats if r[0] <= now]:
+                repeats.remove(repeat)
+                rng.choice(collectors).record(repeat[1], [repeat[2], f"id{repeat[2]}", now])
+            cut_off = number == 2 and (now // 100) % 2 == 1
+            if store.up and not cut_off and rng.random() < 0.7:
+                collector.step(store, rng, now)
+            if rng.random() < 0.03:
+                gone.update(f"/{hit}" for hit in collector.crash(rng, power=rng.random() < 0.5))
+        for aggregator in aggregators:
+            if store.up and rng.random() < 0.6:
+                aggregator.step(store, rng, stall)
+            if rng.random() < 0.03:
+                aggregator.work = None
+
+    store.up = True
+    quiet = 0
+    for now in range(STEPS, 3 * STEPS):
+        for collector in collectors:
+            collector.step(store, rng, now)
+        for aggregator in aggregators:
+            aggregator.step(store, rng, stall=0)
+        waiting = any(client.xlen(key(part, "hits")) for part in PARTITIONS)
+        unshipped = any(p.cursor is None or p.cursor < p.end()
+                        for c in collectors for log in c.logs for p in log.parts.values())
+        quiet = 0 if waiting or unshipped else quiet + 1
+        if quiet > 20:
+            break
+    else:
+        raise Broken(f"seed {seed}: hits are still on their way, waiting={waiting} unshipped={unshipped}")
+
+    doubled, lost, declared = [], [], 0
+    for part in PARTITIONS:
+        pages = {p.decode(): int(n) for p, n in client.zrange(key(part, SITE, "pages"), 0, -1, withscores=True)}
+        totals = client.hgetall(key(part, SITE, "totals"))
+        producers = store.producers(part)
+        if sum(pages.values()) != int(totals.get(b"views", 0)):
+            raise Broken(f"seed {seed}: the pages do not add up to the site")
+        if int(totals.get(b"visitor_days", 0)) > int(totals.get(b"views", 0)):
+            raise Broken(f"seed {seed}: more visitors than views")
+        behind = [p for p, n in producers.items()
+                  if p.endswith(":shipped") and int(producers.get(p[:-7] + "applied", 0)) != int(n)]
+        if behind:
+            raise Broken(f"seed {seed}: shipped but not applied: {behind[:3]}")
+        of_part = [hit for p, hit in sent if p == part]
+        doubled += [hit for hit in of_part if pages.get(hit, 0) > 1]
+        lost += [hit for hit in of_part if pages.get(hit, 0) == 0 and hit not in gone]
+        declared += int(producers.get("lost", 0))
+        by_producer = sum(int(n) for f, n in producers.items() if f.endswith(":lost"))
+        if by_producer != int(producers.get("lost", 0)):
+            raise Broken(f"seed {seed}: {by_producer} lost by producer, {producers.get('lost')} in all")
+    if doubled:
+        raise Broken(f"seed {seed}: {len(doubled)} hits doubled: {doubled[:5]}")
+    if emptied or reach > RETAIN:
+        if len(lost) > declared:
+            raise Broken(f"seed {seed}: {len(lost)} hits lost, {declared} declared: {lost[:5]}")
+    elif lost or declared:
+        raise Broken(f"seed {seed}: {len(lost)} hits lost, {declared} declared: {lost[:5]}")
+    return len(sent), len(lost)
+
+
+FAULTS = {
+    "within retention": (RETAIN // 2, False),
+    "beyond retention": (RETAIN * 3, False),
+    "Redis emptied": (RETAIN // 2, True),
+}
+
+
+class ProtocolTest(unittest.TestCase):
+    runs, first_seed = (3 if LIGHT else 12), 0
+
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(lambda: self.world.close(failed=has_failed(self)))
+        # Nothing here outlives the process: without an append-only file the schedules run faster.
+        self.client = self.world.redis(options=("--appendonly", "no")).client()
+
+
+class Schedules(ProtocolTest):
+    def run_all(self, name):
+        reach, emptied = FAULTS[name]
+        seeds = range(self.first_seed, self.first_seed + self.runs)
+        total = [run_schedule(self.client, seed, reach, emptied) for seed in seeds]
+        print(f"{name}: seeds {seeds.start} to {seeds.stop - 1}, {sum(t[0] for t in total)} hits, 0 doubled, "
+              f"{sum(t[1] for t in total)} lost" + (", each declared" if emptied or reach > RETAIN else ""),
+              flush=True)
+
+    def test_no_hit_is_lost_or_doubled_when_redis_falls_back_within_retention(self):
+        self.run_all("within retention")
+
+    def test_lost_hits_are_declared_when_redis_falls_back_beyond_retention(self):
+        self.run_all("beyond retention")
+
+    def test_lost_hits_are_declared_when_redis_is_emptied(self):
+        self.run_all("Redis emptied")
+
+
+class Mutations(ProtocolTest):
+    """Each check of the scripts is needed: without it some schedule breaks the promise."""
+
+    def assert_noticed(self, mutation, most_runs=40):
+        for seed in range(most_runs):
+            for reach, emptied in FAULTS.values():
+                try:
+                    run_schedule(self.client, seed, reach, emptied, mutation, stall=0.9)
+                except (Broken, redis.ResponseError) as noticed:
+                    print(f"{mutation}: noticed, {noticed}", flush=True)
+                    return
+        self.fail(f"{mutation}: nothing was noticed in {most_runs} seeds")
+
+    def test_ship_without_its_compare_is_noticed(self):
+        self.assert_noticed("ship-compare")
+
+    def test_ship_without_both_its_compares_is_noticed(self):
+        self.assert_noticed("ship-compares")
+
+    def test_apply_without_the_compare_of_the_head_is_noticed(self):
+        self.assert_noticed("apply-head")
+
+    def test_apply_without_the_compare_of_the_end_is_noticed(self):
+        self.assert_noticed("apply-upto")
+
+    def test_apply_that_does_not_trim_is_noticed(self):
+        self.assert_noticed("apply-trim")
+
+    def test_apply_that_does_not_move_the_offsets_is_noticed(self):
+        self.assert_noticed("apply-offsets")
+
+    def test_ship_that_does_not_declare_losses_is_noticed(self):
+        self.assert_noticed("ship-lost")
+
+
+class Scripts(ProtocolTest):
+    """Single answers that the schedules do not show by themselves."""
+
+    PRODUCER = "00000000000000aa"
+
+    def setUp(self):
+        super().setUp()
+        self.store = Store(self.client)
+
+    def ship(self, prev, last, hits="x", lost=0, prev_chain="", chain="", bound=1 << 30, nonce=7):
+        answer = self.store.run("ship", [key(0, "hits"), key(0, "producers")], [
+            self.PRODUCER, prev, last, lost, prev_chain, chain, nonce, bound, 1, hits])
+        return [part.decode() for part in answer]
+
+    def apply(self, *steps, keys=(), batch=None, size=1):
+        entries = self.client.xrange(key(0, "hits"))
+        head, upto = batch or (entries[0][0].decode(), entries[-1][0].decode())
+        names = [key(0, n) for n in ("hits", "producers", "ids", "lease")] + [key(0, k) for k in keys]
+        return self.store.run("apply", names, [head, upto, id_after(upto), size, *steps])
+
+    def state(self):
+        return {name: self.client.dump(name) for name in self.client.keys("*")}
+
+    def test_a_repeated_ship_changes_nothing_and_tells_how_far_the_log_is(self):
+        self.assertEqual(self.ship(0, 3)[:2], ["ok", "3"])
+        before = self.state()
+        self.assertEqual(self.ship(0, 3)[:2], ["moved", "3"])
+        self.assertEqual(self.state(), before)
+
+    def test_a_copied_spool_with_other_content_is_noticed(self):
+        self.assertEqual(self.ship(0, 3, chain="one")[0], "ok")
+        before = self.state()
+        self.assertEqual(self.ship(3, 5, prev_chain="another", chain="more")[0], "forked")
+        self.assertEqual(self.state(), before)
+
+    def test_a_full_partition_refuses_and_the_empty_one_takes_any_entry(self):
+        self.assertEqual(self.ship(0, 1, hits="x" * 100, bound=10)[0], "ok")
+        before = self.state()
+        self.assertEqual(self.ship(1, 2, bound=10)[0], "full")
+        self.assertEqual(self.state(), before)
+
+    def test_offsets_beyond_the_precision_of_lua_numbers_printed_by_default_are_kept(self):
+        far = 2**52 + 1
+        self.client.hset(key(0, "producers"), f"{self.PRODUCER}:shipped", far)
+        self.assertEqual(self.ship(far, far + 1)[:2], ["ok", str(far + 1)])
+        self.assertEqual(self.apply("O", 1, self.PRODUCER, far + 1, 2**52 + 3), b"ok")
+        held = self.store.producers(0)
+        self.assertEqual(held[f"{self.PRODUCER}:applied"], str(far + 1))
+        self.assertEqual(held[f"{self.PRODUCER}:watermark"], str(2**52 + 3))
+
+    def test_ids_of_entries_grow_though_the_clock_goes_back(self):
+        future = 10**13
+        self.client.hset(key(0, "producers"), "last_ms", future)
+        self.assertEqual(self.ship(0, 1, nonce=1)[0], "ok")
+        self.assertEqual(self.ship(1, 2, nonce=0)[0], "ok")
+        ids = [entry.decode() for entry, _ in self.client.xrange(key(0, "hits"))]
+        self.assertEqual(ids, [f"{future + 1}-1", f"{future + 2}-0"])
+
+    def test_all_of_a_log_lost_is_declared_with_an_entry_of_no_hits(self):
+        self.assertEqual(self.ship(0, 4, hits="", lost=4)[:2], ["ok", "4"])
+        held = self.store.producers(0)
+        self.assertEqual((held["lost"], held[f"{self.PRODUCER}:lost"]), ("4", "4"))
+        self.assertEqual(self.apply("O", 1, self.PRODUCER, 4, 0), b"ok")
+        self.assertEqual(self.store.producers(0)["applied"], "4")
+
+    def test_asking_moves_the_watermark_only_when_all_is_applied(self):
+        self.ship(0, 3)
+        ask = lambda: self.store.run("ask", [key(0, "producers")], ["50000", self.PRODUCER])  # noqa: E731
+        self.assertEqual(ask()[:2], [b"3", b"0"])
+        self.assertNotIn(f"{self.PRODUCER}:watermark", self.store.producers(0))
+        self.apply("O", 1, self.PRODUCER, 3, 1000)
+        self.assertEqual(ask()[:2], [b"3", b"3"])
+        self.assertEqual(self.store.producers(0)[f"{self.PRODUCER}:watermark"], "50000")
+
+    def test_an_applied_batch_cannot_be_applied_again(self):
+        self.ship(0, 3)
+        entry = self.client.xrange(key(0, "hits"))[0][0].decode()
+        steps = ("Z", 5, 1, "/a", 3, "O", 1, self.PRODUCER, 3, 1)
+        self.assertEqual(self.apply(*steps, keys=("a:pages",)), b"ok")
+        before = self.state()
+        self.assertEqual(self.apply(*steps, keys=("a:pages",), batch=(entry, entry)), b"stale")
+        self.ship(3, 4)
+        self.assertEqual(self.apply(*steps, keys=("a:pages",), batch=(entry, entry)), b"stale")
+        self.assertEqual(self.client.zscore(key(0, "a:pages"), "/a"), 3)
+        self.assertNotEqual(self.state(), before)
+
+    def test_a_batch_whose_end_was_lost_by_a_fall_back_is_not_applied(self):
+        self.ship(0, 3)
+        first = self.state()
+        self.ship(3, 5)
+        head, upto = (entry.decode() for entry, _ in self.client.xrange(key(0, "hits")))
+        self.store.fall_back(first)
+        self.assertEqual(self.apply("Z", 5, 1, "/a", 5, "O", 1, self.PRODUCER, 5, 1, keys=("a:pages",),
+                                    batch=(head, upto)), b"stale")
+        self.assertEqual(self.state(), first)
+
+    def test_a_step_that_cannot_be_made_leaves_everything_as_it_was(self):
+        """Redis does not roll a script back: whatever is wrong has to be found before the first write."""
+        self.ship(0, 3)
+        self.client.set(key(0, "a:day:D:visitors"), "no HyperLogLog")
+        self.client.hset(key(0, "a:totals"), mapping={"views": "many", "far": 2**53 - 1})
+        self.client.set(key(0, "a:text"), "x")
+        good = ("H", 5, 1, "views", 1)
+        keys = ("a:day:D", "a:totals", "a:text", "a:day:D:visitors", "a:month:M")
+        wrong = {
+            "a hash that is a string": ("H", 7, 1, "views", 1),
+            "a sorted set that is a string": ("Z", 7, 1, "/a", 1),
+            "a set that is a string": ("S", 7, 1, 1, "id"),
+            "times that are a string": ("G", 7, 1, 5, "v"),
+            "a dropped set that is a string": ("D", 7, 1),
+            "a field that is no number": ("H", 6, 1, "views", 1),
+            "a sum that is not exact": ("H", 6, 1, "far", 1),
+            "an addition that is no number": ("H", 5, 1, "visits", "one"),
+            "a fraction": ("Z", 9, 1, "/a", "0.5"),
+            "no HyperLogLog": ("P", 8, 5, 9, 9, 1, "v"),
+            "an unknown step": ("Q", 1),
+            "a key index out of range": ("H", 99, 1, "views", 1),
+            "an offset that is no number": ("O", 1, self.PRODUCER, "x", 1),
+            "a count cut short": ("Z", 9, 3, "/a", 1),
+            "a lease that is no time": ("L", "me", "soon"),
+        }
+        before = self.state()
+        for name, step in wrong.items():
+            with self.subTest(name):
+                with self.assertRaises(redis.ResponseError):
+                    self.apply(*good, *step, keys=keys)
+                self.assertEqual(self.state(), before)
+
+    def test_more_members_than_a_variadic_call_takes_are_applied_in_parts(self):
+        self.ship(0, 3)
+        count = 9001
+        pages = [x for i in range(count) for x in (f"/{i}", 2)]
+        ids = [f"id{i}" for i in range(count)]
+        seen = [x for i in range(count) for x in (i, f"v{i}")]
+        self.assertEqual(self.apply(
+            "H", 5, count, *pages, "Z", 6, count, *pages, "S", 7, 1, count, *ids, "G", 8, count, *seen,
+            "P", 9, 5, 10, 11, count, *ids, "O", 1, self.PRODUCER, 3, 1,
+            keys=("a:day:D", "a:pages", "ids:1", "a:seen", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
+        self.assertEqual(self.client.hlen(key(0, "a:day:D")), count)
+        self.assertEqual(self.client.zcard(key(0, "a:pages")), count)
+        self.assertEqual(self.client.zscore(key(0, "a:pages"), f"/{count - 1}"), 2)
+        self.assertEqual(self.client.scard(key(0, "ids:1")), count)
+        self.assertEqual(self.client.zcard(key(0, "a:seen")), count)
+
+    def test_visitors_are_never_more_than_the_views_of_their_day(self):
+        self.ship(0, 3)
+        self.assertEqual(self.apply(
+            "H", 5, 1, "views", 2, "P", 6, 5, 7, 8, 5, *"abcde", "O", 1, self.PRODUCER, 3, 1,
+            keys=("a:day:D", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
+        self.assertEqual(self.client.hget(key(0, "a:day:D"), "visitors"), b"2")
+        self.assertEqual(self.client.hget(key(0, "a:month:M"), "visitor_days"), b"2")
+
+    def test_times_of_visitors_only_grow(self):
+        self.ship(0, 1)
+        self.apply("G", 5, 1, 50, "v", "O", 1, self.PRODUCER, 1, 1, keys=("a:seen",))
+        self.ship(1, 2)
+        self.apply("G", 5, 1, 20, "v", "O", 1, self.PRODUCER, 2, 1, keys=("a:seen",))
+        self.assertEqual(self.client.zscore(key(0, "a:seen"), "v"), 50)
+
+    def test_only_the_owner_prolongs_a_lease(self):
+        self.ship(0, 1)
+        self.client.set(key(0, "lease"), "owner", px=1000)
+        self.apply("L", "other", 90000)
+        self.assertLessEqual(self.client.pttl(key(0, "lease")), 1000)
+        self.ship(1, 2)
+        self.apply("L", "owner", 90000)
+        self.assertGreater(self.client.pttl(key(0, "lease")), 1000)
+
+
+def main():
+    parser = argparse.ArgumentParser(add_help=True)
+    parser.add_argument("--runs", type=int, default=ProtocolTest.runs)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--mutate", choices=sorted(MUTATIONS))
+    options, rest = parser.parse_known_args()
+    ProtocolTest.runs, ProtocolTest.first_seed = options.runs, options.first_seed
+    if options.mutate:
+        world = World()
+        try:
+            client = world.redis(options=("--appendonly", "no")).client()
+            case = Mutations("assert_noticed")
+            case.client = client
+            case.assert_noticed(options.mutate)
+        finally:
+            world.close()
+        return
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
+
+
+if __name__ == "__main__":
+    main()

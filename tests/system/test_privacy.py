@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""After a run no client address is anywhere: not in data_dir, not in Redis (keys, values, SLOWLOG, append-only
+file), not in the logs; as text, as bytes in both orders, as hex, as base64. Nor is any query parameter that
+the site does not keep."""
+
+import base64
+import ipaddress
+import sys
+import unittest
+from pathlib import Path
+from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from luot import (FIREFOX, BROWSER, GOOGLEBOT, SystemTest, eventually, main, patience,  # noqa: E402
+                  raw_exchange)
+
+ADDRESSES = [ipaddress.ip_address(a) for a in (
+    "203.0.113.217", "198.51.100.143", "192.0.2.171", "100.99.233.57",
+    "2001:db8:5ca1:ab1e:7e57:ab1e:f00d:cafe", "2001:db8:dead:10cc:1234:5678:9abc:def1",
+)]
+SECRETS = [b"s3cretParameter", b"s3cretFragment", b"s3cretOfReferer", b"s3cretOfReferrer", b"s3cretSession"]
+
+
+def base64_cores(raw):
+    """What base64 makes of these bytes whatever stands before and behind them, for each alignment."""
+    cores = []
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + raw + b"\0\0\0").rstrip(b"=")
+        first = -(-before * 8 // 6)
+        last = (before + len(raw)) * 8 // 6
+        cores.append(text[first:last])
+    return cores
+
+
+def traces(address):
+    """name -> byte strings that would give the address away. An IPv6 address also by its half: the /64."""
+    found, packed = {}, address.packed
+    found["text"] = [str(address).encode(), address.exploded.encode()]
+    found["base64 of the text"] = [core for core in base64_cores(str(address).encode())]
+    parts = {"": packed}
+    if address.version == 6:
+        parts[" of the /64"] = packed[:8]
+        found["text"].append(str(ipaddress.ip_address(packed[:8] + bytes(8))).rstrip(":").encode())
+        found["text"].append(b":".join(packed[i:i + 2].hex().encode() for i in range(0, 8, 2)))
+    else:
+        found["text"] += [b"::ffff:" + str(address).encode(), str(int(address)).encode()]
+        found["text"].append(str(int.from_bytes(packed, "little")).encode())
+    for name, raw in parts.items():
+        for order, ordered in (("", raw), (" reversed", raw[::-1])):
+            found[f"bytes{name}{order}"] = [ordered]
+            found[f"hex{name}{order}"] = [ordered.hex().encode(), ordered.hex().upper().encode()]
+            found[f"base64{name}{order}"] = [core for core in base64_cores(ordered) if len(core) >= 4]
+    return found
+
+
+def search(blobs):
+    """{(address, kind): [where]} over (where, bytes). Four bytes alone may meet by chance: the raw bytes
+    and short base64 of an IPv4 address count only when those of another one are found as well."""
+    strong, weak = {}, {}
+    for where, blob in blobs:
+        for address in ADDRESSES:
+            for kind, needles in traces(address).items():
+                if any(needle in blob for needle in needles):
+                    by_chance = address.version == 4 and (kind.startswith("bytes") or kind.startswith("base64")
+                                                          and "text" not in kind)
+                    (weak if by_chance else strong).setdefault((str(address), kind), []).append(where)
+    if len({address for address, _ in weak}) > 1:
+        strong.update(weak)
+    return strong
+
+
+def redis_blobs(client):
+    """Every key and value, as Redis stores it and as it reads it, and what it remembers of commands."""
+    reads = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"stream": client.xrange,
+    }
+
+    def flat(value):
+        if isinstance(value, bytes):
+            yield value
+        elif isinstance(value, dict):
+            for pair in value.items():
+                yield from flat(pair)
+        elif isinstance(value, (list, tuple, set)):
+            for part in value:
+                yield from flat(part)
+        else:
+            yield str(value).encode()
+
+    for key in client.scan_iter(count=1000):
+        yield "a key", key
+        yield f"DUMP {key!r}", client.dump(key) or b""
+        for part in flat(reads[client.type(key)](key) or b""):
+            yield f"value of {key!r}", part
+    for entry in client.slowlog_get(100_000):
+        yield "SLOWLOG", b" ".join(flat(list(entry.values())))
+    for name, value in client.info("all").items():
+        yield "INFO", f"{name}:{value}".encode()
+
+
+def file_blobs(*folders):
+    for folder in folders:
+        for file in folder.rglob("*"):
+            yield f"name of {file}", str(file).encode()
+            if file.is_file():
+                yield str(file), file.read_bytes()
+
+
+class Privacy(SystemTest):
+    def send_hits(self, luot):
+        token = None
+        for number in range(30):
+            for address in ADDRESSES:
+                how = ("json", "form", "pixel")[number % 3]
+                agent = (BROWSER, FIREFOX, GOOGLEBOT)[number % 5 % 3]
+                page = f"https://skhcn.example.vn/marked-page-{number}?id=7&pw=s3cretParameter&utm_source=zalo"
+                token = luot.take_hit(
+                    "skhcn", page + "#s3cretFragment", how=how, agent=agent, client=f"{address}, 127.0.0.1",
+                    id=f"{number}-{ADDRESSES.index(address)}", t="Tiêu đề", c="tin",
+                    r="https://other.example/from?sid=s3cretOfReferrer",
+                    headers={"Referer": "https://skhcn.example.vn/marked?x=s3cretOfReferer",
+                             "Cookie": "session=s3cretSession", "X-Real-IP": str(address),
+                             "Forwarded": f"for={address}"})
+        return token
+
+    def send_refused(self, luot):
+        """What is refused, cut or odd may be logged, but not with the address."""
+        for address in ADDRESSES:
+            forwarded = f"X-Forwarded-For: {address}\r\n"
+            for target, extra in (("/hit.gif?s=none&p=/", ""), ("/hit.gif?s=skhcn&p=%zz", ""),
+                                  ("/nope?pw=s3cretParameter", ""),
+                                  ("/hit.gif?s=skhcn&p=/a", "Origin: https://evil.example\r\n"),
+                                  ("/hit.gif?s=skhcn&p=/a", "Sec-GPC: 1\r\n"), ("/hit.gif?" + "a" * 20_000, "")):
+                raw_exchange(luot.public, (f"GET {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: {BROWSER}\r\n"
+                                           f"{forwarded}{extra}Connection: close\r\n\r\n").encode())
+            raw_exchange(luot.public, f"GARBAGE {address}\r\n{forwarded}\r\n".encode())
+            luot.hit("skhcn", "/a", client=f"{address}, garbage, {quote(str(address))}")
+
+    def assert_clean(self, luot, client, *folders):
+        blobs = list(file_blobs(*folders)) + list(redis_blobs(client))
+        blobs += [("/metrics", luot.admin_http.get("/metrics").body)]
+        found = search(blobs)
+        self.assertFalse(found, "client addresses are kept")
+        leaks = {(secret, where) for where, blob in blobs for secret in SECRETS if secret in blob}
+        self.assertFalse(leaks, "parameters that are not kept are kept")
+        size = sum(len(blob) for _, blob in blobs)
+        print(f"searched {len(blobs)} files, keys and values, {size} bytes", flush=True)
+        return blobs
+
+    def run_and_search(self, options):
+        luot = self.world.luot(options=options)
+        client = luot.redis()
+        client.config_set("slowlog-log-slower-than", 0)
+        client.config_set("slowlog-max-len", 100_000)
+        token = self.send_hits(luot)
+        self.send_refused(luot)
+        luot.wait_for("skhcn", token)
+        self.assertEqual(luot.views("skhcn", "/marked-page-0?id=7"), len(ADDRESSES))
+        return luot, client
+
+    def test_no_address_and_no_dropped_parameter_is_kept_anywhere(self):
+        luot, client = self.run_and_search(["--log-level", "debug"])
+        blobs = self.assert_clean(luot, client, self.world.folder)
+        # The search looks in the right places: what is kept on purpose is found in each of them.
+        for place in ("spool", ".aof", "value of"):
+            self.assertTrue(any(b"marked-page-0" in blob for where, blob in blobs if place in where),
+                            f"the page is found in {place}")
+        for place in ("DUMP", "SLOWLOG", ".log"):
+            self.assertTrue(any(blob for where, blob in blobs if place in where), f"{place} was searched")
+        luot.stop()
+        self.assertFalse(search(file_blobs(self.world.folder)), "after the end")
+
+    def test_the_log_as_json_holds_none_either(self):
+        luot, client = self.run_and_search(["--log-level", "debug", "--log-format", "json"])
+        self.assert_clean(luot, client, self.world.folder)
+
+    def test_an_address_is_not_kept_when_hits_wait_in_the_stream(self):
+        """Between collector and aggregator, where nothing has been folded yet."""
+        server = self.world.redis()
+        collector = self.world.luot("collector", redis=server, options=["--log-level", "debug"])
+        client = server.client()
+        self.send_hits(collector)
+        eventually(lambda: sum(client.xlen(key) for key in client.keys("luot:*:hits")) > 0, patience(5))
+        self.assert_clean(collector, client, self.world.folder)
+
+    def test_salts_are_readable_by_nobody_else(self):
+        luot = self.world.luot()
+        luot.take_hit("skhcn", "/a")
+        salts = [f for f in luot.data_dir.rglob("*salt*") if f.is_file()]
+        self.assertTrue(salts, "the chain of salts is in data_dir")
+        for file in salts:
+            self.assertEqual(file.stat().st_mode & 0o077, 0, file)
+        client = luot.redis()
+        kept = [file.read_bytes() for file in salts]
+        for where, blob in redis_blobs(client):
+            for salt in kept:
+                self.assertFalse(len(blob) >= 16 and blob in salt, f"{where} holds a salt")
+
+
+class Search(unittest.TestCase):
+    """The search itself finds what it is to find."""
+
+    def test_an_address_is_found_in_every_form(self):
+        for address in ADDRESSES:
+            other = next(a for a in ADDRESSES if a != address and a.version == 4)
+            for kind, needles in traces(address).items():
+                for needle in needles:
+                    with self.subTest(f"{address} {kind}"):
+                        blob = b"\x01\x02" + needle + b"\x03" + other.packed
+                        found = search([("here", blob), ("there", needle)])
+                        self.assertTrue(any(a == str(address) for a, _ in found), needle)
+
+    def test_base64_is_found_at_any_alignment(self):
+        for before in range(6):
+            text = base64.b64encode(b"x" * before + ADDRESSES[4].packed + b"tail of any length")
+            self.assertTrue(search([("here", text)]), before)
+            text = base64.b64encode(b"x" * before + str(ADDRESSES[0]).encode() + b"tail")
+            self.assertTrue(search([("here", text)]), before)
+
+
+if __name__ == "__main__":
+    main()

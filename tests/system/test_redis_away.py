@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+"""Redis frozen, killed, emptied, or with a damaged append-only file: every hit is acknowledged all the
+same, none is lost, and reads say that they cannot answer instead of answering wrongly.
+
+LUOT_LONG=1 keeps Redis away for 60 s instead of 8.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from luot import (LIGHT, LONG, SITES, Load, SystemTest, eventually, is_alive,  # noqa: E402
+                  main, patience, random_hits, seeded, steadily)
+
+AWAY = 60 if LONG else 8
+CURRENT_WITHIN = 5  # seconds from the return of Redis until the counts are current
+PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(60)]
+
+
+class Away(SystemTest):
+    def load(self, luot, rng, rate=None):
+        return Load(random_hits(rng, PAGES), [luot.public], connections=16, rate=rate or (100 if LIGHT else 500),
+                    answer_deadline=patience(10)).start()
+
+    def warm_up(self, luot, load):
+        eventually(lambda: load.acknowledgements > 100, patience(10), "hits are acknowledged")
+        eventually(lambda: luot.views("skhcn") > 0, patience(5), "hits are counted")
+
+    def assert_reads_are_refused(self, luot):
+        """503 with Retry-After on every way out, and never a number."""
+        for target in ("/api/v1/counts?site=skhcn&path=/bai-0", "/api/v1/summary?site=skhcn",
+                       "/count.txt?site=skhcn"):
+            began = time.monotonic()
+            answer = luot.http.get(target)
+            self.assertEqual(answer.status, 503, answer)
+            self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+            self.assertLess(time.monotonic() - began, patience(5), "a refusal comes soon")
+
+    def stay_away(self, luot, load, seconds):
+        """Redis is away by now; hits go on."""
+        end = time.monotonic() + seconds
+        eventually(lambda: luot.http.get("/api/v1/counts?site=skhcn").status == 503, patience(6),
+                   "reads are refused while Redis is away")
+        before = load.acknowledgements
+        while time.monotonic() < end:
+            self.assert_reads_are_refused(luot)
+            self.assertEqual(luot.admin_http.get("/readyz").status, 200, "serve is ready without Redis")
+            self.assertEqual(luot.admin_http.get("/healthz").status, 200)
+            self.assertEqual(luot.http.get("/luot.js").status, 200)
+            eventually(lambda: time.monotonic() >= end or load.acknowledgements > before, patience(5))
+            time.sleep(0.2)  # the pace of the looks, nothing waits for it
+        self.assertGreater(load.acknowledgements - before, seconds * 20, "hits were taken all the time")
+
+    def assert_current_soon(self, luot, load, returned):
+        """All that was acknowledged before the return shows within 5 s of it; hits go on meanwhile."""
+        wanted = load.snapshot()
+
+        def current():
+            for site in {s for s, _ in PAGES}:
+                shown = luot.all_views(site, [p for s, p in PAGES if s == site])
+                behind = {p: (n, wanted[site, p]) for p, n in shown.items() if n < wanted[site, p]}
+                self.assertFalse(behind, "path: (shown, acknowledged)")
+            return True
+
+        left = returned + patience(CURRENT_WITHIN) - time.monotonic()
+        eventually(current, left, f"counts are current within {CURRENT_WITHIN} s")
+        print(f"{sum(wanted.values())} hits were current {time.monotonic() - returned:.1f} s after Redis came back",
+              flush=True)
+
+    def finish(self, luot, load):
+        load.end().wait(patience(30))
+        print(load, flush=True)
+        self.assertFalse(load.refused)
+        self.assertEqual(load.unavailable, 0, "every hit is acknowledged at once")
+        self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
+        self.assert_counted(luot, load.views)
+        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "no hit is counted twice")
+        self.assert_balanced(luot)
+        self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
+
+    def test_a_frozen_redis_loses_nothing(self):
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        self.assertIsNone(luot.redis_pid(), "with redis.url there is no private Redis")
+        load = self.load(luot, seeded("test_redis_away frozen"))
+        self.warm_up(luot, load)
+        server.freeze()
+        self.stay_away(luot, load, AWAY)
+        server.thaw()
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_killed_redis_loses_nothing(self):
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        load = self.load(luot, seeded("test_redis_away killed"))
+        self.warm_up(luot, load)
+        server.kill()
+        self.stay_away(luot, load, AWAY)
+        server.start()
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_killed_private_redis_is_started_again(self):
+        luot = self.world.luot()
+        load = self.load(luot, seeded("test_redis_away private killed"))
+        self.warm_up(luot, load)
+        for _ in range(3):
+            old = luot.redis_pid()
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: luot.redis_pid() not in (None, old) and luot.redis().ping(), patience(10),
+                       "the private Redis is started again")
+            self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_frozen_private_redis_loses_nothing(self):
+        luot = self.world.luot()
+        load = self.load(luot, seeded("test_redis_away private frozen"))
+        self.warm_up(luot, load)
+        pid = luot.redis_pid()
+        os.kill(pid, signal.SIGSTOP)
+        self.stay_away(luot, load, AWAY / 2)
+        os.kill(pid, signal.SIGCONT)
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.assertEqual(luot.redis_pid(), pid, "a slow Redis is not replaced by a second one")
+        self.finish(luot, load)
+
+    def test_redis_away_at_the_start_is_no_reason_not_to_take_hits(self):
+        server = self.world.redis()
+        server.stop()
+        luot = self.world.luot(redis=server, reads=False)
+        for _ in range(5):
+            luot.take_hit("skhcn", "/a")
+        self.assert_reads_are_refused(luot)
+        server.start()
+        eventually(lambda: luot.views("skhcn", "/a") == 5, patience(10), "hits are counted")
+
+
+class Full(SystemTest):
+    def test_a_full_spool_refuses_and_recovers_by_itself(self):
+        """What was acknowledged is kept; what cannot be kept is refused, with Retry-After."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server, config={"spool": {"max_bytes": "1MiB"}})
+        token = luot.take_hit("skhcn", "/a")
+        luot.wait_for("skhcn", token)
+        server.freeze()
+        taken, refused = 1, None
+        while refused is None and taken < 20_000:
+            answer = luot.hit("skhcn", "/a", t="Tiêu đề của một bài viết dài " * 12)
+            if answer.status == 202:
+                taken += 1
+            else:
+                refused = answer
+        self.assertEqual((refused.status, refused.reason), (503, "spool_full"), refused)
+        self.assertGreaterEqual(int(refused.headers["Retry-After"]), 1)
+        self.assertGreater(taken, 500)
+        eventually(lambda: luot.admin_http.get("/readyz").status == 503, patience(5), "a full spool is not ready")
+        self.assertEqual(luot.admin_http.get("/healthz").status, 200)
+        self.assert_balanced(luot)
+        server.thaw()
+        eventually(lambda: luot.hit("skhcn", "/b").status == 202, patience(20), "hits are taken again")
+        eventually(lambda: luot.admin_http.get("/readyz").status == 200, patience(5))
+        eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
+        steadily(lambda: luot.views("skhcn", "/a") == taken, 1)
+        self.assert_balanced(luot)
+
+
+class Emptied(SystemTest):
+    def test_what_the_spool_holds_is_counted_again(self):
+        rng = seeded("test_redis_away emptied")
+        for private in (True, False):
+            with self.subTest(private=private):
+                name = "serve-private" if private else "serve-external"
+                server = None if private else self.world.redis()
+                luot = self.world.luot(redis=server, name=name)
+                load = Load(random_hits(rng, PAGES, 2000, name), [luot.public], connections=16).run()
+                self.assert_counted(luot, load.views, load.tokens)
+                (luot.redis() if private else server.client()).flushall()
+                self.assert_counted(luot, load.views, deadline=patience(40))
+                steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2000, 2, "none is counted twice")
+                self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
+
+    def test_a_total_is_never_shown_falling(self):
+        """While the spools catch up, reads answer 503 rather than less than before."""
+        luot = self.world.luot()
+        load = Load(random_hits(seeded("test_redis_away falling"), PAGES, 3000), [luot.public], connections=16).run()
+        self.assert_counted(luot, load.views, load.tokens)
+        wanted = sum(n for (s, _), n in load.views.items() if s == "skhcn")
+        luot.redis().flushall()
+
+        def whole_again():
+            answer = luot.get_counts("skhcn")
+            if answer.status == 503:
+                self.assertIn("Retry-After", answer.headers)
+                return False
+            if answer.status != 200 or answer.json()["views"] != wanted:
+                raise RuntimeError(f"{wanted} views fell to {answer}")
+            return True
+        eventually(whole_again, patience(40), "the counts are whole again")
+        steadily(whole_again, 2)
+
+    @unittest.skipIf(LIGHT, "waits for the shortest `retain`, a minute")
+    def test_what_the_spool_no_longer_holds_is_declared_lost(self):
+        """counted + lost = acknowledged, whatever happens."""
+        luot = self.world.luot(config={"spool": {"retain": "1m"}})
+        first = Load(random_hits(seeded("test_redis_away lost"), [("skhcn", "/first-page")], 500),
+                     [luot.public], connections=8).run()
+        self.assert_counted(luot, first.views, first.tokens)
+        luot.stop()
+        luot.start()
+
+        def is_gone_from_the_spool():
+            for file in luot.data_dir.rglob("*"):
+                if file.is_file() and "redis" not in file.relative_to(luot.data_dir).parts:
+                    try:
+                        if b"/first-page" in file.read_bytes():
+                            return False
+                    except FileNotFoundError:
+                        return False  # removed in this moment: look again
+            return True
+        eventually(is_gone_from_the_spool, 120, "confirmed hits older than `retain` leave the spool")
+
+        luot.redis().flushall()
+        second = Load(random_hits(seeded("test_redis_away after"), [("skhcn", "/second-page")], 300),
+                      [luot.public], connections=8).run()
+
+        def accounted():
+            lost = luot.metrics().sum("luot_hits_lost_total")
+            counted = luot.views("skhcn")
+            self.assertEqual((counted, lost), (sum(second.views.values()), sum(first.views.values())))
+            return True
+        eventually(accounted, patience(45), "counted + lost = acknowledged")
+        steadily(accounted, 2)
+        self.assertEqual(luot.views("skhcn", "/second-page"), 300)
+
+    def test_redis_restored_from_an_older_copy_catches_up_from_the_spool(self):
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        rng = seeded("test_redis_away restored")
+        first = Load(random_hits(rng, PAGES, 1000, "a"), [luot.public], connections=8).run()
+        self.assert_counted(luot, first.views, first.tokens)
+        client = server.client()
+        copy = {key: client.dump(key) for key in client.keys("*")}
+        second = Load(random_hits(rng, PAGES, 1500, "b"), [luot.public], connections=8).run()
+        self.assert_counted(luot, first.views + second.views, second.tokens)
+        pipe = client.pipeline(transaction=True)
+        pipe.flushall()
+        for key, dump in copy.items():
+            pipe.restore(key, 0, dump)
+        pipe.execute()
+        self.assert_counted(luot, first.views + second.views, deadline=patience(40))
+        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2500, 2, "none is counted twice")
+
+
+class AppendOnlyFile(SystemTest):
+    def append_only_file(self, luot):
+        files = sorted((luot.data_dir / "redis").rglob("*.incr.aof"), key=lambda f: f.stat().st_mtime)
+        self.assertTrue(files, "the private Redis keeps an append-only file")
+        return files[-1]
+
+    def damaged_start(self, damage):
+        luot = self.world.luot()
+        load = Load(random_hits(seeded("test_redis_away aof"), PAGES, 1500), [luot.public], connections=8).run()
+        self.assert_counted(luot, load.views, load.tokens)
+        luot.stop()
+        file = self.append_only_file(luot)
+        damage(file)
+        damaged = file.read_bytes()
+        luot.start(deadline=patience(30))
+        self.assert_counted(luot, load.views, deadline=patience(40))
+        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 1500, 2, "none is counted twice")
+        return luot, damaged
+
+    def test_a_tail_of_zeros_is_copied_aside_mended_and_said(self):
+        """What a machine that lost power leaves at the end of a file that was just written."""
+        def zeros(file):
+            with file.open("ab") as f:
+                f.write(bytes(5000))
+        luot, damaged = self.damaged_start(zeros)
+        self.assert_mended(luot, damaged)
+
+    def test_a_tail_overwritten_with_zeros_is_filled_from_the_spool(self):
+        def zeros(file):
+            size = file.stat().st_size
+            cut = min(20_000, size // 2)
+            with file.open("r+b") as f:
+                f.seek(size - cut)
+                f.write(bytes(cut))
+        luot, damaged = self.damaged_start(zeros)
+        self.assert_mended(luot, damaged)
+
+    def test_a_torn_tail_is_normal(self):
+        def cut(file):
+            os.truncate(file, file.stat().st_size - 7)
+        self.damaged_start(cut)
+
+    def assert_mended(self, luot, damaged):
+        lines = [line for line in luot.log_text().splitlines() if " warn " in line]
+        self.assertTrue(any("append" in line or "aof" in line.lower() for line in lines),
+                        f"no warning tells of the mended append-only file: {lines}")
+        copies = [f for f in luot.data_dir.rglob("*") if f.is_file() and f.stat().st_size == len(damaged)
+                  and f.read_bytes() == damaged]
+        self.assertTrue(copies, "the damaged file is kept as it was")
+
+
+def try_lock(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+
+
+class Orphans(SystemTest):
+    def test_no_private_redis_stays_when_luot_is_killed(self):
+        luot = self.world.luot()
+        luot.take_hit("skhcn", "/a")
+        pid = luot.redis_pid()
+        self.assertTrue(pid and is_alive(pid))
+        luot.kill()
+        eventually(lambda: not is_alive(pid), 10, "the private Redis ends when luot is killed")
+
+    def test_a_start_right_after_a_kill_waits_for_the_old_redis(self):
+        """Never two Redis on one folder. What the old one holds until its end is the lock on data_dir."""
+        luot = self.world.luot()
+        token = luot.take_hit("skhcn", "/a")
+        luot.wait_for("skhcn", token)
+        held = [os.readlink(f) for f in Path(f"/proc/{luot.redis_pid()}/fd").iterdir()]
+        self.assertIn(str(luot.data_dir / "lock"), held, "the private Redis inherits the lock")
+        luot.kill()
+        with (luot.data_dir / "lock").open() as lock:
+            eventually(lambda: try_lock(lock), patience(10), "the old Redis gives the lock free at its end")
+            luot.start(wait=False)
+            steadily(lambda: luot.redis_pid() is None and luot.is_running(), 1,
+                     "no second Redis is started while the lock is held")
+        luot.wait_listening(patience(20))
+        eventually(lambda: luot.views("skhcn", "/a") == 1, patience(10))
+
+    def test_the_private_redis_keeps_everything_over_an_orderly_restart(self):
+        luot = self.world.luot()
+        token = luot.take_hit("skhcn", "/a", client="198.51.100.9")
+        luot.wait_for("skhcn", token)
+        luot.stop()
+        luot.start()
+        answer = luot.counts("skhcn", "/a")
+        self.assertEqual((answer["pages"]["/a"]["views"], answer["visits"]), (1, 1))
+        token = luot.take_hit("skhcn", "/a", client="198.51.100.9")
+        answer = luot.counts("skhcn", after=token)
+        self.assertEqual((answer["views"], answer["visits"]), (2, 1), "the visit goes on over a restart")
+
+
+if __name__ == "__main__":
+    main()
