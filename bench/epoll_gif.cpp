@@ -1,5 +1,5 @@
-// The floor under every figure of bench/run.sh: a bare epoll loop that answers each read with a GIF and
-// parses nothing. What it costs is the kernel's TCP. Companion of bench.py; not part of luot.
+// The floor under every figure of bench/run.sh: a bare epoll loop that answers each read with a GIF
+// and parses nothing. What it costs is the kernel's TCP. Companion of bench.py; not part of luot.
 //
 // usage: epoll_gif     listens on 127.0.0.1, prints the port that the system picked
 

@@ -31,8 +31,8 @@ struct client_options {
     std::chrono::milliseconds command_timeout{5000};  ///< for a whole pipeline, from its sending
     std::chrono::milliseconds longest_pause{1000};    ///< between two attempts to connect
     bool quiet = false;  ///< no log lines: the caller reports for itself (command line tools)
-    /// Names the version of the data; set where it is missing. Data of a newer version is not touched:
-    /// there is no connection then, and trouble() says why. Empty: not checked.
+    /// Names the version of the data; set where it is missing. Data of a newer version is not
+    /// touched: there is no connection then, and trouble() says why. Empty: not checked.
     std::string format_key;
     unsigned format = 0;
 };

@@ -41,15 +41,15 @@ BOOST_AUTO_TEST_CASE(varints_are_leb128)
     const struct {
         std::uint64_t value;
         std::string bytes;
-    } table[] = {{0, "\x00"s},
-                 {1, "\x01"s},
-                 {127, "\x7F"s},
-                 {128, "\x80\x01"s},
-                 {300, "\xAC\x02"s},
-                 {16'383, "\xFF\x7F"s},
-                 {16'384, "\x80\x80\x01"s},
-                 {std::numeric_limits<std::uint64_t>::max(),
-                  "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"s}};
+    } table[] = {
+        {0, "\x00"s},
+        {1, "\x01"s},
+        {127, "\x7F"s},
+        {128, "\x80\x01"s},
+        {300, "\xAC\x02"s},
+        {16'383, "\xFF\x7F"s},
+        {16'384, "\x80\x80\x01"s},
+        {std::numeric_limits<std::uint64_t>::max(), "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"s}};
     for (const auto& row : table) {
         BOOST_TEST_CONTEXT("value " << row.value)
         {
@@ -120,9 +120,9 @@ BOOST_AUTO_TEST_CASE(after_the_end_everything_is_zero)
 // nothing had been.
 BOOST_AUTO_TEST_CASE(a_varint_without_an_end_is_none)
 {
-    for (const std::string& bytes : {""s, "\x80"s, "\xFF\xFF"s, std::string(9, '\xFF'),
-                                     std::string(10, '\x80'), std::string(11, '\xFF'),
-                                     std::string(10, '\xFF') + "\x01 more"s}) {
+    for (const std::string& bytes :
+         {""s, "\x80"s, "\xFF\xFF"s, std::string(9, '\xFF'), std::string(10, '\x80'),
+          std::string(11, '\xFF'), std::string(10, '\xFF') + "\x01 more"s}) {
         BOOST_TEST_CONTEXT(bytes.size() << " bytes")
         {
             byte_reader in{bytes};
@@ -171,9 +171,9 @@ BOOST_AUTO_TEST_CASE(a_number_has_only_digits_and_is_exact_everywhere)
             BOOST_TEST(value == number);
         }
     }
-    for (const char* text : {"", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "a", "1a",
-                             "9007199254740993", "9999999999999999", "18446744073709551617",
-                             "00000000000000001"}) {
+    for (const char* text :
+         {"", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "a", "1a", "9007199254740993",
+          "9999999999999999", "18446744073709551617", "00000000000000001"}) {
         BOOST_TEST_CONTEXT("text \"" << text << '"')
         BOOST_TEST(!parse_number(text, value));
     }

@@ -17,9 +17,9 @@ namespace {
 using namespace luot;
 
 constexpr std::string_view hit::*texts[] = {
-    &hit::site,     &hit::path,    &hit::title,  &hit::section, &hit::event,
+    &hit::site,     &hit::path,       &hit::title,    &hit::section, &hit::event,
     &hit::referrer, &hit::user_agent, &hit::language, &hit::country, &hit::source,
-    &hit::medium,   &hit::campaign, &hit::term,   &hit::content};
+    &hit::medium,   &hit::campaign,   &hit::term,     &hit::content};
 
 std::string encoded(const hit& h)
 {

@@ -5,8 +5,8 @@
 #include "core/hit.hpp"
 
 #include <boost/test/unit_test.hpp>
-
 #include <fmt/format.h>
+
 #include <set>
 #include <string>
 
@@ -84,9 +84,8 @@ BOOST_AUTO_TEST_CASE(no_site_has_a_key_that_is_another_ones)
         for (std::int64_t t = 2'712'140; t < 2'712'150; ++t)
             add(keys::id_set(p, t));
     }
-    for (const std::string site :
-         {"hits", "rejected", "producers", "lease", "ids", "totals", "pages", "day", "month", "p07",
-          "skhcn", "skhcn-2", "2712147"}) {
+    for (const std::string site : {"hits", "rejected", "producers", "lease", "ids", "totals",
+                                   "pages", "day", "month", "p07", "skhcn", "skhcn-2", "2712147"}) {
         for (const auto& key :
              {keys::totals(site), keys::pages(site), keys::baseline(site), keys::seen(site)})
             add(key);

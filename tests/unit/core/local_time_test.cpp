@@ -26,8 +26,8 @@ std::int32_t days(int year, unsigned month, unsigned of_month)
     const int era = (year >= 0 ? year : year - 399) / 400;
     const auto in_era = static_cast<unsigned>(year - era * 400);
     const unsigned in_year = (153 * (month + (month > 2 ? -3U : 9U)) + 2) / 5 + of_month - 1;
-    return era * 146'097 +
-           static_cast<int>(in_era * 365 + in_era / 4 - in_era / 100 + in_year) - 719'468;
+    return era * 146'097 + static_cast<int>(in_era * 365 + in_era / 4 - in_era / 100 + in_year) -
+           719'468;
 }
 
 std::int64_t utc(int year, unsigned month, unsigned of_month, int h = 0, int m = 0, int s = 0)

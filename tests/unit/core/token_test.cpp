@@ -49,18 +49,36 @@ BOOST_AUTO_TEST_CASE(a_token_is_appended)
 
 BOOST_AUTO_TEST_CASE(what_is_not_exactly_a_token_is_none)
 {
-    for (const std::string text :
-         {"", ".", "..", "0123456789abcdef", "0123456789abcdef.07", "0123456789abcdef.07.",
-          "0123456789abcdef.07.0",                     // offsets begin at 1
-          "0123456789abcdef.16.1",                     // there are 16 partitions
-          "0123456789abcdef.99.1", "0123456789abcdef.7.42", "0123456789abcdef.007.42",
-          "0123456789abcdef.+7.42", "0123456789abcdef.-1.42", "0123456789abcdef. 7.42",
-          "0123456789ABCDEF.07.42", "0123456789abcdeg.07.42", "0123456789abcde.07.42",
-          "0123456789abcdef0.07.42", "0123456789abcdef.07.-1", "0123456789abcdef.07.+1",
-          "0123456789abcdef.07.1 ", " 0123456789abcdef.07.1", "0123456789abcdef.07.1.1",
-          "0123456789abcdef,07,42", "0123456789abcdef.07,42", "0123456789abcdef.07.0x1",
-          "0123456789abcdef.07.1e3", "0123456789abcdef.07.9007199254740993",
-          "0123456789abcdef.07.99999999999999999999", "0123456789abcdef.07.4\n"}) {
+    for (const std::string text : {"",
+                                   ".",
+                                   "..",
+                                   "0123456789abcdef",
+                                   "0123456789abcdef.07",
+                                   "0123456789abcdef.07.",
+                                   "0123456789abcdef.07.0",  // offsets begin at 1
+                                   "0123456789abcdef.16.1",  // there are 16 partitions
+                                   "0123456789abcdef.99.1",
+                                   "0123456789abcdef.7.42",
+                                   "0123456789abcdef.007.42",
+                                   "0123456789abcdef.+7.42",
+                                   "0123456789abcdef.-1.42",
+                                   "0123456789abcdef. 7.42",
+                                   "0123456789ABCDEF.07.42",
+                                   "0123456789abcdeg.07.42",
+                                   "0123456789abcde.07.42",
+                                   "0123456789abcdef0.07.42",
+                                   "0123456789abcdef.07.-1",
+                                   "0123456789abcdef.07.+1",
+                                   "0123456789abcdef.07.1 ",
+                                   " 0123456789abcdef.07.1",
+                                   "0123456789abcdef.07.1.1",
+                                   "0123456789abcdef,07,42",
+                                   "0123456789abcdef.07,42",
+                                   "0123456789abcdef.07.0x1",
+                                   "0123456789abcdef.07.1e3",
+                                   "0123456789abcdef.07.9007199254740993",
+                                   "0123456789abcdef.07.99999999999999999999",
+                                   "0123456789abcdef.07.4\n"}) {
         BOOST_TEST_CONTEXT("text \"" << text << '"')
         BOOST_TEST(!parse_token(text).has_value());
     }

@@ -2,9 +2,8 @@
 
 #pragma once
 
-#include "tests/unit/support/temp_dir.hpp"
-
 #include "core/config.hpp"
+#include "tests/unit/support/temp_dir.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -42,9 +41,9 @@ public:
 
     void start()
     {
-        std::vector<std::string> words{"redis-server", "--port", "0",  "--unixsocket", socket(),
-                                       "--save",       "",       "--appendonly", "no",
-                                       "--dir",        dir_.name(), "--loglevel", "warning"};
+        std::vector<std::string> words{
+            "redis-server", "--port", "0",     "--unixsocket", socket(),     "--save", "",
+            "--appendonly", "no",     "--dir", dir_.name(),    "--loglevel", "warning"};
         words.insert(words.end(), more_.begin(), more_.end());
         std::vector<char*> argv;
         for (auto& w : words)

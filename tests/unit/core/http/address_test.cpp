@@ -64,11 +64,29 @@ BOOST_AUTO_TEST_CASE(addresses_are_read_as_proxies_write_them)
 BOOST_AUTO_TEST_CASE(what_is_no_address_is_refused)
 {
     ip_address out{};
-    for (const std::string text :
-         {"", ":", "[", "[]", "[::1", "unknown", "_hidden", "localhost", "192.0.2", "192.0.2.256",
-          "192.0.2.1.1", "192.0.2.1/24", "0x7f.0.0.1", "2130706433", " 192.0.2.1", "192.0.2.1 ",
-          "::1::", "1:2:3", "fe80::1%eth0", "2001:db8::g", "for=192.0.2.1", "\"192.0.2.1\"",
-          "2001:0db8:0000:0000:0000:0000:0000:0000:0000:000a"}) {
+    for (const std::string text : {"",
+                                   ":",
+                                   "[",
+                                   "[]",
+                                   "[::1",
+                                   "unknown",
+                                   "_hidden",
+                                   "localhost",
+                                   "192.0.2",
+                                   "192.0.2.256",
+                                   "192.0.2.1.1",
+                                   "192.0.2.1/24",
+                                   "0x7f.0.0.1",
+                                   "2130706433",
+                                   " 192.0.2.1",
+                                   "192.0.2.1 ",
+                                   "::1::",
+                                   "1:2:3",
+                                   "fe80::1%eth0",
+                                   "2001:db8::g",
+                                   "for=192.0.2.1",
+                                   "\"192.0.2.1\"",
+                                   "2001:0db8:0000:0000:0000:0000:0000:0000:0000:000a"}) {
         BOOST_TEST_CONTEXT("text \"" << text << '"')
         BOOST_TEST(!parse_address(text, out));
     }
@@ -142,8 +160,9 @@ BOOST_AUTO_TEST_CASE(any_list_gives_an_address)
     BOOST_TEST_MESSAGE("seed " << seed);
     std::mt19937 random(seed);
     const auto trusted = networks({"127.0.0.1/32", "10.0.0.0/8"});
-    const std::vector<std::string> pieces{"127.0.0.1", "10.1.2.3", ",", ", ", " ", ":", "[", "]",
-                                          "::1", "1", "x", "%", std::string(1, '\0'), "\xFF"};
+    const std::vector<std::string> pieces{
+        "127.0.0.1", "10.1.2.3",           ",",   ", ", " ", ":", "[", "]", "::1", "1", "x",
+        "%",         std::string(1, '\0'), "\xFF"};
     for (int i = 0; i < 20'000; ++i) {
         std::string text;
         for (auto n = random() % 12; n > 0; --n)

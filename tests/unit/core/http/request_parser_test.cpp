@@ -100,9 +100,9 @@ BOOST_AUTO_TEST_CASE(methods_are_told_apart)
     const struct {
         std::string name;
         method is;
-    } table[] = {{"GET", method::get},       {"HEAD", method::head},   {"POST", method::post},
+    } table[] = {{"GET", method::get},         {"HEAD", method::head}, {"POST", method::post},
                  {"OPTIONS", method::options}, {"PUT", method::other}, {"DELETE", method::other},
-                 {"get", method::other},     {"BREW", method::other}};
+                 {"get", method::other},       {"BREW", method::other}};
     for (const auto& row : table) {
         BOOST_TEST_CONTEXT("method " << row.name)
         {
@@ -125,8 +125,8 @@ BOOST_AUTO_TEST_CASE(a_request_cut_at_any_byte_is_incomplete)
                 BOOST_TEST(p.outcome.status == parse_status::incomplete);
                 BOOST_TEST(p.outcome.consumed == 0U);
                 // what is said of the size must be true: the server waits for so many bytes
-                const bool has_head = whole.find("Content-Length") != std::string::npos &&
-                                      cut >= whole.find("{");
+                const bool has_head =
+                    whole.find("Content-Length") != std::string::npos && cut >= whole.find("{");
                 BOOST_TEST(p.outcome.needed == (has_head ? whole.size() : 0U));
             }
         }
@@ -268,20 +268,27 @@ BOOST_AUTO_TEST_CASE(wrong_chunks_are_refused)
 // What a proxy in front of us reads as one request and we as two is a hole in both.
 BOOST_AUTO_TEST_CASE(a_body_with_two_lengths_is_refused)
 {
-    for (const std::string lines :
-         {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
-          "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
-          "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-          "Transfer-Encoding: gzip\r\nContent-Length: 4\r\n",
-          "Content-Length: 4\r\nTransfer-Encoding: xchunked\r\n",
-          "Content-Length: 4\r\nTransfer-Encoding: identity\r\n",
-          "Transfer-Encoding: chunked, gzip\r\n", "Transfer-Encoding: gzip, chunked\r\n",
-          "Transfer-Encoding: gzip\r\n", "Transfer-Encoding:\r\n",
-          "Content-Length: 4\r\nContent-Length: 5\r\n", "Content-Length: 4, 5\r\n",
-          "Content-Length: -4\r\n", "Content-Length: +4\r\n", "Content-Length: 4x\r\n",
-          "Content-Length: 0x4\r\n", "Content-Length:\r\n", "Content-Length: 4 4\r\n",
-          "Content-Length: 18446744073709551616\r\n", "Content-Length : 4\r\n",
-          " Content-Length: 4\r\n"}) {
+    for (const std::string lines : {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+                                    "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+                                    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                                    "Transfer-Encoding: gzip\r\nContent-Length: 4\r\n",
+                                    "Content-Length: 4\r\nTransfer-Encoding: xchunked\r\n",
+                                    "Content-Length: 4\r\nTransfer-Encoding: identity\r\n",
+                                    "Transfer-Encoding: chunked, gzip\r\n",
+                                    "Transfer-Encoding: gzip, chunked\r\n",
+                                    "Transfer-Encoding: gzip\r\n",
+                                    "Transfer-Encoding:\r\n",
+                                    "Content-Length: 4\r\nContent-Length: 5\r\n",
+                                    "Content-Length: 4, 5\r\n",
+                                    "Content-Length: -4\r\n",
+                                    "Content-Length: +4\r\n",
+                                    "Content-Length: 4x\r\n",
+                                    "Content-Length: 0x4\r\n",
+                                    "Content-Length:\r\n",
+                                    "Content-Length: 4 4\r\n",
+                                    "Content-Length: 18446744073709551616\r\n",
+                                    "Content-Length : 4\r\n",
+                                    " Content-Length: 4\r\n"}) {
         BOOST_TEST_CONTEXT("lines\n" << lines)
         BOOST_TEST(status_of("POST /hit HTTP/1.1\r\n" + lines + "\r\n0\r\n\r\nxxxx") ==
                    parse_status::bad);
@@ -473,11 +480,37 @@ BOOST_AUTO_TEST_CASE(any_bytes_give_an_answer_within_them)
     constexpr unsigned seed = 4103;
     BOOST_TEST_MESSAGE("seed " << seed);
     std::mt19937 random(seed);
-    const std::vector<std::string> pieces{
-        "GET ", "POST ", "/", "http://", "?", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r\n\r\n", "\r",
-        "\n", ":", ": ", "Host", "Content-Length: ", "Transfer-Encoding: ", "chunked",
-        "Expect: 100-continue", "X-Forwarded-For: ", "1", "10", "0\r\n", "a", "ffff", ";", " ",
-        "\t", ",", std::string(1, '\0'), "\xFF", std::string(5000, 'a')};
+    const std::vector<std::string> pieces{"GET ",
+                                          "POST ",
+                                          "/",
+                                          "http://",
+                                          "?",
+                                          " HTTP/1.1",
+                                          " HTTP/1.0",
+                                          "\r\n",
+                                          "\r\n\r\n",
+                                          "\r",
+                                          "\n",
+                                          ":",
+                                          ": ",
+                                          "Host",
+                                          "Content-Length: ",
+                                          "Transfer-Encoding: ",
+                                          "chunked",
+                                          "Expect: 100-continue",
+                                          "X-Forwarded-For: ",
+                                          "1",
+                                          "10",
+                                          "0\r\n",
+                                          "a",
+                                          "ffff",
+                                          ";",
+                                          " ",
+                                          "\t",
+                                          ",",
+                                          std::string(1, '\0'),
+                                          "\xFF",
+                                          std::string(5000, 'a')};
     int complete = 0;
     for (int i = 0; i < 40'000; ++i) {
         std::string text;

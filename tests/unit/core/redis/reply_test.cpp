@@ -3,8 +3,8 @@
 #include "core/redis/reply.hpp"
 
 #include <boost/test/unit_test.hpp>
-
 #include <hiredis/hiredis.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,8 +73,8 @@ BOOST_AUTO_TEST_CASE(a_number_is_a_whole_one_or_none)
     const auto all = parsed(
         "$16\r\n9007199254740992\r\n$19\r\n9223372036854775808\r\n$2\r\n1 \r\n$2\r\n+1\r\n"
         "$3\r\n1e3\r\n$0\r\n\r\n$-1\r\n+7\r\n-7\r\n:7\r\n");
-    const std::optional<std::int64_t> wanted[] = {9'007'199'254'740'992, {}, {}, {}, {}, {}, {},
-                                                  {}, {}, 7};
+    const std::optional<std::int64_t> wanted[] = {
+        9'007'199'254'740'992, {}, {}, {}, {}, {}, {}, {}, {}, 7};
     BOOST_TEST_REQUIRE(all.size() == std::size(wanted));
     for (std::size_t i = 0; i < all.size(); ++i) {
         BOOST_TEST_CONTEXT("reply " << i)
