@@ -111,7 +111,7 @@ public:
               m.add_counter("luot_declared_lost_total",
                             "Hits declared lost by this process: Redis lost them when the spool "
                             "no longer held them, or the spool was damaged. For the whole see "
-                            "luot_hits_lost.")),
+                            "luot_hits_lost_total.")),
           damaged_hits(m.add_counter("luot_spool_damaged_hits_total",
                                      "Hits missing in the middle of spool segments.")),
           damaged_bytes(m.add_counter("luot_spool_damaged_bytes_total",

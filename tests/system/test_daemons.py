@@ -3,6 +3,7 @@
 the daemons."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience, random_hits,  # noqa: E402
+from luot import (GOOGLEBOT, LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience, random_hits,  # noqa: E402
                   seeded, steadily, stream_lengths, to_toml)
 
 PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(100)]
@@ -362,6 +363,25 @@ class CheckConfig(SystemTest):
     def test_nothing_but_the_file_is_touched(self):
         self.check(self.config())
         self.assertFalse((self.world.folder / "data").exists())
+
+
+class Documents(SystemTest):
+    def test_the_metrics_are_those_of_the_document(self):
+        """docs/metrics.md names each metric, with its labels, and none that does not exist."""
+        luot = self.world.luot()
+        luot.take_hit("skhcn", "/a")
+        token = luot.take_hit("skhcn", "/a", agent=GOOGLEBOT)
+        luot.wait_for("skhcn", token)
+        wanted = {"luot_applied_views_total", "luot_applied_bots_total"}  # there from the first of them on
+        metrics = eventually(lambda: wanted <= {n for n, _, _ in luot.metrics().series} and luot.metrics(), patience(5))
+        exported = {name: frozenset(labels) for name, labels, _ in metrics.series}
+        documented = {}
+        for line in (ROOT / "docs" / "metrics.md").read_text().splitlines():
+            cells = line.split("|")
+            if line.startswith("| `luot_"):
+                for name in re.findall(r"`(luot_\w+)`", cells[1]):
+                    documented[name] = frozenset(re.findall(r"`(\w+)`", cells[2]))
+        self.assertEqual(documented, exported)
 
 
 if __name__ == "__main__":
