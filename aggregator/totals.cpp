@@ -47,6 +47,13 @@ std::vector<std::string> cells_of(std::string_view line, char separator)
     return cells;
 }
 
+/// "path,views", "Đường dẫn;Lượt xem": words, neither an address nor a number.
+bool is_heading(const std::vector<std::string>& cells)
+{
+    return cells.size() >= 2 && cells[0] != "*" && cells[0].find('/') == std::string::npos &&
+           cells[1].find_first_of("0123456789") == std::string::npos;
+}
+
 std::string checked(const result<redis::replies>& answers, const redis::client& redis)
 {
     if (!answers)
@@ -91,8 +98,8 @@ totals parse_totals(std::string_view csv, const std::string& file_name, const si
         const auto cells = cells_of(line, separator);
         std::uint64_t views = 0;
         if (cells.size() < 2 || !parse_number(cells[1], views)) {
-            if (line_number == 1 && cells.size() >= 2)
-                continue;  // a heading
+            if (line_number == 1 && is_heading(cells))
+                continue;
             throw fail(line_number, "a row is `path,views`, or `*,views,visits` for the site");
         }
         if (cells[0] == "*") {

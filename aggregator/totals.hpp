@@ -30,10 +30,11 @@ struct totals {
     std::uint64_t visits = 0;
 };
 
-/// Reads `path,views` rows and the site's row `*,views,visits`. A first row whose number is none is
-/// a heading. BOM, `;` instead of `,`, quotes and CRLF are understood. Without a `*` row the site's
-/// views are the sum of its pages. Throws totals_error: "FILE:LINE: ..." for a malformed row, a
-/// path twice after normalising, `*` below the sum of the pages, visits above views.
+/// Reads `path,views` rows and the site's row `*,views,visits`. A first row of words, neither
+/// address nor number, is a heading. BOM, `;` instead of `,`, quotes and CRLF are understood.
+/// Without a `*` row the site's views are the sum of its pages. Throws totals_error: "FILE:LINE:
+/// ..." for a malformed row, a path twice after normalising, `*` below the sum of the pages, visits
+/// above views.
 [[nodiscard]] totals parse_totals(std::string_view csv, const std::string& file_name,
                                   const site_config& site);
 

@@ -17,7 +17,6 @@
 
 #include <array>
 #include <atomic>
-#include <random>
 
 namespace luot::embedded {
 extern const std::string_view lease_lua;
@@ -35,8 +34,9 @@ constexpr std::size_t most_weight = 4000;  ///< members that one script may touc
 constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also what a stop waits for
 constexpr std::int64_t pace_ms =
     15;  ///< from one round to the next: hits that come meanwhile go together
-constexpr std::int64_t lease_ms = 10'000;
-constexpr std::int64_t lease_every_ms = 3'000;
+constexpr std::int64_t lease_ms = 6'000;
+constexpr std::int64_t lease_every_ms = 2'000;
+constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t pause_ms = 1'000;  ///< of a partition whose head could not be applied
 constexpr int most_failures = 3;          ///< then the head is set aside
@@ -69,18 +69,12 @@ struct turn {
     apply_options options;
 };
 
-std::string random_name()
-{
-    std::random_device source;
-    return to_hex((std::uint64_t{source()} << 32) | source());
-}
-
 }  // namespace
 
 class worker::impl : public std::enable_shared_from_this<worker::impl> {
 public:
     impl(asio::io_context& c, redis::client& r, std::shared_ptr<const config> settings,
-         metrics_registry& m);
+         std::string name, metrics_registry& m);
 
     asio::awaitable<void> run();
     asio::awaitable<bool> take_leases();
@@ -100,7 +94,7 @@ public:
     std::shared_ptr<const config> settings;
     std::unique_ptr<site_table> sites;
     bot_list bots;
-    const std::string owner = random_name();
+    const std::string owner;
     std::array<partition_state, partitions> states;
     std::map<std::string, counter*, std::less<>> views_by_site;
     std::map<bot_kind, counter*> bots_by_kind;
@@ -109,19 +103,20 @@ public:
     std::atomic<bool> stopping{false};
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0};
-    std::atomic<std::int64_t> lag_ms{0};
+    std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms};
     std::atomic<unsigned> held{0};
     log::limiter error_limit{10}, format_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
 };
 
 worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const config> s,
-                   metrics_registry& m)
+                   std::string name, metrics_registry& m)
     : context(c),
       redis(r),
       metrics(m),
       settings(std::move(s)),
       sites(std::make_unique<site_table>(settings)),
+      owner(std::move(name)),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
                             "Hits applied whose id had been counted before: not counted again.")),
@@ -188,7 +183,7 @@ asio::awaitable<bool> worker::impl::take_leases()
     }
     if (held.exchange(ours) != ours)
         log::info("leases", {{"held", ours}});
-    leases_at_ms = steady_ms();
+    heard_ms = leases_at_ms = steady_ms();
     co_return true;
 }
 
@@ -439,6 +434,7 @@ asio::awaitable<bool> worker::impl::round()
         co_await sleep(pause_ms);
         co_return true;
     }
+    heard_ms = steady_ms();
     for (const auto p : asked)
         states[p].was_empty = true;
     std::vector<turn> turns;
@@ -542,8 +538,8 @@ asio::awaitable<void> worker::impl::run()
 }
 
 worker::worker(asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
-               metrics_registry& metrics)
-    : impl_(std::make_shared<impl>(context, redis, std::move(c), metrics))
+               std::string owner, metrics_registry& metrics)
+    : impl_(std::make_shared<impl>(context, redis, std::move(c), std::move(owner), metrics))
 {
 }
 
@@ -562,6 +558,11 @@ asio::awaitable<void> worker::run()
 void worker::stop()
 {
     impl_->stopping = true;
+}
+
+bool worker::hears_redis() const noexcept
+{
+    return steady_ms() - impl_->heard_ms < hears_ms;
 }
 
 void worker::use(std::shared_ptr<const config> c)

@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace boost::asio {
@@ -27,8 +28,9 @@ class worker {
 public:
     /// `redis` must have the scripts() loaded, belong to the same io_context, and be used by nobody
     /// else: the worker blocks on it.
+    /// `owner` names this aggregator among those that take leases.
     worker(boost::asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
-           metrics_registry& metrics);
+           std::string owner, metrics_registry& metrics);
     ~worker();
 
     [[nodiscard]] static std::vector<const redis::script*> scripts();
@@ -38,6 +40,9 @@ public:
 
     /// Ends run() within two seconds. Thread-safe.
     void stop();
+
+    /// Whether Redis has answered within the last seconds, and not with LOADING. Thread-safe.
+    [[nodiscard]] bool hears_redis() const noexcept;
 
     /// Works by another configuration from the next batch on. Thread-safe.
     void use(std::shared_ptr<const config> c);

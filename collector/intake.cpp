@@ -63,12 +63,13 @@ struct intake::counters {
 };
 
 intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c,
-               spool::writer& log, const salt_chain& salts, std::function<void()> committed,
-               metrics_registry& metrics)
+               spool::writer& log, const salt_chain& salts, rate_limiter& rates,
+               std::function<void()> after_turn, metrics_registry& metrics)
     : context_(context),
       log_(log),
       identifier_(salts),
-      committed_(std::move(committed)),
+      rates_(rates),
+      after_turn_(std::move(after_turn)),
       counters_(std::make_unique<counters>(metrics))
 {
     use(std::move(c));
@@ -141,8 +142,13 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
         return refusal::unknown_site;
     at = &found->second;
     const auto& settings = *at->settings;
+    const auto& limits = config_->collector;
+    const auto client = http::client_address(r.peer, r.forwarded_for, limits.trusted_proxies);
     if (const auto why = admit(r, settings); why != refusal::none)
         return why;
+    if (!http::is_in(limits.rate_limit_exempt, client) &&
+        !rates_.allow(client, limits.rate_limit_per_client, steady_us()))
+        return refusal::rate_limited;
     if (const auto why = find_page(r, *at); why != refusal::none)
         return why;
 
@@ -164,9 +170,7 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.campaign = campaign_.name;
     h.term = campaign_.term;
     h.content = campaign_.content;
-    identifier_.identify(
-        h, at->zone,
-        http::client_address(r.peer, r.forwarded_for, config_->collector.trusted_proxies));
+    identifier_.identify(h, at->zone, client);
     if (!fields_.id.empty())
         h.id = identifier_.hash_id(fields_.site, fields_.id);
     record_.clear();
@@ -214,6 +218,8 @@ void intake::refuse(http::exchange& e, refusal why, bool is_pixel)
     http::response answer;
     answer.status = text.status;
     answer.headers.append(hit_lines).append("Luot-Refused: ").append(text.reason).append("\r\n");
+    if (why == refusal::rate_limited)
+        answer.headers.append("Retry-After: 1\r\n");
     if (is_pixel) {
         answer.content_type = gif_type;
         answer.body = pixel;
@@ -250,8 +256,7 @@ void intake::end_turn()
     }
     turn_.clear();
     turn_paths_.clear();
-    if (!error)
-        committed_();
+    after_turn_();
 }
 
 void intake::give(const owed& answer, bool accepted, std::string& bytes) const

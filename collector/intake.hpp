@@ -6,6 +6,7 @@
 #include "collector/admit.hpp"
 #include "collector/identify.hpp"
 #include "collector/parse.hpp"
+#include "collector/rate_limit.hpp"
 #include "collector/salts.hpp"
 #include "collector/spool/writer.hpp"
 #include "core/config.hpp"
@@ -31,10 +32,11 @@ namespace luot::collector {
 
 class intake {
 public:
-    /// `committed` is called after each turn that reached the disk (to wake the shipper).
-    /// `log` and `salts` must outlive it.
+    /// `after_turn` is called after each turn, written or refused (to wake the shipper, who brings
+    /// hits on or makes room). `log`, `salts` and `rates` must outlive it.
     intake(boost::asio::io_context& context, std::shared_ptr<const config> c, spool::writer& log,
-           const salt_chain& salts, std::function<void()> committed, metrics_registry& metrics);
+           const salt_chain& salts, rate_limiter& rates, std::function<void()> after_turn,
+           metrics_registry& metrics);
     ~intake();
 
     /// GET /hit.gif, POST /hit, GET /luot.js.
@@ -75,7 +77,8 @@ private:
     std::unordered_map<std::string, site> sites_;
     spool::writer& log_;
     identifier identifier_;
-    std::function<void()> committed_;
+    rate_limiter& rates_;
+    std::function<void()> after_turn_;
     std::unique_ptr<counters> counters_;
 
     hit_fields fields_;

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <map>
-#include <sodium.h>
 
 namespace luot::embedded {
 extern const std::string_view ship_lua, ask_lua;
@@ -49,13 +48,6 @@ const redis::script& ask_script()
 {
     static const redis::script s{embedded::ask_lua};
     return s;
-}
-
-std::uint64_t random_bits(unsigned bits)
-{
-    std::uint64_t value = 0;
-    randombytes_buf(&value, sizeof value);
-    return value >> (64 - bits);
 }
 
 std::string text(const std::optional<std::uint64_t>& chain)
@@ -388,7 +380,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
                              .add(e.lost())
                              .add(text(e.prev_chain))
                              .add(text(e.chain))
-                             .add(random_bits(53))
+                             .add(random_u64() >> (64 - 53))
                              .add(options.queue_bytes)
                              .add(hit_format)
                              .add(e.hits));

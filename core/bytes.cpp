@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <sodium.h>
 #include <xxhash.h>
 
 namespace luot {
@@ -100,6 +101,13 @@ std::uint64_t byte_reader::varint() noexcept
 std::uint64_t checksum(std::string_view bytes, std::uint64_t seed) noexcept
 {
     return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+std::uint64_t random_u64()
+{
+    std::uint64_t value = 0;
+    randombytes_buf(&value, sizeof value);
+    return value;
 }
 
 std::string to_hex(std::uint64_t value)

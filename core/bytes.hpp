@@ -41,6 +41,9 @@ private:
 /// XXH3, 64 bits.
 [[nodiscard]] std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0) noexcept;
 
+/// 64 random bits of the system, good enough for names that must never meet.
+[[nodiscard]] std::uint64_t random_u64();
+
 /// 16 lower-case hex digits.
 [[nodiscard]] std::string to_hex(std::uint64_t value);
 

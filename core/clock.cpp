@@ -6,23 +6,27 @@ namespace luot {
 
 namespace {
 
-template <class Clock>
-std::int64_t milliseconds_of() noexcept
+template <class Clock, class Unit>
+std::int64_t now_in() noexcept
 {
-    using namespace std::chrono;
-    return duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<Unit>(Clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
 std::int64_t unix_ms() noexcept
 {
-    return milliseconds_of<std::chrono::system_clock>();
+    return now_in<std::chrono::system_clock, std::chrono::milliseconds>();
 }
 
 std::int64_t steady_ms() noexcept
 {
-    return milliseconds_of<std::chrono::steady_clock>();
+    return now_in<std::chrono::steady_clock, std::chrono::milliseconds>();
+}
+
+std::int64_t steady_us() noexcept
+{
+    return now_in<std::chrono::steady_clock, std::chrono::microseconds>();
 }
 
 }  // namespace luot

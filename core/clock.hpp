@@ -11,5 +11,7 @@ namespace luot {
 
 /// Milliseconds of a clock that never goes back (for pauses and time-outs, never stored).
 [[nodiscard]] std::int64_t steady_ms() noexcept;
+/// The same in microseconds.
+[[nodiscard]] std::int64_t steady_us() noexcept;
 
 }  // namespace luot

@@ -162,7 +162,7 @@ http {
         image/svg+xml svg;
     }
     charset utf-8;
-    charset_types text/html text/css;
+    charset_types text/css;
     access_log off;
     server_tokens off;
     client_body_temp_path $folder/nginx/body;

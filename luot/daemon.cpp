@@ -9,9 +9,11 @@
 #include "aggregator/read_api.hpp"
 #include "aggregator/worker.hpp"
 #include "collector/intake.hpp"
+#include "collector/rate_limit.hpp"
 #include "collector/salts.hpp"
 #include "collector/salts_check.hpp"
 #include "collector/shipper.hpp"
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/config.hpp"
 #include "core/file.hpp"
@@ -42,7 +44,6 @@
 #include <cstdio>
 #include <functional>
 #include <memory>
-#include <random>
 #include <sys/resource.h>
 #include <thread>
 #include <vector>
@@ -57,7 +58,8 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds lock_patience{10};
 constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2};
 constexpr std::int64_t stuck_ms = 10'000;
-constexpr std::int64_t segments_per_spool = 16;
+/// The segments that are being written cannot be removed: together they are an eighth of the spool.
+constexpr std::uint64_t segments_per_worker = 8;
 
 /// A thread with an io_context of its own, and a pulse that shows whether it turns.
 class loop {
@@ -136,12 +138,6 @@ struct public_worker {
     std::atomic<std::size_t> connections{0};
 };
 
-std::uint64_t random_producer()
-{
-    std::random_device source;
-    return (std::uint64_t{source()} << 32) | source();
-}
-
 /// Two listeners of one port are allowed to each other (SO_REUSEPORT), so that a second luot would
 /// not notice the first: look before.
 void check_is_free(const listen_address& address)
@@ -203,6 +199,7 @@ private:
     std::unique_ptr<private_redis> redis_;
     std::unique_ptr<collector::salt_chain> salts_;
     spool::disk_budget budget_;
+    collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
     std::unique_ptr<loop> ship_thread_, fold_thread_;
     std::unique_ptr<redis::client> ship_redis_, fold_redis_;
@@ -211,7 +208,7 @@ private:
     std::vector<std::unique_ptr<public_worker>> workers_;
     http::router admin_routes_;
     std::unique_ptr<http::server> admin_;
-    std::atomic<bool> shipper_done_{true}, folder_done_{true}, redis_answers_{false};
+    std::atomic<bool> shipper_done_{true}, folder_done_{true};
     bool stopping_ = false;
 };
 
@@ -251,8 +248,11 @@ void daemon::start_aggregator()
         fold_thread_->context(), redis_of(*config_),
         client_named("luot-fold", std::chrono::seconds(5)), metrics_);
     fold_redis_->use_scripts(aggregator::worker::scripts());
+    // A `serve` that starts again after a kill takes up its own leases at once; aggregators apart
+    // may share a machine and a configuration, so each run of one has a name of its own.
+    const auto owner = lock_ ? lock_->identity() : to_hex(random_u64());
     folder_ = std::make_unique<aggregator::worker>(fold_thread_->context(), *fold_redis_, config_,
-                                                   metrics_);
+                                                   owner, metrics_);
     folder_done_ = false;
     fold_redis_->start();
     asio::co_spawn(fold_thread_->context(), folder_->run(), [this](std::exception_ptr failed) {
@@ -273,8 +273,8 @@ void daemon::start_workers()
     options.max_connections = most_connections() / count;
     spool::writer_options spool_options;
     spool_options.directory = c.data_dir + "/spool";
-    spool_options.segment_bytes =
-        std::clamp<std::uint64_t>(c.spool.max_bytes / segments_per_spool, 1 << 20, 64 << 20);
+    spool_options.segment_bytes = std::clamp<std::uint64_t>(
+        c.spool.max_bytes / (segments_per_worker * count), 64 << 10, 64 << 20);
     spool_options.segment_ms = std::chrono::milliseconds(c.spool.retain).count();
     spool_options.sync = c.spool.sync;
 
@@ -284,10 +284,10 @@ void daemon::start_workers()
         auto& w =
             *workers_.emplace_back(std::make_unique<public_worker>(config_, metrics_, options));
         if (roles_.collector) {
-            w.log = std::make_unique<spool::writer>(random_producer(), spool_options, budget_);
+            w.log = std::make_unique<spool::writer>(random_u64(), spool_options, budget_);
             shipper_->add(w.log->log());
             w.intake = std::make_unique<collector::intake>(
-                w.thread.context(), config_, *w.log, *salts_,
+                w.thread.context(), config_, *w.log, *salts_, rates_,
                 [this, &w] {
                     w.spool_is_healthy.store(w.log->is_healthy(), std::memory_order_relaxed);
                     shipper_->notify();
@@ -332,12 +332,10 @@ bool daemon::is_ready(std::string& why) const
     if (stopping_)
         why = "stopping";
     else if (roles_.collector) {
-        if (budget_.used_bytes >= budget_.max_bytes)
-            why = "the spool is full";
         for (const auto& w : workers_)
             if (!w->spool_is_healthy)
-                why = "the spool cannot be written";
-    } else if (!redis_answers_) {
+                why = "the spool is full or cannot be written";
+    } else if (!folder_->hears_redis()) {
         why = "Redis is away or still loading its data";
     }
     return why.empty();
@@ -455,10 +453,10 @@ asio::awaitable<void> daemon::upkeep()
         if (redis_ && !stopping_)
             redis_->look_after();
         for (auto& w : workers_)
-            asio::post(w->thread.context(), [this, &w = *w] {
+            asio::post(w->thread.context(), [&w = *w] {
                 w.connections = w.server.connections();
-                if (w.redis)
-                    redis_answers_ = w.redis->is_connected();
+                if (w.log)
+                    w.spool_is_healthy = w.log->is_healthy();
             });
         if (salts_ && steady_ms() - salts_at_ms > 600'000) {
             salts_at_ms = steady_ms();

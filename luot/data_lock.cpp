@@ -1,5 +1,6 @@
 #include "luot/data_lock.hpp"
 
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/file.hpp"
 #include "core/log.hpp"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <stdexcept>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -42,6 +44,16 @@ data_lock::~data_lock()
 {
     if (descriptor_ >= 0)
         ::close(descriptor_);
+}
+
+std::string data_lock::identity() const
+{
+    char host[256] = {};
+    (void)::gethostname(host, sizeof host - 1);
+    struct stat status {};
+    (void)::fstat(descriptor_, &status);
+    return to_hex(checksum(std::string(host) + ':' + std::to_string(status.st_dev) + ':' +
+                           std::to_string(status.st_ino)));
 }
 
 }  // namespace luot

@@ -18,6 +18,9 @@ public:
     data_lock(const data_lock&) = delete;
     data_lock& operator=(const data_lock&) = delete;
 
+    /// A name for this data_dir on this machine, the same for each run.
+    [[nodiscard]] std::string identity() const;
+
     [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
 
 private:

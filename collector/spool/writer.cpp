@@ -7,6 +7,14 @@
 
 namespace luot::spool {
 
+namespace {
+
+/// Free bytes without which a spool counts as full: what one turn may well need.
+constexpr std::uint64_t room_for_a_turn = 128 << 10;
+constexpr std::int64_t try_again_ms = 5000;
+
+}  // namespace
+
 live_log::state live_log::snapshot() const
 {
     const std::scoped_lock lock(mutex_);
@@ -39,7 +47,7 @@ error_code writer::commit()
     if (turn_.empty())
         return {};
     const auto error = write_turn();
-    healthy_ = !error;
+    failed_ms_ = error ? steady_ms() : 0;
     if (error) {
         budget_.short_of_space =
             true;  // whatever the cause: room helps, and the shipper makes some
@@ -55,6 +63,12 @@ error_code writer::commit()
     log_->state_.segments.back().bytes = file_bytes_;
     log_->state_.ends = committed_offsets_;
     return {};
+}
+
+bool writer::is_healthy() const noexcept
+{
+    const bool has_room = budget_.used_bytes + room_for_a_turn <= budget_.max_bytes;
+    return has_room && (failed_ms_ == 0 || steady_ms() - failed_ms_ > try_again_ms);
 }
 
 error_code writer::write_turn()

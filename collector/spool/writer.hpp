@@ -77,8 +77,10 @@ public:
     /// offsets are given again, and the next turn may succeed.
     [[nodiscard]] error_code commit();
 
-    /// Whether the last commit succeeded (for readiness).
-    [[nodiscard]] bool is_healthy() const noexcept { return healthy_; }
+    /// Whether hits can be taken (for readiness): there is room, and the last commit has succeeded
+    /// or failed so long ago that another one is worth trying (a balancer that sends no hits any
+    /// more would otherwise never learn of it).
+    [[nodiscard]] bool is_healthy() const noexcept;
 
     [[nodiscard]] std::uint64_t producer() const noexcept { return log_->producer(); }
     [[nodiscard]] const std::shared_ptr<live_log>& log() const noexcept { return log_; }
@@ -96,7 +98,7 @@ private:
     std::uint64_t number_ = 0;
     std::int64_t begun_ms_ = 0;
     bool needs_segment_ = false;
-    bool healthy_ = true;
+    std::int64_t failed_ms_ = 0;  ///< steady time of the last commit if it failed, else 0
     per_partition offsets_{}, chains_{};                      // behind the turn in hand
     per_partition committed_offsets_{}, committed_chains_{};  // before it
     std::string turn_;

@@ -26,15 +26,15 @@ std::string_view trimmed(std::string_view text) noexcept
     return text;
 }
 
-bool is_trusted(const ip_address& address, const std::vector<network>& trusted) noexcept
+}  // namespace
+
+bool is_in(const std::vector<network>& networks, const ip_address& address) noexcept
 {
     unsigned char bytes[16];
     std::memcpy(bytes, address.data(), sizeof bytes);
-    return std::any_of(trusted.begin(), trusted.end(),
+    return std::any_of(networks.begin(), networks.end(),
                        [&](const network& n) { return contains(n, bytes); });
 }
-
-}  // namespace
 
 bool parse_address(std::string_view text, ip_address& out) noexcept
 {
@@ -64,7 +64,7 @@ ip_address client_address(const ip_address& peer, std::string_view forwarded_for
                           const std::vector<network>& trusted) noexcept
 {
     ip_address address = peer;
-    while (!forwarded_for.empty() && is_trusted(address, trusted)) {
+    while (!forwarded_for.empty() && is_in(trusted, address)) {
         const auto comma = forwarded_for.rfind(',');
         const auto last =
             comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1);

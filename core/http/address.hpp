@@ -26,6 +26,9 @@ using ip_address = std::array<unsigned char, 16>;
 [[nodiscard]] ip_address client_address(const ip_address& peer, std::string_view forwarded_for,
                                         const std::vector<network>& trusted) noexcept;
 
+/// Whether an address lies in one of these networks.
+[[nodiscard]] bool is_in(const std::vector<network>& networks, const ip_address& address) noexcept;
+
 /// The part that names a client: IPv4 whole, IPv6 its /64 (the rest is chosen by the client).
 [[nodiscard]] ip_address client_key(const ip_address& address) noexcept;
 
