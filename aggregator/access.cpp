@@ -1,5 +1,6 @@
 #include "aggregator/access.hpp"
 
+#include <algorithm>
 #include <array>
 #include <sodium.h>
 #include <string_view>
@@ -7,6 +8,8 @@
 namespace luot::aggregator {
 
 namespace {
+
+constexpr std::string_view scheme = "bearer ";
 
 /// Hashes first: the comparison then tells neither length nor content by its time.
 std::array<unsigned char, 32> digest(std::string_view text)
@@ -17,14 +20,21 @@ std::array<unsigned char, 32> digest(std::string_view text)
     return out;
 }
 
+/// In any case of letters (RFC 9110, 11.1).
+bool is_scheme(std::string_view authorization)
+{
+    return authorization.size() > scheme.size() &&
+           std::equal(scheme.begin(), scheme.end(), authorization.begin(),
+                      [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
+}
+
 }  // namespace
 
 access check_access(const http::request& r, const site_config& site, public_route route)
 {
     if (site.is_public(route))
         return access::granted;
-    constexpr std::string_view scheme = "Bearer ";
-    if (!r.authorization.starts_with(scheme))
+    if (!is_scheme(r.authorization))
         return access::unauthenticated;
     const auto given = digest(r.authorization.substr(scheme.size()));
     const auto wanted = digest(site.token);

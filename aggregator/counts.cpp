@@ -97,6 +97,7 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
                          part.visitors_field);
     commands.add("EXEC");
 
+    const auto seen_before = guard.highest(partition);
     const auto answers = co_await redis.exec(commands);
     if (!answers)
         co_return answers.error();
@@ -106,7 +107,8 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     for (std::size_t i = 0; i < exec.size(); ++i)
         if (exec[i].is_error())
             co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(exec[0].count()), now_ms))
+    if (!guard.may_show(partition, static_cast<std::uint64_t>(exec[0].count()), seen_before,
+                        now_ms))
         co_return make_error_code(errc::redis_away);
 
     site_counts out;

@@ -28,11 +28,12 @@ constexpr std::chrono::milliseconds ask_every{5};
 
 }  // namespace
 
-bool fall_back_guard::may_show(unsigned partition, std::uint64_t applied, std::int64_t now_ms)
+bool fall_back_guard::may_show(unsigned partition, std::uint64_t applied, std::uint64_t highest,
+                               std::int64_t now_ms)
 {
     auto& s = states_[partition];
-    auto highest = s.highest.load();
-    while (applied > highest && !s.highest.compare_exchange_weak(highest, applied)) {
+    auto held = s.highest.load();
+    while (applied > held && !s.highest.compare_exchange_weak(held, applied)) {
     }
     if (applied >= highest) {
         s.behind_since_ms = 0;
@@ -51,12 +52,14 @@ bool fall_back_guard::may_show(unsigned partition, std::uint64_t applied, std::i
 
 class progress::impl : public std::enable_shared_from_this<progress::impl> {
 public:
-    impl(asio::io_context& c, redis::client& r) : context(c), redis(r) {}
+    impl(asio::io_context& c, redis::client& r, std::size_t most)
+        : context(c), redis(r), most_waiting(most)
+    {
+    }
 
     struct waiter {
-        waiter(asio::io_context& c, const hit_token& t) : token(t), done(c) {}
-        hit_token token;
-        bool reached = false;
+        waiter(asio::io_context& c, std::vector<hit_token> t) : tokens(std::move(t)), done(c) {}
+        std::vector<hit_token> tokens;  ///< not reached yet
         asio::steady_timer done;
     };
 
@@ -64,6 +67,7 @@ public:
 
     asio::io_context& context;
     redis::client& redis;
+    const std::size_t most_waiting;
     std::set<waiter*> waiting;
     bool is_asking = false;
 };
@@ -74,7 +78,8 @@ asio::awaitable<void> progress::impl::ask_loop()
     while (!waiting.empty()) {
         std::map<unsigned, std::vector<std::uint64_t>> wanted;
         for (const auto* w : waiting)
-            wanted[w->token.partition].push_back(w->token.producer);
+            for (const auto& token : w->tokens)
+                wanted[token.partition].push_back(token.producer);
         redis::pipeline commands;
         for (auto& [partition, producers] : wanted) {
             std::sort(producers.begin(), producers.end());
@@ -92,16 +97,18 @@ asio::awaitable<void> progress::impl::ask_loop()
                 const auto answer = (*answers)[at++];
                 for (std::size_t i = 0; i < producers.size(); ++i) {
                     const auto applied = static_cast<std::uint64_t>(answer[i].count());
-                    for (auto* w : waiting) {
-                        if (w->token.partition != partition || w->token.producer != producers[i] ||
-                            w->token.offset > applied)
-                            continue;
-                        w->reached = true;
-                        w->done.cancel();
-                    }
+                    for (auto* w : waiting)
+                        std::erase_if(w->tokens, [&](const hit_token& token) {
+                            return token.partition == partition && token.producer == producers[i] &&
+                                   token.offset <= applied;
+                        });
                 }
             }
-            std::erase_if(waiting, [](const waiter* w) { return w->reached; });
+            std::erase_if(waiting, [](waiter* w) {
+                if (w->tokens.empty())
+                    w->done.cancel();
+                return w->tokens.empty();
+            });
         }
         asio::steady_timer pause(context, ask_every);
         co_await pause.async_wait(as_result);
@@ -109,26 +116,28 @@ asio::awaitable<void> progress::impl::ask_loop()
     is_asking = false;
 }
 
-progress::progress(asio::io_context& context, redis::client& redis)
-    : impl_(std::make_shared<impl>(context, redis))
+progress::progress(asio::io_context& context, redis::client& redis, std::size_t most_waiting)
+    : impl_(std::make_shared<impl>(context, redis, most_waiting))
 {
 }
 
 progress::~progress() = default;
 
-asio::awaitable<bool> progress::reached(hit_token token)
+asio::awaitable<bool> progress::reached(std::vector<hit_token> tokens)
 {
     const auto self = impl_;
-    if (self->waiting.size() >= most_waiting || !self->redis.is_connected())
+    if (tokens.empty())
+        co_return true;
+    if (self->waiting.size() >= self->most_waiting || !self->redis.is_connected())
         co_return false;
-    impl::waiter w{self->context, token};
+    impl::waiter w{self->context, std::move(tokens)};
     self->waiting.insert(&w);
     if (!std::exchange(self->is_asking, true))
         asio::co_spawn(self->context, self->ask_loop(), asio::detached);
     w.done.expires_after(longest_wait);
     co_await w.done.async_wait(as_result);
     self->waiting.erase(&w);
-    co_return w.reached;
+    co_return w.tokens.empty();
 }
 
 }  // namespace luot::aggregator

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace boost::asio {
 class io_context;
@@ -27,8 +28,17 @@ class fall_back_guard {
 public:
     static constexpr std::chrono::seconds patience{30};
 
-    /// Whether counts read together with this number of applied hits may be shown.
-    [[nodiscard]] bool may_show(unsigned partition, std::uint64_t applied, std::int64_t now_ms);
+    /// What has been seen by now: take it before the question is sent.
+    [[nodiscard]] std::uint64_t highest(unsigned partition) const noexcept
+    {
+        return states_[partition].highest;
+    }
+
+    /// Whether counts read together with this number of applied hits may be shown. `highest` is as
+    /// it was before they were asked for: answers to questions asked at once may overtake each
+    /// other.
+    [[nodiscard]] bool may_show(unsigned partition, std::uint64_t applied, std::uint64_t highest,
+                                std::int64_t now_ms);
 
 private:
     struct state {
@@ -42,15 +52,15 @@ private:
 class progress {
 public:
     static constexpr std::chrono::milliseconds longest_wait{1000};
-    static constexpr std::size_t most_waiting = 1000;
 
-    /// `redis` must outlive it and belong to the same io_context.
-    progress(boost::asio::io_context& context, redis::client& redis);
+    /// `redis` must outlive it and belong to the same io_context. At most `most_waiting` readers
+    /// wait; the next are answered at once.
+    progress(boost::asio::io_context& context, redis::client& redis, std::size_t most_waiting);
     ~progress();
 
-    /// Waits until the token's hit is applied. False when it is not within longest_wait, when too
-    /// many wait already, or when Redis is away.
-    [[nodiscard]] boost::asio::awaitable<bool> reached(hit_token token);
+    /// Waits until the hits of all tokens are applied. False when they are not within longest_wait,
+    /// when too many wait already, or when Redis is away.
+    [[nodiscard]] boost::asio::awaitable<bool> reached(std::vector<hit_token> tokens);
 
 private:
     class impl;

@@ -6,12 +6,14 @@
 #include "core/metrics.hpp"
 #include "core/path.hpp"
 #include "core/token.hpp"
+#include "core/utf8.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace luot::aggregator {
@@ -22,6 +24,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t most_paths = 100;
+constexpr std::size_t most_tokens = 16;
 constexpr std::string_view cors_lines =
     "Access-Control-Allow-Origin: *\r\n"
     "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
@@ -29,14 +32,14 @@ constexpr std::string_view json_type = "application/json";
 
 http::response failure(int status, std::string_view code, std::string_view message)
 {
-    http::response r;
-    r.status = status;
-    r.content_type = json_type;
-    r.headers.append(cors_lines).append("Cache-Control: no-store\r\n");
-    json::object error{{"code", json::string_view(code.data(), code.size())},
-                       {"message", json::string_view(message.data(), message.size())}};
-    r.body = json::serialize(json::object{{"error", std::move(error)}});
+    auto r = http::error_response(status, code, message);
+    r.headers += cors_lines;
     return r;
+}
+
+asio::awaitable<http::response> ready(http::response r)
+{
+    co_return r;
 }
 
 std::optional<http::response> refusal(const http::request& r, const site_config& site,
@@ -82,43 +85,52 @@ json::object to_json(const summary_counts& s, std::int64_t online)
             {"online", online}};
 }
 
-/// The JSON body of POST counts; false when it is not one.
-bool parse_body(std::string_view body, std::string& site, std::vector<std::string>& paths,
-                std::string& after, bool& with_summary)
+/// A string, or a list of strings.
+bool add_texts(const json::value& v, std::vector<std::string>& out)
 {
-    json::error_code error;
-    json::parse_options options;
-    options.max_depth = 4;
-    const auto value = json::parse(json::string_view(body.data(), body.size()), error, {}, options);
-    if (error || !value.is_object())
-        return false;
-    for (const auto& [name, v] : value.get_object()) {
-        if (name == "site" && v.is_string()) {
-            site = v.get_string().c_str();
-        } else if (name == "after" && v.is_string()) {
-            after = v.get_string().c_str();
-        } else if (name == "summary") {
-            with_summary = (v.is_bool() && v.get_bool()) || (v.is_int64() && v.get_int64() != 0);
-        } else if (name == "paths" && v.is_array()) {
-            for (const auto& path : v.get_array()) {
-                if (!path.is_string())
-                    return false;
-                paths.emplace_back(path.get_string().data(), path.get_string().size());
-            }
-        } else if ((name == "site" || name == "paths" || name == "after") && !v.is_null()) {
-            return false;
-        }
+    if (v.is_string()) {
+        out.emplace_back(v.get_string().data(), v.get_string().size());
+        return true;
     }
-    return true;
+    if (!v.is_array())
+        return v.is_null();
+    return std::all_of(v.get_array().begin(), v.get_array().end(),
+                       [&](const auto& e) { return e.is_string() && add_texts(e, out); });
+}
+
+bool is_on(const json::value& v)
+{
+    return v.is_bool() ? v.get_bool() : v.is_int64() && v.get_int64() != 0;
 }
 
 }  // namespace
 
+/// The JSON body of POST counts; false when it is not one. Unknown members are ignored.
+bool read_api::parse_body(std::string_view body, query& out)
+{
+    json::error_code error;
+    const auto value = json::parse(json::string_view(body.data(), body.size()), error);
+    if (error || !value.is_object())
+        return false;
+    for (const auto& [name, v] : value.get_object()) {
+        if (name == "site" && v.is_string())
+            out.site.assign(v.get_string().data(), v.get_string().size());
+        else if (name == "summary")
+            out.with_summary = is_on(v);
+        else if ((name == "site" && !v.is_null()) ||
+                 (name == "paths" && (v.is_string() || !add_texts(v, out.paths))) ||
+                 (name == "after" && !add_texts(v, out.after)))
+            return false;
+    }
+    return true;
+}
+
 read_api::read_api(asio::io_context& context, redis::client& redis, fall_back_guard& guard,
-                   std::shared_ptr<const config> c, metrics_registry& metrics)
+                   std::size_t most_waiting, std::shared_ptr<const config> c,
+                   metrics_registry& metrics)
     : redis_(redis),
       guard_(guard),
-      progress_(context, redis),
+      progress_(context, redis, most_waiting),
       sites_(std::make_shared<site_table>(std::move(c))),
       reads_(metrics.add_counter("luot_reads_total", "Reads answered with numbers.")),
       unavailable_(
@@ -145,7 +157,7 @@ void read_api::add_routes(http::router& routes)
                        else if (name == "path")
                            q.paths.push_back(std::move(value));
                        else if (name == "after")
-                           q.after = std::move(value);
+                           q.after.push_back(std::move(value));
                        else if (name == "summary")
                            q.with_summary = value == "1" || value == "true";
                    }
@@ -153,8 +165,9 @@ void read_api::add_routes(http::router& routes)
                }));
     routes.add(method::post, "/api/v1/counts", waiting_handler([this](const request& r) -> awaited {
                    query q;
-                   if (!parse_body(r.body, q.site, q.paths, q.after, q.with_summary))
-                       q.site.clear();
+                   if (!parse_body(r.body, q))
+                       return ready(failure(400, "bad_request",
+                                            "the body is no JSON object with site, paths, after"));
                    return counts(r, std::move(q));
                }));
     routes.add(method::get, "/api/v1/summary",
@@ -182,7 +195,7 @@ http::response read_api::answer(const http::request& r, std::string body, const 
     if (may_cache) {
         const auto etag = '"' + to_hex(checksum(stamp)) + '"';
         out.headers.append("Cache-Control: max-age=1\r\nETag: ").append(etag).append("\r\n");
-        if (r.if_none_match.find(etag) != std::string_view::npos) {
+        if (r.method != http::method::post && http::matches_etag(r.if_none_match, etag)) {
             out.status = 304;
             return out;
         }
@@ -197,7 +210,7 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
 {
     const auto sites = sites_;  // a reload must not pull it away under us
     if (q.site.empty())
-        co_return failure(400, "bad_request", "name a site, and at most 100 paths");
+        co_return failure(400, "bad_request", "name a site");
     const auto* site = sites->find(q.site);
     if (!site)
         co_return unknown_site();
@@ -211,21 +224,24 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
     std::vector<std::string> paths;
     const auto own_host = host_of_url(r.origin.empty() ? r.referer : r.origin);
     for (const auto& asked : q.paths) {
+        // What is no page of this site has never been counted: null. One bad link in a list must
+        // not take the numbers of all others away.
         std::string path;
-        const auto error = normalise_page(asked, *site->settings, own_host, path, nullptr);
-        if (error == errc::foreign_host)
-            path.clear();  // never counted here: null
-        else if (error)
-            co_return failure(400, "bad_path", "a path is malformed or longer than 2,000 bytes");
+        if (!utf8::valid(asked))
+            co_return failure(400, "bad_path", "a path is not UTF-8");
+        if (normalise_page(asked, *site->settings, own_host, path, nullptr))
+            path.clear();
         paths.push_back(std::move(path));
     }
-    bool behind = false;
-    if (!q.after.empty()) {
-        const auto token = parse_token(q.after);
-        if (!token)
-            co_return failure(400, "bad_token", "`after` takes a Luot-Token as it was given");
-        behind = !co_await progress_.reached(*token);
+    std::vector<hit_token> tokens;
+    for (const auto& text : q.after) {
+        const auto token = parse_token(text);
+        if (!token || tokens.size() == most_tokens)
+            co_return failure(400, "bad_token",
+                              "`after` takes Luot-Tokens as they were given, 16 at most");
+        tokens.push_back(*token);
     }
+    const bool behind = !co_await progress_.reached(std::move(tokens));
     const auto now = unix_ms();
     const auto read = co_await read_counts(
         redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, q.with_summary, now);
@@ -310,8 +326,8 @@ asio::awaitable<http::response> read_api::count_text(const http::request& r)
         redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, false, unix_ms());
     if (!read)
         co_return unavailable();
-    const auto views = paths.empty() ? read->views : read->pages[0].value_or(0);
-    const auto text = std::to_string(views);
+    const auto views = paths.empty() ? read->views : read->pages[0];
+    const auto text = views ? std::to_string(*views) : std::string{};  // not known is not 0
     auto out = answer(r, text, text, true);
     out.content_type = "text/plain; charset=utf-8";
     co_return out;

@@ -24,9 +24,9 @@ namespace luot::aggregator {
 
 class read_api {
 public:
-    /// `redis` and `guard` must outlive it.
+    /// `redis` and `guard` must outlive it. At most `most_waiting` readers wait for their own hits.
     read_api(boost::asio::io_context& context, redis::client& redis, fall_back_guard& guard,
-             std::shared_ptr<const config> c, metrics_registry& metrics);
+             std::size_t most_waiting, std::shared_ptr<const config> c, metrics_registry& metrics);
     ~read_api();
 
     /// GET and POST /api/v1/counts, GET /api/v1/summary, GET /count.txt.
@@ -42,9 +42,10 @@ private:
     struct query {
         std::string site;
         std::vector<std::string> paths;  ///< as asked
-        std::string after;
+        std::vector<std::string> after;  ///< tokens
         bool with_summary = false;
     };
+    static bool parse_body(std::string_view body, query& out);
     boost::asio::awaitable<http::response> counts(const http::request& r, query q);
     boost::asio::awaitable<http::response> summary(const http::request& r);
     boost::asio::awaitable<http::response> count_text(const http::request& r);

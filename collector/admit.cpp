@@ -6,12 +6,13 @@ namespace luot::collector {
 
 refusal admit(const http::request& r, const site_config& site)
 {
-    // "Origin: null" (sandboxed frames, file:) counts as absent, and so does what is no web
-    // address.
-    auto host = host_of_url(r.origin);
-    if (host.empty())
-        host = host_of_url(r.referer);
-    if (!host.empty() && !site.has_host(host))
+    // "Origin: null" (sandboxed frames) and "file://" (apps that carry their pages) count as
+    // absent. A Referer that is no web address says nothing; an Origin that is none is not of the
+    // site.
+    const bool has_origin =
+        !r.origin.empty() && r.origin != "null" && !r.origin.starts_with("file:");
+    const auto host = host_of_url(has_origin ? r.origin : r.referer);
+    if (host.empty() ? has_origin : !site.has_host(host))
         return refusal::host_not_allowed;
     if (r.is_prefetch)
         return refusal::prefetch;

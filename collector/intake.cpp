@@ -97,12 +97,15 @@ void intake::add_routes(http::router& routes)
         routes.add(m, "/luot.js", quick_handler([this](http::exchange& e) { serve_script(e); }));
 }
 
-void intake::count_too_large(std::string_view path)
+http::response intake::too_large(std::string_view path)
 {
-    if (path != "/hit" && path != "/hit.gif")
-        return;
-    counters_->received.add();
-    counters_->refused[static_cast<std::size_t>(refusal::too_large)]->add();
+    if (path == "/hit" || path == "/hit.gif") {
+        counters_->received.add();
+        return refused(refusal::too_large, path == "/hit.gif");
+    }
+    auto answer = http::error_response(413, "too_large", "head and body may have 16 KiB each");
+    answer.headers += cors_lines;
+    return answer;
 }
 
 void intake::handle(http::exchange& e, bool is_pixel)
@@ -111,18 +114,14 @@ void intake::handle(http::exchange& e, bool is_pixel)
     site* at = nullptr;
     const auto why = take(e.in(), is_pixel, at);
     if (why != refusal::none) {
-        refuse(e, why, is_pixel);
+        e.respond(refused(why, is_pixel));
         return;
     }
-    owed answer{e.defer(), at->partition, log_.append(at->partition, record_), is_pixel, false, 0,
-                0};
-    if (!is_pixel) {
-        answer.with_path = true;
-        answer.path_begin = turn_paths_.size();
-        answer.path_size = path_.size();
+    const auto& to = e.defer();
+    turn_.push_back({to, at->partition, log_.append(at->partition, record_), is_pixel,
+                     to->keeps_alive(), turn_paths_.size(), path_.size()});
+    if (!is_pixel)
         turn_paths_ += path_;
-    }
-    turn_.push_back(std::move(answer));
     if (!turn_is_posted_) {
         // Runs behind all handlers that are ready now: one write for all of their hits.
         turn_is_posted_ = true;
@@ -211,7 +210,7 @@ refusal intake::find_page(const http::request& r, const site& at)
     return error ? refusal::bad_request : refusal::none;
 }
 
-void intake::refuse(http::exchange& e, refusal why, bool is_pixel)
+http::response intake::refused(refusal why, bool is_pixel)
 {
     counters_->refused[static_cast<std::size_t>(why)]->add();
     const auto& text = text_of(why);
@@ -227,7 +226,7 @@ void intake::refuse(http::exchange& e, refusal why, bool is_pixel)
         answer.content_type = json_type;
         answer.body.append(R"({"accepted":false,"reason":")").append(text.reason).append("\"}");
     }
-    e.respond(answer);
+    return answer;
 }
 
 void intake::end_turn()
@@ -283,12 +282,14 @@ void intake::give(const owed& answer, bool accepted, std::string& bytes) const
         out.body += boost::json::serialize(boost::json::string_view(path.data(), path.size()));
         out.body += '}';
     }
-    http::write_response(bytes, out, answer.to->date(), answer.to->keeps_alive(), true);
+    http::write_response(bytes, out, answer.to->date(), answer.keeps_alive, true);
 }
 
 void intake::serve_script(http::exchange& e) const
 {
-    static const std::string etag = '"' + to_hex(checksum(embedded::luot_js)) + '"';
+    const bool zipped = http::accepts_gzip(e.in().accept_encoding);
+    const auto etag =
+        '"' + to_hex(checksum(zipped ? embedded::luot_js_gz : embedded::luot_js)) + '"';
     http::response answer;
     answer.headers.append(cors_lines)
         .append("Cross-Origin-Resource-Policy: cross-origin\r\n")
@@ -296,9 +297,9 @@ void intake::serve_script(http::exchange& e) const
         .append(etag)
         .append("\r\n");
     answer.content_type = "text/javascript; charset=utf-8";
-    if (e.in().if_none_match.find(etag) != std::string_view::npos) {
+    if (http::matches_etag(e.in().if_none_match, etag)) {
         answer.status = 304;
-    } else if (e.in().accept_encoding.find("gzip") != std::string_view::npos) {
+    } else if (zipped) {
         answer.headers += "Content-Encoding: gzip\r\n";
         answer.body = embedded::luot_js_gz;
     } else {

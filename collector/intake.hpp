@@ -42,8 +42,8 @@ public:
     /// GET /hit.gif, POST /hit, GET /luot.js.
     void add_routes(http::router& routes);
 
-    /// A request that was too large to be parsed.
-    void count_too_large(std::string_view path);
+    /// The answer to a request that was too large to be parsed, counted when it was a hit.
+    [[nodiscard]] http::response too_large(std::string_view path);
 
     /// Works by another configuration from now on.
     void use(std::shared_ptr<const config> c);
@@ -59,15 +59,15 @@ private:
         unsigned partition;
         std::uint64_t offset;
         bool is_pixel;
-        bool with_path;
-        std::size_t path_begin, path_size;  ///< in turn_paths_
+        bool keeps_alive;                   ///< the connection, as of this request
+        std::size_t path_begin, path_size;  ///< in turn_paths_; of a POST only
     };
     struct counters;
 
     void handle(http::exchange& e, bool is_pixel);
     [[nodiscard]] refusal take(const http::request& r, bool is_pixel, site*& at);
     [[nodiscard]] refusal find_page(const http::request& r, const site& at);
-    void refuse(http::exchange& e, refusal why, bool is_pixel);
+    [[nodiscard]] http::response refused(refusal why, bool is_pixel);
     void end_turn();
     void give(const owed& answer, bool accepted, std::string& bytes) const;
     void serve_script(http::exchange& e) const;

@@ -164,21 +164,6 @@ bool decode(std::string_view in, std::string& out)
     return whole;
 }
 
-/// Whether all keys and texts are UTF-8. As deep as the parser lets through.
-bool all_utf8(const json::value& v)
-{
-    if (const auto* text = v.if_string())
-        return utf8::valid({text->data(), text->size()});
-    if (const auto* list = v.if_array())
-        return std::all_of(list->begin(), list->end(), all_utf8);
-    if (const auto* object = v.if_object())
-        return std::all_of(object->begin(), object->end(), [](const auto& member) {
-            return utf8::valid({member.key().data(), member.key().size()}) &&
-                   all_utf8(member.value());
-        });
-    return true;
-}
-
 bool store_number(const field& f, double value, hit_fields& out)
 {
     out.*f.number = value >= 0 && value < max_number + 1 ? static_cast<std::uint32_t>(value) : 0;
@@ -256,7 +241,7 @@ error_code parse_json(std::string_view body, bool mended, hit_fields& out)
 
     json::parse_options options;
     options.max_depth = max_json_depth;
-    options.allow_invalid_utf8 = true;  // titles may be broken: checked below
+    options.allow_invalid_utf8 = true;  // store() knows where it matters
     json::monotonic_resource resource(memory.values, sizeof memory.values);
     json::parser parser({}, options, memory.stack, sizeof memory.stack);
     parser.reset(&resource);
@@ -272,13 +257,8 @@ error_code parse_json(std::string_view body, bool mended, hit_fields& out)
     const json::object* object = v.if_object();
     if (object == nullptr)
         return errc::bad_request;
-    const bool clean = utf8::valid(body);
     for (const auto& member : *object) {
         const field* f = find_field({member.key().data(), member.key().size()});
-        const bool shown = f != nullptr && f->is == kind::text;
-        if (!clean && !shown &&
-            !(utf8::valid({member.key().data(), member.key().size()}) && all_utf8(member.value())))
-            return errc::bad_request;
         if (f == nullptr)
             continue;
         if (!store_json(*f, member.value(), out))

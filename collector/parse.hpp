@@ -37,7 +37,7 @@ struct hit_fields {
 /// The body of POST /hit: a JSON object when it begins with '{' (after white space), else a form.
 /// Values are strings; numbers are taken for w and b (and as text for the others), null is absence.
 /// Errors: bad_request (not JSON, nested deeper than 32, a known field of another type, limits as
-/// above, broken UTF-8 anywhere but in t, c, n).
+/// above, broken UTF-8 in s, p, u or id).
 [[nodiscard]] error_code parse_body(std::string_view body, hit_fields& out);
 
 }  // namespace luot::collector

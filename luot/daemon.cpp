@@ -58,6 +58,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds lock_patience{10};
 constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2};
 constexpr std::int64_t stuck_ms = 10'000;
+constexpr std::size_t most_waiting_readers = 1000;
 /// The segments that are being written cannot be removed: together they are an eighth of the spool.
 constexpr std::uint64_t segments_per_worker = 8;
 
@@ -294,7 +295,8 @@ void daemon::start_workers()
                 },
                 metrics_);
             w.intake->add_routes(w.routes);
-            w.server.on_too_large([&w](std::string_view path) { w.intake->count_too_large(path); });
+            w.server.on_too_large(
+                [&w](std::string_view path) { return w.intake->too_large(path); });
         }
         if (roles_.aggregator) {
             w.redis = std::make_unique<redis::client>(
@@ -302,7 +304,8 @@ void daemon::start_workers()
                 client_named("luot-read", std::chrono::milliseconds(1500)), metrics_);
             w.redis->start();
             w.reads = std::make_unique<aggregator::read_api>(w.thread.context(), *w.redis, guard_,
-                                                             config_, metrics_);
+                                                             most_waiting_readers / count, config_,
+                                                             metrics_);
             w.reads->add_routes(w.routes);
         }
         w.server.listen(address);
@@ -354,25 +357,28 @@ void daemon::add_admin_routes()
         r.headers = "Cache-Control: no-store\r\n";
         return r;
     };
-    admin_routes_.add(method::get, "/metrics", quick_handler([this, plain](exchange& e) {
-                          auto r = plain(200, metrics_.text());
-                          r.content_type = "text/plain; version=0.0.4; charset=utf-8";
-                          e.respond(r);
-                      }));
-    admin_routes_.add(
-        method::get, "/healthz", quick_handler([this, plain](exchange& e) {
-            bool turns = true;
-            for (const auto& w : workers_)
-                turns = turns && w->thread.turns();
-            for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
-                turns = turns && (!t || t->turns());
-            e.respond(turns ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
-        }));
-    admin_routes_.add(method::get, "/readyz", quick_handler([this, plain](exchange& e) {
-                          std::string why;
-                          const bool ready = is_ready(why);
-                          e.respond(ready ? plain(200, "ready\n") : plain(503, why + '\n'));
-                      }));
+    const auto add = [this](std::string path, const quick_handler& handler) {
+        admin_routes_.add(method::get, path, handler);
+        admin_routes_.add(method::head, path, handler);
+    };
+    add("/metrics", [this, plain](exchange& e) {
+        auto r = plain(200, metrics_.text());
+        r.content_type = "text/plain; version=0.0.4; charset=utf-8";
+        e.respond(r);
+    });
+    add("/healthz", [this, plain](exchange& e) {
+        bool turns = true;
+        for (const auto& w : workers_)
+            turns = turns && w->thread.turns();
+        for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
+            turns = turns && (!t || t->turns());
+        e.respond(turns ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
+    });
+    add("/readyz", [this, plain](exchange& e) {
+        std::string why;
+        const bool ready = is_ready(why);
+        e.respond(ready ? plain(200, "ready\n") : plain(503, why + '\n'));
+    });
 }
 
 void daemon::start_admin()

@@ -82,6 +82,37 @@ std::vector<std::pair<std::string, std::string>> query_values(std::string_view q
     return values;
 }
 
+response error_response(int status, std::string_view code, std::string_view message)
+{
+    response r;
+    r.status = status;
+    r.content_type = "application/json";
+    r.headers = "Cache-Control: no-store\r\n";
+    r.body.append(R"({"error":{"code":")")
+        .append(code)
+        .append(R"(","message":")")
+        .append(message)
+        .append("\"}}");
+    return r;
+}
+
+bool matches_etag(std::string_view if_none_match, std::string_view etag) noexcept
+{
+    return if_none_match == "*" || if_none_match.find(etag) != std::string_view::npos;
+}
+
+bool accepts_gzip(std::string_view accept_encoding) noexcept
+{
+    const auto at = accept_encoding.find("gzip");
+    if (at == std::string_view::npos)
+        return false;
+    auto weight = accept_encoding.substr(at + 4);
+    weight = weight.substr(0, weight.find(','));
+    const auto q = weight.find("q=0");
+    return q == std::string_view::npos ||
+           weight.find_first_not_of("0. ", q + 3) != std::string_view::npos;
+}
+
 std::string_view reason_phrase(int status) noexcept
 {
     switch (status) {

@@ -62,6 +62,16 @@ struct response {
 void write_response(std::string& out, const response& r, std::string_view date, bool keep_alive,
                     bool with_body);
 
+/// An error as every route of luot tells it: {"error":{"code":...,"message":...}}. Both are ours,
+/// plain ASCII without quotes.
+[[nodiscard]] response error_response(int status, std::string_view code, std::string_view message);
+
+/// Whether If-None-Match names this entity tag.
+[[nodiscard]] bool matches_etag(std::string_view if_none_match, std::string_view etag) noexcept;
+
+/// Whether Accept-Encoding takes gzip.
+[[nodiscard]] bool accepts_gzip(std::string_view accept_encoding) noexcept;
+
 /// The reason phrase of a status that luot sends.
 [[nodiscard]] std::string_view reason_phrase(int status) noexcept;
 

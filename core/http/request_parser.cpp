@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace luot::http {
 
@@ -86,6 +87,8 @@ private:
         const auto text = std_view(value);
         switch (f) {
             case field::host:
+                if (std::exchange(has_host_, true))
+                    error = beast::http::error::bad_value;  // two hosts: whose request is it?
                 out_.host = text;
                 break;
             case field::origin:
@@ -183,8 +186,19 @@ private:
     request& out_;
     parse_scratch& scratch_;
     bool expects_continue_ = false;
+    bool has_host_ = false;
     bool head_is_done_ = false;
 };
+
+/// The path of a request line that Beast has not taken apart.
+std::string_view path_at(std::string_view bytes)
+{
+    const auto space = bytes.substr(0, 32).find(' ');
+    if (space == std::string_view::npos)
+        return {};
+    const auto target = bytes.substr(space + 1);
+    return target.substr(0, target.find_first_of(" ?\r\n"));
+}
 
 }  // namespace
 
@@ -217,24 +231,36 @@ parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch&
     const bool head_is_too_large =
         bytes.size() > max_head_bytes &&
         bytes.substr(0, max_head_bytes).find("\r\n\r\n") == std::string_view::npos;
-    if (head_is_too_large || error == beast::http::error::header_limit ||
-        error == beast::http::error::body_limit)
-        return {parse_status::too_large, 0, 0, false};
-    if (error && error != beast::http::error::need_more)
-        return {parse_status::bad, 0, 0, false};
+    // Chunk heads, extensions and trailers have no limit in Beast; nothing is done with them until
+    // they are whole.
+    const bool is_endless = !parser.is_done() && parser.is_header_done() &&
+                            !parser.content_length() && bytes.size() > max_chunked_bytes;
+    parse_outcome outcome;
+    if (head_is_too_large || is_endless || error == beast::http::error::header_limit ||
+        error == beast::http::error::body_limit) {
+        outcome.status = parse_status::too_large;
+        if (out.path.empty())
+            out.path = path_at(bytes);
+        return outcome;
+    }
+    if (error && error != beast::http::error::need_more) {
+        outcome.status = parse_status::bad;
+        return outcome;
+    }
     if (!parser.is_done()) {
-        parse_outcome outcome;
-        if (parser.is_header_done()) {
-            outcome.expects_continue = parser.expects_continue();
+        outcome.head_is_complete = parser.is_header_done();
+        if (outcome.head_is_complete) {
+            outcome.expects_continue = parser.expects_continue() && !out.http_1_0;
             if (const auto length = parser.content_length_remaining())
                 outcome.needed = skipped + used + static_cast<std::size_t>(*length);
-            if (!parser.content_length() && used > 4 * (max_head_bytes + max_body_bytes))
-                return {parse_status::too_large, 0, 0, false};
         }
         return outcome;
     }
-    out.keep_alive = parser.keep_alive();
-    return {parse_status::complete, skipped + used, 0, false};
+    // An HTTP/1.0 client would have to be told in its own words that the connection stays.
+    out.keep_alive = parser.keep_alive() && !out.http_1_0;
+    outcome.status = parse_status::complete;
+    outcome.consumed = skipped + used;
+    return outcome;
 }
 
 }  // namespace luot::http

@@ -21,11 +21,14 @@ struct parse_outcome {
     parse_status status = parse_status::incomplete;
     std::size_t consumed = 0;
     std::size_t needed = 0;
-    bool expects_continue = false;  ///< head complete, body not, and the client waits for a 100
+    bool head_is_complete = false;  ///< of a request that is incomplete
+    bool expects_continue = false;  ///< and the client waits for a 100 before it sends the body
 };
 
 inline constexpr std::size_t max_head_bytes = 16 * 1024;
 inline constexpr std::size_t max_body_bytes = 16 * 1024;
+/// Of a chunked request with its chunk heads, extensions and trailers.
+inline constexpr std::size_t max_chunked_bytes = max_head_bytes + 2 * max_body_bytes;
 
 /// Scratch space for requests whose body or X-Forwarded-For came in pieces. One a thread.
 struct parse_scratch {
@@ -34,7 +37,7 @@ struct parse_scratch {
 };
 
 /// Parses the request at the front of `bytes`. `out` is valid as long as `bytes` and `scratch` are;
-/// after too_large its method and target are set if they were read.
+/// after too_large its path is set as far as the bytes tell.
 [[nodiscard]] parse_outcome parse_request(std::string_view bytes, request& out,
                                           parse_scratch& scratch);
 

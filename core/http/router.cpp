@@ -42,12 +42,9 @@ router::match router::find(const request& r) const
         head |= answers_head || route.allowed == method::head;
         post |= route.allowed == method::post;
     }
-    found.refusal.headers = common_headers_;
     if (!known) {
-        found.refusal.status = 404;
-        found.refusal.content_type = "application/json";
-        found.refusal.body =
-            R"({"error":{"code":"not_found","message":"there is no such address"}})";
+        found.refusal = error_response(404, "not_found", "there is no such address");
+        found.refusal.headers += common_headers_;
         return found;
     }
     std::string allowed = "OPTIONS";
@@ -55,18 +52,15 @@ router::match router::find(const request& r) const
          {std::pair{get, ", GET"}, std::pair{head, ", HEAD"}, std::pair{post, ", POST"}})
         if (is_allowed)
             allowed += name;
-    found.refusal.headers += "Allow: " + allowed + "\r\n";
     if (r.method == method::options) {
         found.refusal.status = 204;
         found.refusal.headers += "Access-Control-Allow-Methods: " + allowed +
                                  "\r\nAccess-Control-Allow-Headers: Authorization, Content-Type\r\n"
                                  "Access-Control-Max-Age: 86400\r\n";
     } else {
-        found.refusal.status = 405;
-        found.refusal.content_type = "application/json";
-        found.refusal.body =
-            R"({"error":{"code":"method_not_allowed","message":"see the Allow header"}})";
+        found.refusal = error_response(405, "method_not_allowed", "see the Allow header");
     }
+    found.refusal.headers += common_headers_ + "Allow: " + allowed + "\r\n";
     return found;
 }
 

@@ -54,8 +54,9 @@ public:
     };
     [[nodiscard]] match find(const request& r) const;
 
-    /// Lines added to every refusal and to every answer to OPTIONS (CORS).
+    /// Lines added to every refusal, also the server's own, and to every answer to OPTIONS (CORS).
     void set_common_headers(std::string headers) { common_headers_ = std::move(headers); }
+    [[nodiscard]] const std::string& common_headers() const noexcept { return common_headers_; }
 
 private:
     struct route {

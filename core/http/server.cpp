@@ -21,6 +21,8 @@
 #include <array>
 #include <cstring>
 #include <ctime>
+#include <tuple>
+#include <utility>
 
 namespace luot::http {
 
@@ -115,7 +117,7 @@ public:
     asio::basic_waitable_timer<std::chrono::steady_clock,
                                asio::wait_traits<std::chrono::steady_clock>, executor>
         timer;
-    std::function<void(std::string_view)> too_large_hook;
+    std::function<response(std::string_view)> too_large_hook;
     counter &accepted, &evicted, &timed_out, &malformed, &requests, &failures;
     std::string date;
     std::int64_t now_ms;  ///< of the steady clock, as of the last sweep or read
@@ -163,11 +165,12 @@ private:
         phase_ = p;
         since_ = owner_->now_ms;
     }
-    [[nodiscard]] bool head_is_incomplete(std::string_view bytes);
+    [[nodiscard]] bool is_incomplete(std::string_view bytes);
     next handle(std::string_view bytes, std::size_t& used, std::unique_ptr<owned_request>& waiting,
                 const waiting_handler*& handler);
     void refuse(const parse_outcome& outcome, const request& r);
     void send(std::string_view bytes);
+    void send_in_order(std::string_view bytes);
     asio::awaitable<void> settle();
     asio::awaitable<void> linger();
 
@@ -263,7 +266,8 @@ void tcp_connection::answer(std::string_view bytes)
         send(held_);
         held_.clear();
     }
-    since_ = owner_->now_ms;
+    if (phase_ == phase::idle)
+        since_ = owner_->now_ms;
 }
 
 void tcp_connection::respond(const response& r)
@@ -273,18 +277,24 @@ void tcp_connection::respond(const response& r)
     if (r.close)
         keep_alive_ = false;
     write_response(bytes, r, owner_->date, keep_alive_, with_body_);
+    send_in_order(bytes);
+}
+
+void tcp_connection::send_in_order(std::string_view bytes)
+{
     if (owed_ > 0)
         held_ += bytes;
     else
         send(bytes);
 }
 
-/// A slow sender must not make us parse its head from the start with every byte.
-bool tcp_connection::head_is_incomplete(std::string_view bytes)
+/// A slow sender must not make us parse a request from the start with every byte: without an empty
+/// line among the new ones neither a head nor a chunked body can have come to its end.
+bool tcp_connection::is_incomplete(std::string_view bytes)
 {
-    if (needed_ > bytes.size())
-        return true;
-    if (needed_ > 0 || bytes.size() > max_head_bytes)
+    if (needed_ > 0)
+        return needed_ > bytes.size();
+    if (bytes.size() > (phase_ == phase::body ? max_chunked_bytes : max_head_bytes))
         return false;
     const auto from = scanned_ > 3 ? scanned_ - 3 : 0;
     if (bytes.find("\r\n\r\n", from) != std::string_view::npos)
@@ -297,23 +307,17 @@ void tcp_connection::refuse(const parse_outcome& outcome, const request& r)
 {
     owner_->malformed.add();
     response answer;
-    answer.content_type = "application/json";
+    if (outcome.status == parse_status::too_large && owner_->too_large_hook) {
+        answer = owner_->too_large_hook(r.path);
+    } else {
+        answer = outcome.status == parse_status::too_large
+                     ? error_response(413, "too_large", "head and body may have 16 KiB each")
+                     : error_response(400, "bad_request", "this is not HTTP/1.1");
+        answer.headers += owner_->routes.common_headers();
+    }
     answer.close = true;
     refused_ = true;
     with_body_ = true;
-    answer.headers =
-        "Access-Control-Allow-Origin: *\r\n"
-        "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
-    if (outcome.status == parse_status::too_large) {
-        answer.status = 413;
-        answer.body = R"({"accepted":false,"reason":"too_large"})";
-        answer.headers += "Luot-Refused: too_large\r\nCache-Control: no-store\r\n";
-        if (owner_->too_large_hook)
-            owner_->too_large_hook(r.path);
-    } else {
-        answer.status = 400;
-        answer.body = R"({"error":{"code":"bad_request","message":"this is not HTTP/1.1"}})";
-    }
     respond(answer);
 }
 
@@ -331,23 +335,21 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
     while (used < bytes.size()) {
         const auto rest = bytes.substr(used);
         // Most requests come in one piece: only one that did not is looked through before.
-        if (used == 0 && !in_.empty() && head_is_incomplete(rest))
+        if (used == 0 && !in_.empty() && is_incomplete(rest))
             return begin_reading();
         request r;
         r.peer = peer_;
         const auto outcome = parse_request(rest, r, owner_->scratch);
         if (outcome.status == parse_status::incomplete) {
-            scanned_ = 0;
+            scanned_ = static_cast<std::uint32_t>(rest.size());
             needed_ = static_cast<std::uint32_t>(outcome.needed);
-            if (outcome.needed > 0 && phase_ != phase::body) {
+            if (outcome.head_is_complete && phase_ != phase::body) {
                 const auto begun = phase_ == phase::head ? since_ : owner_->now_ms;
                 enter(phase::body);
                 since_ = begun;
             }
-            if (outcome.expects_continue && !said_continue_ && owed_ == 0) {
-                said_continue_ = true;
-                send("HTTP/1.1 100 Continue\r\n\r\n");
-            }
+            if (outcome.expects_continue && !std::exchange(said_continue_, true))
+                send_in_order("HTTP/1.1 100 Continue\r\n\r\n");
             return begin_reading();
         }
         scanned_ = needed_ = 0;
@@ -376,8 +378,9 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
         }
         if (!keep_alive_)
             return next::finish;
-        if (!held_.empty())
-            return next::again;  // answers wait behind owed ones: let the turn end first
+        // Answers wait behind owed ones, or the client does not take them: those first.
+        if (!held_.empty() || !out_.empty())
+            return next::again;
     }
     return next::read;
 }
@@ -389,12 +392,15 @@ asio::awaitable<void> tcp_connection::settle()
     while (owed_ > 0)
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
     if (!out_.empty() && !broken_) {
+        const auto before = std::pair{phase_, since_};  // part of a request may be here already
         enter(phase::writing);
         const auto [error, sent] =
             co_await asio::async_write(socket_, asio::buffer(out_), as_result);
         broken_ = broken_ || error.failed();
         out_ = {};
-        enter(phase::idle);
+        std::tie(phase_, since_) = before;
+        if (phase_ == phase::idle)
+            since_ = owner_->now_ms;
     }
 }
 
@@ -466,8 +472,8 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             } catch (const std::exception& e) {
                 owner_->failures.add();
                 log::error("handler_failed", {{"what", e.what()}});
-                answer = response{};
-                answer.status = 500;
+                answer = error_response(500, "internal", "a bug of luot: it is in the log");
+                answer.headers += owner_->routes.common_headers();
             }
             keep_alive_ = keep && !owner_->stopping;
             with_body_ = with_body;
@@ -483,10 +489,9 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
         // request is incomplete, more must be read.
         read_first = in_.empty() || what == next::read;
     }
+    co_await settle();  // what an orderly end of the client's side still wants to see
     if (refused_ && !broken_ && socket_.is_open())
         co_await linger();
-    while (owed_ > 0)
-        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
     close();
 }
 
@@ -596,7 +601,7 @@ listen_address server::local_address() const
     return {endpoint.address().to_string(), endpoint.port()};
 }
 
-void server::on_too_large(std::function<void(std::string_view)> hook)
+void server::on_too_large(std::function<response(std::string_view)> hook)
 {
     impl_->too_large_hook = std::move(hook);
 }

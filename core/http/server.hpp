@@ -65,9 +65,9 @@ public:
     /// What listen() got: the port is never 0.
     [[nodiscard]] listen_address local_address() const;
 
-    /// Called for a request that is refused before any handler sees it (413), with its path as far
-    /// as it could be read.
-    void on_too_large(std::function<void(std::string_view path)> hook);
+    /// Asked for the answer (413) to a request that is too large for any handler to see, with its
+    /// path as far as it could be read.
+    void on_too_large(std::function<response(std::string_view path)> hook);
 
     /// Accepts no more, closes idle connections, lets requests in hand be answered.
     void stop();

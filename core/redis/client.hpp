@@ -29,7 +29,7 @@ struct client_options {
     std::string name = "luot";  ///< CLIENT SETNAME, and the `connection` label of metrics
     std::chrono::milliseconds connect_timeout{2000};
     std::chrono::milliseconds command_timeout{5000};  ///< for a whole pipeline, from its sending
-    std::chrono::milliseconds longest_pause{1000};    ///< between two attempts to connect
+    std::chrono::milliseconds longest_pause{250};     ///< between two attempts to connect
     bool quiet = false;  ///< no log lines: the caller reports for itself (command line tools)
     /// Names the version of the data; set where it is missing. Data of a newer version is not
     /// touched: there is no connection then, and trouble() says why. Empty: not checked.
