@@ -4,6 +4,7 @@
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
 
+#include <cstring>
 #include <unordered_map>
 
 namespace luot::embedded {
@@ -28,7 +29,15 @@ public:
     template <class... Arguments>
     void add(const Arguments&... arguments)
     {
-        (arguments_.push_back(text(arguments)), ...);
+        (arguments_.add(arguments), ...);
+    }
+
+    /// A visitor or a hit's id.
+    void add_member(std::uint64_t id)
+    {
+        char bytes[sizeof id];  // as member() writes it
+        std::memcpy(bytes, &id, sizeof bytes);
+        arguments_.add(std::string_view(bytes, sizeof bytes));
     }
 
     /// The number of a key among KEYS.
@@ -44,9 +53,9 @@ public:
     {
         if (values.empty())
             return;
-        add(std::string(1, step), key(std::move(name)), values.size());
+        add(std::string_view(&step, 1), key(std::move(name)), values.size());
         for (const auto& [field, delta] : values)
-            add(field, delta);
+            add(std::string_view(field), delta);
     }
 
     [[nodiscard]] redis::command command(const redis::script& s) const
@@ -54,22 +63,14 @@ public:
         auto c = redis::evaluate(s, keys_.size());
         for (const auto& k : keys_)
             c.add(std::string_view(k));
-        for (const auto& a : arguments_)
-            c.add(std::string_view(a));
+        c.append(arguments_);
         return c;
     }
 
 private:
-    static std::string text(const std::string& t) { return t; }
-    template <std::integral T>
-    static std::string text(T number)
-    {
-        return std::to_string(number);
-    }
-
     std::vector<std::string> keys_;
     std::unordered_map<std::string, std::size_t> index_;
-    std::vector<std::string> arguments_;
+    redis::command arguments_;
 };
 
 }  // namespace
@@ -102,7 +103,8 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
     for (std::size_t i = 0; i < count; ++i)
         bytes += batch[i].bytes;
     const auto& upto = batch[count - 1].id;
-    out.add(batch.front().id, upto, next_id(upto), bytes);
+    out.add(std::string_view(batch.front().id), std::string_view(upto),
+            std::string_view(next_id(upto)), bytes);
 
     for (const auto& [id, s] : a.sites) {
         out.counts('H', keys::totals(id), s.totals);
@@ -113,30 +115,33 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         out.counts('Z', keys::pages(id), s.pages);
         // Behind the day's views, which bound its visitors.
         for (const auto& [date, visitors] : s.visitors) {
-            out.add(std::string("P"), out.key(keys::day_visitors(id, date)),
+            out.add(std::string_view("P"), out.key(keys::day_visitors(id, date)),
                     out.key(keys::day(id, date)), out.key(keys::month(id, date)),
                     out.key(keys::totals(id)), visitors.size());
             for (const auto visitor : visitors)
-                out.add(member(visitor));
+                out.add_member(visitor);
         }
         if (!s.seen.empty()) {
-            out.add(std::string("G"), out.key(keys::seen(id)), s.seen.size());
-            for (const auto& [visitor, time] : s.seen)
-                out.add(time, member(visitor));
+            out.add(std::string_view("G"), out.key(keys::seen(id)), s.seen.size());
+            for (const auto& [visitor, time] : s.seen) {
+                out.add(time);
+                out.add_member(visitor);
+            }
         }
         if (options.forget_seen_before_ms)
-            out.add(std::string("C"), out.key(keys::seen(id)), *options.forget_seen_before_ms);
+            out.add(std::string_view("C"), out.key(keys::seen(id)), *options.forget_seen_before_ms);
     }
     for (const auto& [time, members] : a.ids) {
-        out.add(std::string("S"), out.key(keys::id_set(partition, time)), time, members.size());
+        out.add(std::string_view("S"), out.key(keys::id_set(partition, time)), time,
+                members.size());
         for (const auto id : members)
-            out.add(member(id));
+            out.add_member(id);
     }
     for (const auto time : options.dropped_sets)
-        out.add(std::string("D"), out.key(keys::id_set(partition, time)), time);
-    out.add(std::string("O"), a.positions.size());
+        out.add(std::string_view("D"), out.key(keys::id_set(partition, time)), time);
+    out.add(std::string_view("O"), a.positions.size());
     for (const auto& [producer, position] : a.positions)
-        out.add(producer, position.applied, position.watermark_ms);
+        out.add(std::string_view(producer), position.applied, position.watermark_ms);
     if (a.unconfigured > 0 || a.damaged > 0) {
         fields counts;
         if (a.unconfigured > 0)
@@ -146,7 +151,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         out.counts('H', keys::producers(partition), counts);
     }
     if (!options.lease_owner.empty())
-        out.add(std::string("L"), options.lease_owner, options.lease_ms);
+        out.add(std::string_view("L"), std::string_view(options.lease_owner), options.lease_ms);
     return out.command(apply_script());
 }
 

@@ -39,8 +39,10 @@ if head ~= upto and #redis.call('XRANGE', stream, upto, upto, 'COUNT', 1) == 0 t
   return 'stale'
 end
 
+local arguments, tonumber, format = ARGV, tonumber, string.format
+
 local function text(number)
-  return string.format('%.0f', number)
+  return format('%d', number)
 end
 
 local failure
@@ -54,26 +56,38 @@ end
 local function check_kind(key, wanted)
   if must(key, 'a key index out of range') then
     local kind = redis.call('TYPE', key).ok
-    must(kind == 'none' or kind == wanted, key .. ' is a ' .. kind .. ', not a ' .. wanted)
+    if kind ~= 'none' and kind ~= wanted then
+      must(false, key .. ' is a ' .. kind .. ', not a ' .. wanted)
+    end
   end
 end
 
-local function whole(value, what)
+-- Called for every member of a batch: the words for people are put together only when it fails.
+local function whole(value, what, field)
   local number = tonumber(value)
-  must(number and number % 1 == 0 and number > -limit and number < limit, what .. ' is no whole number')
+  if not number or number % 1 ~= 0 or number <= -limit or number >= limit then
+    must(false, what .. (field and ' ' .. field or '') .. ' is no whole number')
+  end
   return number or 0
 end
 
+-- A write for later: command, key, values, how many of them belong together, and what else it needs.
 local writes = {}
-local function later(...)
-  writes[#writes + 1] = { ... }
+local function later(what, key, values, width, ...)
+  writes[#writes + 1] = { what, key, values, width, 1, #values, ... }
 end
 
--- Runs command over the values in calls of at most `most` groups of `width` values.
-local function in_parts(command, key, values, width, option)
+-- The same for `count` arguments from `at` on, where they stand.
+local function later_arguments(what, key, at, count, width, ...)
+  must(at + count - 1 <= #arguments, 'steps cut short')
+  writes[#writes + 1] = { what, key, arguments, width, at, at + count - 1, ... }
+end
+
+-- Runs command over values[first .. last] in calls of at most `most` groups of `width` values.
+local function in_parts(command, key, values, width, first, last, option)
   local step = most * width
-  for from = 1, #values, step do
-    local upper = math.min(from + step - 1, #values)
+  for from = first, last, step do
+    local upper = math.min(from + step - 1, last)
     if option then
       redis.call(command, key, option, unpack(values, from, upper))
     else
@@ -94,45 +108,37 @@ local function present(command, key, names)
   return values
 end
 
-local function take(at, count)
-  local values = {}
-  for i = 1, count do
-    values[i] = ARGV[at + i - 1]
-  end
-  return values
-end
-
 local steps = {}
 
 function steps.H(at)
-  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
   check_kind(key, 'hash')
   if failure then return at end
   local fields = {}
   for i = 1, count do
-    fields[i] = ARGV[at + 2 * i]
+    fields[i] = arguments[at + 2 * i]
   end
   local old, new = present('HMGET', key, fields), {}
   for i = 1, count do
-    local value = whole(old[i] or '0', key .. ' ' .. fields[i]) + whole(ARGV[at + 2 * i + 1], 'an addition')
+    local value = whole(old[i] or '0', key, fields[i]) + whole(arguments[at + 2 * i + 1], 'an addition')
     new[2 * i - 1] = fields[i]
-    new[2 * i] = text(whole(value, key .. ' ' .. fields[i]))
+    new[2 * i] = text(whole(value, key, fields[i]))
   end
   later('HSET', key, new, 2)
   return at + 2 + 2 * count
 end
 
 function steps.Z(at)
-  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
   check_kind(key, 'zset')
   if failure then return at end
   local members = {}
   for i = 1, count do
-    members[i] = ARGV[at + 2 * i]
+    members[i] = arguments[at + 2 * i]
   end
   local old, new = present('ZMSCORE', key, members), {}
   for i = 1, count do
-    local value = tonumber(old[i] or '0') + whole(ARGV[at + 2 * i + 1], 'an addition')
+    local value = tonumber(old[i] or '0') + whole(arguments[at + 2 * i + 1], 'an addition')
     new[2 * i - 1] = text(whole(value, key))
     new[2 * i] = members[i]
   end
@@ -141,8 +147,8 @@ function steps.Z(at)
 end
 
 function steps.P(at)
-  local key, day = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
-  local month, totals, count = KEYS[tonumber(ARGV[at + 2])], KEYS[tonumber(ARGV[at + 3])], tonumber(ARGV[at + 4])
+  local key, day = KEYS[tonumber(arguments[at])], KEYS[tonumber(arguments[at + 1])]
+  local month, totals, count = KEYS[tonumber(arguments[at + 2])], KEYS[tonumber(arguments[at + 3])], tonumber(arguments[at + 4])
   check_kind(key, 'string')
   check_kind(day, 'hash')
   check_kind(month, 'hash')
@@ -152,33 +158,33 @@ function steps.P(at)
   whole(redis.call('HGET', day, 'visitors') or '0', day)
   whole(redis.call('HGET', month, 'visitor_days') or '0', month)
   whole(redis.call('HGET', totals, 'visitor_days') or '0', totals)
-  later('VISITORS', key, take(at + 5, count), 1, day, month, totals)
+  later_arguments('VISITORS', key, at + 5, count, 1, day, month, totals)
   return at + 5 + count
 end
 
 function steps.S(at)
-  local key, set, count = KEYS[tonumber(ARGV[at])], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local key, set, count = KEYS[tonumber(arguments[at])], arguments[at + 1], tonumber(arguments[at + 2])
   check_kind(key, 'set')
-  later('IDS', key, take(at + 3, count), 1, set)
+  later_arguments('IDS', key, at + 3, count, 1, set)
   return at + 3 + count
 end
 
 function steps.G(at)
-  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
   check_kind(key, 'zset')
   for i = 1, count do
-    whole(ARGV[at + 2 * i], 'a time')
+    whole(arguments[at + 2 * i], 'a time')
   end
-  later('ZADD', key, take(at + 2, 2 * count), 2, 'GT')
+  later_arguments('ZADD', key, at + 2, 2 * count, 2, 'GT')
   return at + 2 + 2 * count
 end
 
 function steps.C(at)
-  local key = KEYS[tonumber(ARGV[at])]
+  local key = KEYS[tonumber(arguments[at])]
   check_kind(key, 'zset')
-  whole(ARGV[at + 1], 'a time')
+  whole(arguments[at + 1], 'a time')
   if failure then return at end
-  local old = redis.call('ZRANGE', key, '-inf', '(' .. ARGV[at + 1], 'BYSCORE', 'LIMIT', 0, most)
+  local old = redis.call('ZRANGE', key, '-inf', '(' .. arguments[at + 1], 'BYSCORE', 'LIMIT', 0, most)
   if #old > 0 then
     later('ZREM', key, old, 1)
   end
@@ -186,16 +192,16 @@ function steps.C(at)
 end
 
 function steps.D(at)
-  local key = KEYS[tonumber(ARGV[at])]
+  local key = KEYS[tonumber(arguments[at])]
   check_kind(key, 'set')
-  later('DROP', key, {}, 1, ARGV[at + 1])
+  later('DROP', key, {}, 1, arguments[at + 1])
   return at + 2
 end
 
 function steps.O(at)
-  local count, sum, new = tonumber(ARGV[at]), 0, {}
+  local count, sum, new = tonumber(arguments[at]), 0, {}
   for i = 0, count - 1 do
-    local producer, applied, watermark = ARGV[at + 1 + 3 * i], ARGV[at + 2 + 3 * i], ARGV[at + 3 + 3 * i]
+    local producer, applied, watermark = arguments[at + 1 + 3 * i], arguments[at + 2 + 3 * i], arguments[at + 3 + 3 * i]
     local held = redis.call('HMGET', producers, producer .. ':applied', producer .. ':watermark')
     local before = whole(held[1] or '0', producer)
     sum = sum + math.max(0, whole(applied, 'an offset') - before)
@@ -214,9 +220,9 @@ function steps.O(at)
 end
 
 function steps.L(at)
-  whole(ARGV[at + 1], 'a time')
-  if not failure and redis.call('GET', lease) == ARGV[at] then
-    later('LEASE', lease, {}, 1, ARGV[at + 1])
+  whole(arguments[at + 1], 'a time')
+  if not failure and redis.call('GET', lease) == arguments[at] then
+    later('LEASE', lease, {}, 1, arguments[at + 1])
   end
   return at + 2
 end
@@ -227,22 +233,22 @@ check_kind(id_index, 'zset')
 check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
 local at = 5
-while not failure and at <= #ARGV do
-  local step = steps[ARGV[at]]
+while not failure and at <= #arguments do
+  local step = steps[arguments[at]]
   if must(step, 'an unknown step') then
     at = step(at + 1)
   end
 end
-must(at == #ARGV + 1, 'steps cut short')
+must(at == #arguments + 1, 'steps cut short')
 if failure then
   return redis.error_reply('LUOT apply: ' .. failure)
 end
 
 for _, write in ipairs(writes) do
-  local what, key, values, width = write[1], write[2], write[3], write[4]
+  local what, key, values, width, first, last, option = unpack(write, 1, 7)
   if what == 'VISITORS' then
-    local day, month, totals = write[5], write[6], write[7]
-    in_parts('PFADD', key, values, 1)
+    local day, month, totals = option, write[8], write[9]
+    in_parts('PFADD', key, values, 1, first, last)
     local held = redis.call('HMGET', day, 'visitors', 'views')
     local now = math.min(redis.call('PFCOUNT', key), tonumber(held[2] or '0'))
     local more = now - tonumber(held[1] or '0')
@@ -252,15 +258,15 @@ for _, write in ipairs(writes) do
       redis.call('HINCRBY', totals, 'visitor_days', text(more))
     end
   elseif what == 'IDS' then
-    in_parts('SADD', key, values, 1)
-    redis.call('ZADD', id_index, redis.call('SCARD', key), write[5])
+    in_parts('SADD', key, values, 1, first, last)
+    redis.call('ZADD', id_index, redis.call('SCARD', key), option)
   elseif what == 'DROP' then
     redis.call('UNLINK', key)
-    redis.call('ZREM', id_index, write[5])
+    redis.call('ZREM', id_index, option)
   elseif what == 'LEASE' then
-    redis.call('PEXPIRE', lease, write[5])
+    redis.call('PEXPIRE', lease, option)
   else
-    in_parts(what, key, values, width, write[5])
+    in_parts(what, key, values, width, first, last, option)
   end
 end
 redis.call('XTRIM', stream, 'MINID', '=', after)

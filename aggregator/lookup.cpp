@@ -36,7 +36,7 @@ void read_parts(const redis::reply_view& exec, std::size_t& at, const Values& va
             found(values[i], exec[at][i - from]);
 }
 
-std::string same(const std::string& text)
+const std::string& same(const std::string& text)
 {
     return text;
 }
@@ -143,6 +143,8 @@ lookup::outcome lookup::read(const redis::reply_view& exec)
     for (const auto& [id, s] : asked_.sites) {
         auto& out = known_.sites[id];
         out.path_count = static_cast<std::uint64_t>(exec[at++].count());
+        out.seen.reserve(s.visitors.size());
+        out.paths.reserve(s.paths.size());
         read_parts(exec, at, s.visitors, [&out](std::uint64_t visitor, const redis::reply_view& r) {
             if (const auto time = r.number())
                 out.seen[visitor] = *time;

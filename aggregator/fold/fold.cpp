@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace luot::aggregator {
 
@@ -64,20 +66,42 @@ public:
         const auto last = last_seen(h);
         const bool begins_visit = !last || time_ms - *last >= visit_gap_ms;
         see(h, time_ms);
-        const auto hour = site_.zone.hour_start(time_ms);
-        for (auto* counts : periods(date)) {
-            ++(*counts)["views"];
-            if (begins_visit)
+        auto& c = counters(date, site_.zone.hour_start(time_ms));
+        for (auto* views : c.views)
+            ++*views;
+        if (begins_visit) {
+            for (auto* counts : periods(date))
                 ++(*counts)["visits"];
+            ++out_.days[date][fmt::format("visits@{}", c.hour)];
         }
-        ++out_.days[date][fmt::format("views@{}", hour)];
-        if (begins_visit)
-            ++out_.days[date][fmt::format("visits@{}", hour)];
-        out_.visitors[date].push_back(h.visitor);
-        ++out_.pages[std::string(page(h.path, date))];
+        c.visitors->push_back(h.visitor);
+        ++*page(h.path, date);
     }
 
 private:
+    /// Where the views of one hour are counted: nodes of out_'s maps, which stay where they are.
+    struct hour_counters {
+        std::int32_t date;
+        std::int64_t hour;
+        std::array<std::int64_t*, 4> views;  ///< of the totals, the day, the month and the hour
+        std::vector<std::uint64_t>* visitors;
+    };
+
+    /// Nearly all hits of a batch are of one hour: its counters are looked up once.
+    hour_counters& counters(std::int32_t date, std::int64_t hour)
+    {
+        if (!counters_ || counters_->date != date || counters_->hour != hour) {
+            auto& day = out_.days[date];
+            counters_ = {
+                date,
+                hour,
+                {&out_.totals["views"], &day["views"], &out_.months[month_begin(date)]["views"],
+                 &day[fmt::format("views@{}", hour)]},
+                &out_.visitors[date]};
+        }
+        return *counters_;
+    }
+
     std::array<fields*, 3> periods(std::int32_t date)
     {
         return {&out_.totals, &out_.days[date], &out_.months[month_begin(date)]};
@@ -105,26 +129,32 @@ private:
         out_.seen[h.visitor] = before ? std::max(*before, time_ms) : time_ms;
     }
 
-    /// The path itself, or "(other)" when the site is at a limit and does not know it.
-    std::string_view page(std::string_view path, std::int32_t date)
+    /// The views of the path, or of "(other)" when the site is at a limit and does not know it.
+    std::int64_t* page(std::string_view path, std::int32_t date)
     {
+        if (const auto here = pages_.find(path); here != pages_.end())
+            return here->second;
         const std::string name(path);
-        if (known_.paths.contains(name) || out_.pages.contains(name))
-            return path;
-        const auto before = known_.new_paths.find(date);
-        const auto new_today =
-            (before == known_.new_paths.end() ? 0 : before->second) + out_.days[date]["new_paths"];
-        if (known_.path_count + added_paths_ >= max_paths_ ||
-            new_today >= site_.settings->max_new_paths_per_day)
-            return other_path;
-        ++added_paths_;
-        ++out_.days[date]["new_paths"];
-        return path;
+        if (!known_.paths.contains(name)) {
+            const auto before = known_.new_paths.find(date);
+            const auto new_today = (before == known_.new_paths.end() ? 0 : before->second) +
+                                   out_.days[date]["new_paths"];
+            if (known_.path_count + added_paths_ >= max_paths_ ||
+                new_today >= site_.settings->max_new_paths_per_day)
+                return &out_.pages[std::string(other_path)];
+            ++added_paths_;
+            ++out_.days[date]["new_paths"];
+        }
+        const auto at = out_.pages.try_emplace(name).first;
+        pages_.emplace(at->first, &at->second);
+        return &at->second;
     }
 
     const site_table::site& site_;
     const knowledge::site& known_;
     additions::site& out_;
+    std::optional<hour_counters> counters_;
+    std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
     std::uint64_t added_paths_ = 0;
     std::uint32_t max_paths_;
 };
@@ -134,6 +164,7 @@ private:
 void decode_hits(std::string_view encoded, entry& out)
 {
     out.bytes = encoded.size();
+    out.hits.reserve(encoded.size() / 128);
     byte_reader in{encoded};
     while (in.ok() && !in.rest().empty()) {
         const auto record = in.bytes(in.varint());
@@ -176,28 +207,44 @@ std::size_t additions::weight() const noexcept
 
 questions ask_for(const std::vector<entry>& batch, std::size_t count, const site_table& sites)
 {
+    struct asked_site {
+        const site_table::site* site;  ///< null: not configured
+        questions::site* ask;
+        std::vector<std::string_view> paths;
+    };
     questions asked;
+    std::map<std::string_view, asked_site> by_site;
+    auto at = by_site.end();
     for (std::size_t i = 0; i < count; ++i) {
         for (const auto& h : batch[i].hits) {
-            const auto* site = sites.find(h.site);
-            if (!site)
+            if (at == by_site.end() || at->first != h.site)
+                at = by_site.try_emplace(h.site, asked_site{sites.find(h.site), nullptr, {}}).first;
+            auto& s = at->second;
+            if (!s.site)
                 continue;
+            if (!s.ask)
+                s.ask = &asked.sites[std::string(h.site)];
             if (h.id != 0)
                 asked.ids.push_back(h.id);
-            auto& of_site = asked.sites[std::string(h.site)];
-            of_site.visitors.push_back(h.visitor);
+            s.ask->visitors.push_back(h.visitor);
             if (h.visitor_before != 0)
-                of_site.visitors.push_back(h.visitor_before);
+                s.ask->visitors.push_back(h.visitor_before);
             if (!h.is_event())
-                of_site.paths.emplace_back(h.path);
-            of_site.dates.push_back(date_of(h, time_of(h, batch[i]), *site));
+                s.paths.push_back(h.path);
+            const auto date = date_of(h, time_of(h, batch[i]), *s.site);
+            auto& dates = s.ask->dates;
+            if (dates.empty() || dates.back() != date)
+                dates.push_back(date);
         }
     }
     make_unique(asked.ids);
-    for (auto& [id, s] : asked.sites) {
-        make_unique(s.visitors);
+    for (auto& [id, s] : by_site) {
+        if (!s.ask)
+            continue;
+        make_unique(s.ask->visitors);
+        make_unique(s.ask->dates);
         make_unique(s.paths);
-        make_unique(s.dates);
+        s.ask->paths.assign(s.paths.begin(), s.paths.end());
     }
     return asked;
 }
@@ -207,8 +254,18 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
 {
     static const knowledge::site nothing;
     additions out;
+    struct folded_site {
+        const site_table::site* site;  ///< null: not configured
+        std::optional<site_fold> fold;
+        std::uint64_t views = 0;
+    };
     std::unordered_set<std::uint64_t> new_ids;
-    std::map<std::string, site_fold, std::less<>> folds;
+    std::map<std::string_view, folded_site> folds;
+    auto at = folds.end();
+    std::size_t hits = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        hits += batch[i].hits.size();
+    new_ids.reserve(hits);
     for (std::size_t i = 0; i < count; ++i) {
         const auto& e = batch[i];
         auto& position = out.positions[e.producer];
@@ -218,7 +275,10 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
             ++out.hits;
             const auto time_ms = time_of(h, e);
             position.watermark_ms = std::max(position.watermark_ms, time_ms);
-            const auto* site = sites.find(h.site);
+            if (at == folds.end() || at->first != h.site)
+                at = folds.try_emplace(h.site, folded_site{sites.find(h.site), {}}).first;
+            auto& of_site = at->second;
+            const auto* site = of_site.site;
             if (!site) {
                 ++out.unconfigured;
                 continue;
@@ -230,28 +290,27 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                 }
                 out.ids[time_ms / id_set_ms].push_back(h.id);
             }
-            auto at = folds.find(h.site);
-            if (at == folds.end()) {
+            if (!of_site.fold) {
                 const auto told = known.sites.find(h.site);
-                const std::string id(h.site);
-                at = folds
-                         .emplace(id, site_fold(
-                                          *site, told == known.sites.end() ? nothing : told->second,
-                                          out.sites[id], sites.settings().aggregator.max_paths))
-                         .first;
+                of_site.fold.emplace(*site, told == known.sites.end() ? nothing : told->second,
+                                     out.sites[std::string(h.site)],
+                                     sites.settings().aggregator.max_paths);
             }
             const auto date = date_of(h, time_ms, *site);
             if (const auto kind = bots.classify(h.user_agent, h.bot_hint); kind != bot_kind::none) {
-                at->second.bot(kind, date);
+                of_site.fold->bot(kind, date);
                 ++out.bots[kind];
             } else if (h.is_event()) {
-                at->second.event(h, time_ms, date);
+                of_site.fold->event(h, time_ms, date);
             } else {
-                at->second.view(h, time_ms, date);
-                ++out.views_by_site[std::string(h.site)];
+                of_site.fold->view(h, time_ms, date);
+                ++of_site.views;
             }
         }
     }
+    for (const auto& [id, s] : folds)
+        if (s.views > 0)
+            out.views_by_site[std::string(id)] = s.views;
     // A count of nothing would make a key of nothing.
     for (auto& [id, s] : out.sites)
         for (auto& [date, day] : s.days)

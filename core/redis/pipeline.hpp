@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <charconv>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -27,14 +28,20 @@ private:
 /// The arguments of one command, put together piece by piece.
 class command {
 public:
+    /// Arguments without a name, for append().
+    command() = default;
     explicit command(std::string_view name) { add(name); }
 
     command& add(std::string_view argument);
     template <std::integral T>
     command& add(T number)
     {
-        return add(std::string_view(std::to_string(number)));
+        char digits[24];
+        const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+        return add(std::string_view(digits, static_cast<std::size_t>(end - digits)));
     }
+    /// All arguments of another, in order.
+    command& append(const command& other);
 
     [[nodiscard]] std::size_t size() const noexcept { return ends_.size(); }
 

@@ -1,0 +1,1010 @@
+// The scripts that move hits through Redis, against a real one: all of a batch or nothing of it.
+
+#include "aggregator/apply.hpp"
+
+#include "aggregator/lookup.hpp"
+#include "collector/shipper.hpp"
+#include "core/keys.hpp"
+#include "tests/unit/support/hits.hpp"
+#include "tests/unit/support/redis_session.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace luot;
+using namespace luot::aggregator;
+using namespace luot::testing;
+
+const std::string producer = "00000000000000aa";
+const std::string other_producer = "00000000000000bb";
+constexpr auto most_exact = "9007199254740991";  // 2^53 - 1
+
+const site_table& sites()
+{
+    static const auto table = sites_of({site_in("skhcn", "Asia/Ho_Chi_Minh")});
+    return table;
+}
+
+const site_table::site& skhcn()
+{
+    return *sites().find("skhcn");
+}
+
+const unsigned partition = partition_of("skhcn");
+const std::int32_t today = days(2021, 7, 31), tomorrow = days(2021, 8, 1);
+const std::int64_t midnight = utc(2021, 7, 31, 17);  // in Vietnam
+const std::int64_t old_set = midnight / id_set_ms - 60;
+
+/// A Redis in which entries of the partition wait, as ship.lua left them.
+class world : public redis_session {
+public:
+    world() : redis_session({&apply_script(), &reject_script()}) {}
+
+    /// Adds an entry to the stream.
+    void ship(const entry& e)
+    {
+        redis::pipeline p;
+        p.add("XADD", keys::hits(partition), e.id, std::string_view("v"), hit_format,
+              std::string_view("p"), e.producer, std::string_view("f"), e.prev,
+              std::string_view("l"), e.last, std::string_view("h"), encoded(e.hits));
+        p.add("HSET", keys::producers(partition), e.producer + ":shipped", e.last);
+        p.add("HINCRBY", keys::producers(partition), std::string_view("bytes"), e.bytes);
+        exec(p);
+    }
+
+    std::map<std::string, std::int64_t> hash(const std::string& key)
+    {
+        return pairs("HGETALL", key);
+    }
+
+    std::map<std::string, std::int64_t> scores(const std::string& key)
+    {
+        return pairs("ZRANGE", key, 0, -1, "WITHSCORES");
+    }
+
+    std::int64_t waiting_bytes() { return hash(keys::producers(partition))["bytes"]; }
+
+    std::size_t waiting_entries()
+    {
+        return static_cast<std::size_t>(number("XLEN", keys::hits(partition)));
+    }
+};
+
+/// Entries that touch every kind of key: both sides of a midnight that ends a month, an event, a
+/// crawler, ids, two producers, and a site that is gone.
+std::vector<entry> batch()
+{
+    std::vector<hit> first{view_of(skhcn(), 1, midnight - minute, "/a"),
+                           view_of(skhcn(), 2, midnight - minute, "/b"),
+                           event_of(skhcn(), 1, midnight - 1)};
+    first[0].id = 101;
+    first[2].id = 102;
+    std::vector<hit> second{view_of(skhcn(), 1, midnight + minute, "/a"),
+                            view_of(skhcn(), 3, midnight + minute, "/a"),
+                            view_of(skhcn(), 4, midnight + minute)};
+    second[0].id = 103;
+    second[2].user_agent = crawler;
+    static const std::string gone = "gone";
+    std::vector<hit> third{view_of(skhcn(), 5, midnight + 2 * minute)};
+    third[0].site = gone;
+    return {entry_of(producer, 3, first), entry_of(other_producer, 13, second),
+            entry_of(producer, 4, third)};
+}
+
+/// The call for the first `count` of these entries, as the aggregator makes it.
+redis::command call(const std::vector<entry>& entries, std::size_t count,
+                    const apply_options& options = {}, const knowledge& known = {})
+{
+    return apply_command(partition, entries, count,
+                         fold(entries, count, known, sites(), all_bots()), options);
+}
+
+apply_options with_everything()
+{
+    apply_options o;
+    o.dropped_sets = {old_set};
+    o.forget_seen_before_ms = midnight - hour;
+    o.lease_owner = "me";
+    o.lease_ms = 10'000;
+    return o;
+}
+
+/// Each key holds something before, as it does when a counter has run for a while.
+void put_history(world& redis)
+{
+    redis::pipeline p;
+    const auto views = [&p](const std::string& key, std::string_view visitors) {
+        p.add("HSET", key, std::string_view("views"), 100, std::string_view("visits"), 50, visitors,
+              0, std::string_view("events"), 7);
+    };
+    views(keys::totals("skhcn"), "visitor_days");
+    views(keys::month("skhcn", today), "visitor_days");
+    views(keys::day("skhcn", today), "visitors");
+    p.add("ZADD", keys::pages("skhcn"), 60, std::string_view("/a"), 40, std::string_view("/old"));
+    p.add("ZADD", keys::seen("skhcn"), midnight - 2 * hour, std::string_view("longgone"), midnight,
+          std::string_view("recently"));
+    p.add("SADD", keys::id_set(partition, old_set), std::string_view("12345678"));
+    p.add("ZADD", keys::id_sets(partition), 1, old_set);
+    p.add("SET", keys::lease(partition), std::string_view("me"), std::string_view("PX"), 2'000);
+    p.add("HSET", keys::producers(partition), std::string_view("applied"), 1000,
+          std::string_view("lost"), 5);
+    redis.exec(p);
+}
+
+BOOST_AUTO_TEST_SUITE(applying, *boost::unit_test::precondition(luot::testing::has_redis_server))
+
+BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    put_history(redis);
+    BOOST_TEST(redis.text(call(entries, 3, with_everything())) == "ok");
+
+    using counts = std::map<std::string, std::int64_t>;
+    const auto is = [&](const counts& found, const counts& wanted) {
+        BOOST_TEST(text_of({found.begin(), found.end()}) ==
+                   text_of({wanted.begin(), wanted.end()}));
+    };
+    is(redis.hash(keys::totals("skhcn")), {{"views", 104},
+                                           {"visits", 53},
+                                           {"events", 8},
+                                           {"bots", 1},
+                                           {"bots:search", 1},
+                                           {"visitor_days", 4}});
+    const auto last_hour = std::to_string(midnight / 1000 - 3600);
+    is(redis.hash(keys::day("skhcn", today)), {{"views", 102},
+                                               {"visits", 52},
+                                               {"events", 8},
+                                               {"visitors", 2},
+                                               {"new_paths", 2},
+                                               {"views@" + last_hour, 2},
+                                               {"visits@" + last_hour, 2}});
+    const auto first_hour = std::to_string(midnight / 1000);
+    is(redis.hash(keys::day("skhcn", tomorrow)), {{"views", 2},
+                                                  {"visits", 1},
+                                                  {"bots", 1},
+                                                  {"bots:search", 1},
+                                                  {"visitors", 2},
+                                                  {"views@" + first_hour, 2},
+                                                  {"visits@" + first_hour, 1}});
+    is(redis.hash(keys::month("skhcn", today)),
+       {{"views", 102}, {"visits", 52}, {"events", 8}, {"visitor_days", 2}});
+    is(redis.hash(keys::month("skhcn", tomorrow)),
+       {{"views", 2}, {"visits", 1}, {"bots", 1}, {"bots:search", 1}, {"visitor_days", 2}});
+    is(redis.scores(keys::pages("skhcn")), {{"/a", 63}, {"/b", 1}, {"/old", 40}});
+    is(redis.scores(keys::seen("skhcn")), {{member(1), midnight + minute},
+                                           {member(2), midnight - minute},
+                                           {member(3), midnight + minute},
+                                           {"recently", midnight}});
+    BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", today)) == 2);
+    BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", tomorrow)) == 2);
+    const auto set_before = midnight / id_set_ms - 1, set_after = midnight / id_set_ms;
+    is(redis.scores(keys::id_sets(partition)),
+       {{std::to_string(set_before), 2}, {std::to_string(set_after), 1}});
+    for (const std::uint64_t id : {101U, 102U})
+        BOOST_TEST(redis.number("SISMEMBER", keys::id_set(partition, set_before), member(id)) == 1);
+    BOOST_TEST(redis.number("SISMEMBER", keys::id_set(partition, set_after), member(103)) == 1);
+    // The dropped set is gone, and so is the stream.
+    BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, old_set)) == 0);
+    BOOST_TEST(redis.waiting_entries() == 0U);
+    is(redis.hash(keys::producers(partition)), {{producer + ":shipped", 4},
+                                                {producer + ":applied", 4},
+                                                {producer + ":watermark", midnight + 2 * minute},
+                                                {other_producer + ":shipped", 13},
+                                                {other_producer + ":applied", 13},
+                                                {other_producer + ":watermark", midnight + minute},
+                                                {"applied", 1017},
+                                                {"unconfigured", 1},
+                                                {"bytes", 0},
+                                                {"lost", 5}});
+    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) > 2'000);
+    // And nothing else, anywhere.
+    const std::set<std::string> wanted{
+        keys::totals("skhcn"),
+        keys::pages("skhcn"),
+        keys::seen("skhcn"),
+        keys::day("skhcn", today),
+        keys::day("skhcn", tomorrow),
+        keys::day_visitors("skhcn", today),
+        keys::day_visitors("skhcn", tomorrow),
+        keys::month("skhcn", today),
+        keys::month("skhcn", tomorrow),
+        keys::hits(partition),
+        keys::producers(partition),
+        keys::lease(partition),
+        keys::id_sets(partition),
+        keys::id_set(partition, set_before),
+        keys::id_set(partition, set_after),
+    };
+    std::set<std::string> found;
+    for (const auto& [key, value] : redis.picture())
+        found.insert(key);
+    BOOST_TEST(found == wanted, boost::test_tools::per_element());
+}
+
+// The second half of "exactly once": an aggregator that was frozen comes back with a batch that
+// somebody else has applied.
+BOOST_AUTO_TEST_CASE(a_batch_that_was_applied_is_stale_and_changes_nothing)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    put_history(redis);
+    const auto command = call(entries, 2, with_everything());
+    BOOST_TEST(redis.text(command) == "ok");
+    const auto before = redis.picture();
+    BOOST_TEST(redis.text(command) == "stale");
+    BOOST_TEST(redis.text(call(entries, 3)) == "stale");
+    BOOST_TEST(redis.text(call(entries, 1)) == "stale");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    // Nor does it bring the lease back.
+    redis.text("PEXPIRE", keys::lease(partition), 5'000);
+    BOOST_TEST(redis.text(command) == "stale");
+    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 5'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_whose_head_or_end_is_gone_is_stale)
+{
+    const auto entries = batch();
+    const struct {
+        std::string what;
+        std::vector<std::size_t> in_stream;
+        std::size_t count;
+    } table[] = {
+        {"the head is gone", {1, 2}, 3},
+        {"the head is gone, it was all", {1, 2}, 1},
+        {"the end is gone", {0, 1}, 3},
+        {"nothing is there", {}, 3},
+    };
+    for (const auto& row : table) {
+        BOOST_TEST_CONTEXT(row.what)
+        {
+            world redis;
+            for (const auto i : row.in_stream)
+                redis.ship(entries[i]);
+            put_history(redis);
+            const auto before = redis.picture();
+            BOOST_TEST(redis.text(call(entries, row.count, with_everything())) == "stale");
+            BOOST_TEST(differing(before, redis.picture()) == "");
+        }
+    }
+    // An older entry before the head: the batch was read from another Redis than this one.
+    world redis;
+    redis.ship(entry_of(producer, 1, {}, midnight - hour));
+    for (const auto& e : entries)
+        redis.ship(e);
+    BOOST_TEST(redis.text(call(entries, 3)) == "stale");
+    BOOST_TEST(redis.waiting_entries() == 4U);
+}
+
+/// What a damaged or foreign key does to a batch: an error, and not one byte changed. Redis does
+/// not roll back.
+void refuses(world& redis, const std::vector<entry>& entries, const std::string& what,
+             const std::function<void()>& damage)
+{
+    BOOST_TEST_CONTEXT(what)
+    {
+        redis.text("FLUSHALL");
+        for (const auto& e : entries)
+            redis.ship(e);
+        put_history(redis);
+        damage();
+        const auto before = redis.picture();
+        const auto answers =
+            redis.exec(redis::pipeline{}.add(call(entries, entries.size(), with_everything())));
+        BOOST_TEST(answers[0].is_error(), answers[0].text());
+        BOOST_TEST(differing(before, redis.picture()) == "");
+        BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 2'000);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_of_a_wrong_type_stops_a_batch_before_its_first_write)
+{
+    world redis;
+    const auto entries = batch();
+    const auto set_of = midnight / id_set_ms;
+    for (const auto& key :
+         {keys::totals("skhcn"), keys::pages("skhcn"), keys::seen("skhcn"),
+          keys::day("skhcn", today), keys::day("skhcn", tomorrow),
+          keys::day_visitors("skhcn", today), keys::day_visitors("skhcn", tomorrow),
+          keys::month("skhcn", today), keys::month("skhcn", tomorrow),
+          keys::id_set(partition, set_of - 1), keys::id_set(partition, set_of),
+          keys::id_set(partition, old_set), keys::id_sets(partition), keys::producers(partition),
+          keys::lease(partition), keys::hits(partition)}) {
+        refuses(redis, entries, key, [&] {
+            redis.text("DEL", key);
+            redis.text("RPUSH", key, "another program's");
+        });
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_value_that_is_no_number_stops_a_batch_before_its_first_write)
+{
+    world redis;
+    const auto entries = batch();
+    const std::vector<std::pair<std::string, std::vector<std::string>>> places{
+        {keys::totals("skhcn"), {"views", "visits", "events", "bots", "visitor_days"}},
+        {keys::day("skhcn", today), {"views", "visits", "visitors", "new_paths"}},
+        {keys::day("skhcn", tomorrow), {"views@" + std::to_string(midnight / 1000), "visitors"}},
+        {keys::month("skhcn", today), {"views", "visitor_days"}},
+        {keys::month("skhcn", tomorrow), {"bots:search", "visitor_days"}},
+        {keys::producers(partition),
+         {"applied", "bytes", "unconfigured", producer + ":applied",
+          other_producer + ":watermark"}},
+    };
+    for (const auto& [key, fields] : places)
+        for (const auto& field : fields)
+            for (const std::string value : {"", "many", "1.5", "nan", "inf", "9007199254740992"})
+                refuses(redis, entries, key + ' ' + field + " = \"" + value + '"',
+                        [&] { redis.text("HSET", key, field, value); });
+    for (const std::string score : {"1.5", "inf", "-inf", "1e17"})
+        refuses(redis, entries, "a page with " + score + " views",
+                [&] { redis.text("ZADD", keys::pages("skhcn"), score, "/a"); });
+    for (const std::string value : {"a string", "HYL", "hyll0123456789abcdef"})
+        refuses(redis, entries, "visitors \"" + value + '"',
+                [&] { redis.text("SET", keys::day_visitors("skhcn", tomorrow), value); });
+}
+
+// Beyond 2^53 a double is no longer exact: better no count than a wrong one.
+BOOST_AUTO_TEST_CASE(a_count_that_would_pass_what_is_exact_stops_a_batch)
+{
+    world redis;
+    const auto entries = batch();
+    refuses(redis, entries, "a field",
+            [&] { redis.text("HSET", keys::totals("skhcn"), "views", most_exact); });
+    refuses(redis, entries, "a page",
+            [&] { redis.text("ZADD", keys::pages("skhcn"), most_exact, "/a"); });
+}
+
+BOOST_AUTO_TEST_CASE(steps_that_make_no_sense_stop_a_batch)
+{
+    world redis;
+    const auto entries = batch();
+    redis.ship(entries[0]);
+    put_history(redis);
+    const auto before = redis.picture();
+    const std::vector<std::vector<std::string>> table{
+        {"X"},
+        {"H", "99", "1", "views", "1"},
+        {"H", "5", "1", "views", "one"},
+        {"H", "5", "1", "views", "1.5"},
+        {"H", "5", "1", "views"},
+        {"H", "5", "2", "views", "1"},
+        {"H", "5", "1", "views", "1", "and more"},
+        {"G", "6", "1", "soon", "visitor1"},
+        {"G", "6", "2", "1", "visitor1"},
+        {"S", "7", "1", "3", "id"},
+        {"O", "1", producer, "four", "5"},
+        {"O", "1", producer, "4", "yesterday"},
+        {"L", "me", "long"},
+        {"C", "6", "long ago"},
+    };
+    for (const auto& step : table) {
+        auto c = redis::evaluate(apply_script(), 7);
+        for (const auto& key :
+             {keys::hits(partition), keys::producers(partition), keys::id_sets(partition),
+              keys::lease(partition), keys::totals("skhcn"), keys::seen("skhcn"),
+              keys::id_set(partition, 7)})
+            c.add(std::string_view(key));
+        c.add(std::string_view(entries[0].id)).add(std::string_view(entries[0].id));
+        c.add(std::string_view(next_id(entries[0].id))).add(1);
+        // One that is right comes first: its write must not be made either.
+        for (const auto* word : {"H", "5", "1", "views", "1"})
+            c.add(std::string_view(word));
+        std::string what;
+        for (const auto& word : step) {
+            c.add(std::string_view(word));
+            what += word + ' ';
+        }
+        BOOST_TEST_CONTEXT(what)
+        {
+            const auto answers = redis.exec(redis::pipeline{}.add(c));
+            BOOST_TEST(answers[0].is_error(), answers[0].text());
+            BOOST_TEST(differing(before, redis.picture()) == "");
+        }
+    }
+}
+
+// HyperLogLog is an estimate: an honest day has as many visitors as views when each comes once.
+BOOST_AUTO_TEST_CASE(visitors_are_never_above_the_views)
+{
+    world redis;
+    std::uint64_t last = 0, visitor = 0;
+    for (int round = 0; round < 40; ++round) {
+        std::vector<hit> hits;
+        for (int i = 0; i < 500; ++i)
+            hits.push_back(view_of(skhcn(), checksum(std::to_string(++visitor)), midnight));
+        last += hits.size();
+        const std::vector<entry> entries{entry_of(producer, last, hits)};
+        redis.ship(entries[0]);
+        BOOST_TEST_REQUIRE(redis.text(call(entries, 1)) == "ok");
+        const auto now = redis.hash(keys::day("skhcn", tomorrow));
+        BOOST_TEST(now.at("visitors") <= now.at("views"));
+        BOOST_TEST(now.at("visitors") > now.at("views") * 95 / 100);
+        for (const auto& key : {keys::month("skhcn", tomorrow), keys::totals("skhcn")})
+            BOOST_TEST(redis.hash(key).at("visitor_days") == now.at("visitors"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_visitor_who_comes_again_is_the_same_one)
+{
+    world redis;
+    for (std::uint64_t i = 1; i <= 5; ++i) {
+        const std::vector<entry> entries{
+            entry_of(producer, i, {view_of(skhcn(), 1, midnight + static_cast<int>(i))})};
+        redis.ship(entries[0]);
+        BOOST_TEST_REQUIRE(redis.text(call(entries, 1)) == "ok");
+    }
+    BOOST_TEST(redis.hash(keys::day("skhcn", tomorrow)).at("visitors") == 1);
+    BOOST_TEST(redis.hash(keys::totals("skhcn")).at("visitor_days") == 1);
+}
+
+// Redis' Lua takes 8,000 values on its stack: calls go in parts of 500 members.
+BOOST_AUTO_TEST_CASE(a_batch_of_thousands_is_applied_whole)
+{
+    constexpr std::uint64_t count = 5'000;
+    world redis;
+    std::vector<std::string> paths;
+    for (std::uint64_t i = 0; i < count; ++i)
+        paths.push_back("/tin-tuc/" + std::to_string(i));
+    auto site = site_in("skhcn", "Asia/Ho_Chi_Minh");
+    site.max_new_paths_per_day = 10'000;
+    const auto table = sites_of({site});
+    std::vector<hit> hits;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        hits.push_back(
+            view_of(skhcn(), checksum(paths[i]), midnight + static_cast<int>(i), paths[i]));
+        hits.back().id = i + 1;
+    }
+    const std::vector<entry> entries{entry_of(producer, count, hits)};
+    redis.ship(entries[0]);
+    const auto a = fold(entries, 1, {}, table, all_bots());
+    BOOST_TEST_REQUIRE(redis.text(apply_command(partition, entries, 1, a, {})) == "ok");
+    BOOST_TEST(redis.hash(keys::totals("skhcn")).at("views") == std::int64_t{count});
+    BOOST_TEST(redis.number("ZCARD", keys::pages("skhcn")) == std::int64_t{count});
+    BOOST_TEST(redis.number("ZCARD", keys::seen("skhcn")) == std::int64_t{count});
+    const auto set = midnight / id_set_ms;
+    BOOST_TEST(redis.number("SCARD", keys::id_set(partition, set)) == std::int64_t{count});
+    BOOST_TEST(redis.scores(keys::id_sets(partition)).at(std::to_string(set)) ==
+               std::int64_t{count});
+    for (const std::uint64_t i : {0U, 499U, 500U, 501U, 999U, 1000U, 4999U}) {
+        BOOST_TEST(redis.number("ZSCORE", keys::seen("skhcn"), member(hits[i].visitor)) ==
+                   hits[i].time_ms);
+        BOOST_TEST(redis.number("ZSCORE", keys::pages("skhcn"), paths[i]) == 1);
+        BOOST_TEST(redis.number("SISMEMBER", keys::id_set(partition, set), member(i + 1)) == 1);
+    }
+    // The same once more, now that all of them are there: the reads are in parts, too.
+    std::vector<hit> again = hits;
+    for (auto& h : again)
+        h.id = 0;
+    const std::vector<entry> more{entry_of(producer, 2 * count, again)};
+    redis.ship(more[0]);
+    knowledge known;
+    known.sites["skhcn"].paths.insert(paths.begin(), paths.end());
+    const auto b = fold(more, 1, known, table, all_bots());
+    BOOST_TEST_REQUIRE(redis.text(apply_command(partition, more, 1, b, {})) == "ok");
+    const auto pages = redis.scores(keys::pages("skhcn"));
+    BOOST_TEST(pages.size() == count);
+    BOOST_TEST(
+        std::all_of(pages.begin(), pages.end(), [](const auto& page) { return page.second == 2; }));
+}
+
+BOOST_AUTO_TEST_CASE(the_stream_is_trimmed_up_to_the_last_entry_of_the_batch_and_no_further)
+{
+    for (std::size_t count = 1; count <= 5; ++count) {
+        BOOST_TEST_CONTEXT(count << " of 5 entries")
+        {
+            world redis;
+            std::vector<entry> entries;
+            for (std::uint64_t i = 1; i <= 5; ++i) {
+                auto e = entry_of(producer, i, {view_of(skhcn(), i, midnight)});
+                // All of one millisecond, and beside each other: what a trim by time would miss.
+                e.id = std::to_string(midnight) + '-' + std::to_string(9'007'199'254'740'986 + i);
+                entries.push_back(e);
+                redis.ship(e);
+            }
+            const auto bytes_of_one = static_cast<std::int64_t>(entries[0].bytes);
+            BOOST_TEST(redis.waiting_bytes() == 5 * bytes_of_one);
+            BOOST_TEST_REQUIRE(redis.text(call(entries, count)) == "ok");
+            BOOST_TEST(redis.waiting_entries() == 5 - count);
+            BOOST_TEST(redis.waiting_bytes() ==
+                       static_cast<std::int64_t>(5 - count) * bytes_of_one);
+            const auto left = redis.exec(redis::pipeline{}.add(
+                "XRANGE", keys::hits(partition), std::string_view("-"), std::string_view("+")));
+            BOOST_TEST_REQUIRE(left[0].size() == 5 - count);
+            for (std::size_t i = 0; i < left[0].size(); ++i)
+                BOOST_TEST(left[0][i][0].text() == entries[count + i].id);
+            BOOST_TEST(redis.hash(keys::producers(partition)).at("applied") ==
+                       static_cast<std::int64_t>(count));
+        }
+    }
+}
+
+// ship.lua refuses beyond a bound of waiting bytes: a number that crept up would close the way.
+BOOST_AUTO_TEST_CASE(waiting_bytes_never_fall_below_nothing_and_are_nothing_with_an_empty_stream)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    redis.text("HSET", keys::producers(partition), "bytes", 1);
+    BOOST_TEST(redis.text(call(entries, 2)) == "ok");
+    BOOST_TEST(redis.waiting_bytes() == 0);
+    redis.text("HSET", keys::producers(partition), "bytes", 1'000'000);
+    const std::vector<entry> rest(entries.begin() + 2, entries.end());
+    BOOST_TEST(redis.text(call(rest, 1)) == "ok");
+    BOOST_TEST(redis.waiting_bytes() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_is_prolonged_for_its_owner_alone)
+{
+    const auto entries = batch();
+    const auto ttl_after = [&](const std::string& holder, const std::string& applier) {
+        world redis;
+        redis.ship(entries[0]);
+        if (!holder.empty())
+            redis.text("SET", keys::lease(partition), holder, "PX", 2'000);
+        apply_options o;
+        o.lease_owner = applier;
+        o.lease_ms = 10'000;
+        BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
+        BOOST_TEST(redis.text("GET", keys::lease(partition)) == holder);
+        return redis.number("PTTL", keys::lease(partition));
+    };
+    BOOST_TEST(ttl_after("me", "me") > 2'000);
+    BOOST_TEST(ttl_after("me", "me") <= 10'000);
+    BOOST_TEST(ttl_after("another", "me") <= 2'000);
+    BOOST_TEST(ttl_after("me", "") <= 2'000);
+    // Who has lost it does not get it back by the way. -2: there is none.
+    BOOST_TEST(ttl_after("", "me") == -2);
+}
+
+BOOST_AUTO_TEST_CASE(sets_of_ids_are_dropped_with_their_place_in_the_index)
+{
+    world redis;
+    const auto entries = batch();
+    redis.ship(entries[0]);
+    apply_options o;
+    for (std::int64_t set = 1; set <= 5; ++set) {
+        redis.text("SADD", keys::id_set(partition, set), "12345678");
+        redis.text("ZADD", keys::id_sets(partition), 1, std::to_string(set));
+        if (set <= 3)
+            o.dropped_sets.push_back(set);
+    }
+    o.dropped_sets.push_back(99);  // one that is not there any more
+    BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
+    for (std::int64_t set = 1; set <= 5; ++set)
+        BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, set)) == (set <= 3 ? 0 : 1));
+    const auto index = redis.scores(keys::id_sets(partition));
+    BOOST_TEST(index.size() == 3U);  // 4, 5, and that of the batch
+    BOOST_TEST(index.contains("4"));
+    BOOST_TEST(index.contains("5"));
+}
+
+BOOST_AUTO_TEST_CASE(a_set_of_ids_knows_how_many_it_holds_whatever_is_added_twice)
+{
+    world redis;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        auto h = view_of(skhcn(), 1, midnight);
+        h.id = i / 2 + 1;  // 1, 2, 2
+        const std::vector<entry> entries{entry_of(producer, i, {h})};
+        redis.ship(entries[0]);
+        BOOST_TEST(redis.text(call(entries, 1)) == "ok");
+    }
+    BOOST_TEST(redis.scores(keys::id_sets(partition)).at(std::to_string(midnight / id_set_ms)) ==
+               2);
+}
+
+BOOST_AUTO_TEST_CASE(who_was_seen_long_ago_is_forgotten_in_parts)
+{
+    world redis;
+    const auto entries = batch();
+    redis.ship(entries[0]);
+    redis.ship(entries[1]);
+    redis::command add{"ZADD"};
+    add.add(std::string_view(keys::seen("skhcn")));
+    for (int i = 0; i < 700; ++i)
+        add.add(midnight - 3 * hour + i).add(std::string_view("visitor" + std::to_string(i)));
+    add.add(midnight - hour).add(std::string_view("at the border"));
+    redis.text(add);
+    apply_options o;
+    o.forget_seen_before_ms = midnight - hour;
+    BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
+    // 500 of the oldest; the others have their turn with the next batch.
+    auto left = redis.scores(keys::seen("skhcn"));
+    BOOST_TEST(left.size() == 200U + 1 + 2);
+    BOOST_TEST(!left.contains("visitor499"));
+    BOOST_TEST(left.contains("visitor500"));
+    const std::vector<entry> rest(entries.begin() + 1, entries.end());
+    BOOST_TEST(redis.text(call(rest, 1, o)) == "ok");
+    left = redis.scores(keys::seen("skhcn"));
+    BOOST_TEST(left.size() == 1U + 3);
+    BOOST_TEST(left.contains("at the border"));
+}
+
+// Hits come out of order: the last one decides whether a visit goes on.
+BOOST_AUTO_TEST_CASE(times_of_visitors_and_positions_only_grow)
+{
+    world redis;
+    const std::vector<entry> entries{
+        entry_of(producer, 5, {view_of(skhcn(), 1, midnight)}),
+        entry_of(producer, 6, {view_of(skhcn(), 1, midnight - hour)}, midnight + 1)};
+    for (const auto& e : entries)
+        redis.ship(e);
+    BOOST_TEST(redis.text(call(entries, 1)) == "ok");
+    // As if nothing were known of the first.
+    auto late = entries[1];
+    late.last = 3;
+    BOOST_TEST(redis.text(call({late}, 1)) == "ok");
+    BOOST_TEST(redis.scores(keys::seen("skhcn")).at(member(1)) == midnight);
+    const auto held = redis.hash(keys::producers(partition));
+    BOOST_TEST(held.at(producer + ":applied") == 5);
+    BOOST_TEST(held.at(producer + ":watermark") == midnight);
+    BOOST_TEST(held.at("applied") == 5);
+}
+
+// Hits that were lost are passed over, not waited for.
+BOOST_AUTO_TEST_CASE(an_entry_without_hits_moves_its_log_on)
+{
+    world redis;
+    redis.text("HSET", keys::producers(partition), producer + ":watermark",
+               std::to_string(midnight));
+    const std::vector<entry> entries{entry_of(producer, 40, {}, midnight)};
+    redis.ship(entries[0]);
+    BOOST_TEST(redis.text(call(entries, 1)) == "ok");
+    const auto held = redis.hash(keys::producers(partition));
+    BOOST_TEST(held.at(producer + ":applied") == 40);
+    BOOST_TEST(held.at(producer + ":watermark") == midnight);
+    BOOST_TEST(held.at("applied") == 40);
+    BOOST_TEST(redis.waiting_entries() == 0U);
+    BOOST_TEST(!redis.picture().contains(keys::totals("skhcn")));
+}
+
+BOOST_AUTO_TEST_CASE(damaged_and_unconfigured_hits_are_counted_in_the_partition)
+{
+    world redis;
+    auto entries = batch();
+    entries[2].damaged = 4;
+    for (const auto& e : entries)
+        redis.ship(e);
+    redis.text("HSET", keys::producers(partition), "damaged", 10, "unconfigured", 20);
+    BOOST_TEST(redis.text(call(entries, 3)) == "ok");
+    const auto held = redis.hash(keys::producers(partition));
+    BOOST_TEST(held.at("damaged") == 14);
+    BOOST_TEST(held.at("unconfigured") == 21);
+}
+
+// Redis refuses writes when it is full: then nothing but applying makes room.
+BOOST_AUTO_TEST_CASE(a_full_redis_can_be_drained)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    redis.text("CONFIG", "SET", "maxmemory", 1);
+    redis::pipeline set;
+    set.add("SET", std::string_view("x"), std::string_view("y"));
+    BOOST_TEST(redis.exec(set)[0].is_error("OOM"));
+    BOOST_TEST(redis.text(call(entries, 2)) == "ok");
+    BOOST_TEST(redis.waiting_entries() == 1U);
+    BOOST_TEST(redis.text(reject_command(partition, entries[2], "why")) == "ok");
+}
+
+BOOST_AUTO_TEST_CASE(the_id_after_another_is_the_next_that_there_could_be)
+{
+    BOOST_TEST(next_id("1627750800000-1") == "1627750800000-2");
+    BOOST_TEST(next_id("1627750800000-0") == "1627750800000-1");
+    BOOST_TEST(next_id("1627750800000-9007199254740991") == "1627750800000-9007199254740992");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(setting_aside,
+                      *boost::unit_test::precondition(luot::testing::has_redis_server))
+
+BOOST_AUTO_TEST_CASE(a_refused_entry_is_kept_whole_and_counted_as_damaged)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    redis.text("HSET", keys::producers(partition), "applied", 100, "damaged", 7);
+    const auto whole = redis.waiting_bytes();
+    const auto counts = redis.picture();
+    BOOST_TEST(redis.text(reject_command(partition, entries[0], "views is no number")) == "ok");
+    BOOST_TEST(redis.waiting_entries() == 2U);
+    const auto held = redis.hash(keys::producers(partition));
+    BOOST_TEST(held.at("damaged") == 10);
+    BOOST_TEST(held.at("applied") == 103);
+    BOOST_TEST(held.at(producer + ":applied") == 3);
+    BOOST_TEST(held.at("bytes") == whole - static_cast<std::int64_t>(entries[0].bytes));
+    const auto aside = redis.exec(redis::pipeline{}.add(
+        "XRANGE", keys::rejected(partition), std::string_view("-"), std::string_view("+")));
+    BOOST_TEST_REQUIRE(aside[0].size() == 1U);
+    std::map<std::string, std::string> fields;
+    const auto list = aside[0][0][1];
+    for (std::size_t i = 0; i + 1 < list.size(); i += 2)
+        fields[std::string(list[i].text())] = list[i + 1].text();
+    BOOST_TEST(fields["h"] == encoded(entries[0].hits));
+    BOOST_TEST(fields["p"] == producer);
+    BOOST_TEST(fields["f"] == "0");
+    BOOST_TEST(fields["l"] == "3");
+    BOOST_TEST(fields["v"] == std::to_string(hit_format));
+    BOOST_TEST(fields["reason"] == "views is no number");
+    BOOST_TEST(differing(counts, redis.picture()) == keys::hits(partition) + ", " +
+                                                         keys::producers(partition) + ", " +
+                                                         keys::rejected(partition));
+    // Once.
+    const auto before = redis.picture();
+    BOOST_TEST(redis.text(reject_command(partition, entries[0], "again")) == "stale");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    // The partition goes on behind it.
+    const std::vector<entry> rest(entries.begin() + 1, entries.end());
+    BOOST_TEST(redis.text(call(rest, 2)) == "ok");
+}
+
+BOOST_AUTO_TEST_CASE(only_the_head_of_a_stream_is_set_aside)
+{
+    world redis;
+    const auto entries = batch();
+    for (const auto& e : entries)
+        redis.ship(e);
+    const auto before = redis.picture();
+    BOOST_TEST(redis.text(reject_command(partition, entries[1], "why")) == "stale");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    redis.text("SET", keys::rejected(partition), "another program's");
+    const auto damaged = redis.picture();
+    const auto answers =
+        redis.exec(redis::pipeline{}.add(reject_command(partition, entries[0], "why")));
+    BOOST_TEST(answers[0].is_error());
+    BOOST_TEST(differing(damaged, redis.picture()) == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(shipping, *boost::unit_test::precondition(luot::testing::has_redis_server))
+
+/// The arguments of ship.lua, those of a first entry unless said otherwise.
+struct shipment {
+    std::string prev = "0", last = "2", lost = "0", prev_chain = "", chain = "c2";
+    std::uint64_t nonce = 1, bound = 1000;
+    std::string hits = "0123456789";
+};
+
+class shipping_world : public redis_session {
+public:
+    shipping_world() : redis_session(collector::shipper::scripts()) {}
+
+    /// What ship.lua answers: status, shipped, applied, chain; or "error".
+    std::string ship(const shipment& s)
+    {
+        auto c = redis::evaluate(*collector::shipper::scripts()[0], 2);
+        c.add(std::string_view(keys::hits(partition)))
+            .add(std::string_view(keys::producers(partition)))
+            .add(std::string_view(producer));
+        for (const auto& word : {s.prev, s.last, s.lost, s.prev_chain, s.chain})
+            c.add(std::string_view(word));
+        c.add(s.nonce).add(s.bound).add(hit_format).add(std::string_view(s.hits));
+        return answer_to(c);
+    }
+
+    std::string ask(const std::string& now, const std::vector<std::string>& producers)
+    {
+        auto c = redis::evaluate(*collector::shipper::scripts()[1], 1);
+        c.add(std::string_view(keys::producers(partition))).add(std::string_view(now));
+        for (const auto& p : producers)
+            c.add(std::string_view(p));
+        return answer_to(c);
+    }
+
+    std::map<std::string, std::int64_t> held()
+    {
+        return pairs("HGETALL", keys::producers(partition));
+    }
+
+private:
+    std::string answer_to(const redis::command& c)
+    {
+        const auto answers = exec(redis::pipeline{}.add(c));
+        if (answers[0].is_error())
+            return "error";
+        std::string out;
+        for (std::size_t i = 0; i < answers[0].size(); ++i)
+            out += (i == 0 ? "" : " ") + std::string(answers[0][i].text());
+        return out;
+    }
+};
+
+BOOST_AUTO_TEST_CASE(an_entry_is_added_once_whatever_answer_was_lost)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    BOOST_TEST(redis.number("XLEN", keys::hits(partition)) == 1);
+    const auto before = redis.picture();
+    shipment again;
+    again.nonce = 2;
+    BOOST_TEST(redis.ship(again) == "moved 2 0 c2");
+    // Nor when Redis is behind what the shipper believes.
+    shipment ahead;
+    ahead.prev = "5";
+    ahead.last = "6";
+    BOOST_TEST(redis.ship(ahead) == "moved 2 0 c2");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+
+    shipment next;
+    next.prev = "2";
+    next.last = "7";
+    next.prev_chain = "c2";
+    next.chain = "c7";
+    next.hits = "abc";
+    BOOST_TEST(redis.ship(next) == "ok 7 0 c7");
+    const auto held = redis.held();
+    BOOST_TEST(held.at(producer + ":shipped") == 7);
+    BOOST_TEST(held.at("bytes") == 13);
+    const auto stream = redis.exec(redis::pipeline{}.add(
+        "XRANGE", keys::hits(partition), std::string_view("-"), std::string_view("+")));
+    BOOST_TEST_REQUIRE(stream[0].size() == 2U);
+    BOOST_TEST(stream[0][1][0].text() == std::to_string(held.at("last_ms")) + "-1");
+    std::string fields;
+    for (std::size_t i = 0; i < stream[0][1][1].size(); ++i)
+        fields += std::string(stream[0][1][1][i].text()) + ' ';
+    BOOST_TEST(fields == "v " + std::to_string(hit_format) + " p " + producer + " f 2 l 7 h abc ");
+}
+
+// Two entries of one millisecond, or a clock that went back: the stream's order is that of
+// shipping.
+BOOST_AUTO_TEST_CASE(ids_of_entries_rise_whatever_the_clock_says)
+{
+    shipping_world redis;
+    const std::int64_t future = 4'000'000'000'000;
+    redis.text("HSET", keys::producers(partition), "last_ms", std::to_string(future));
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    BOOST_TEST(redis.held().at("last_ms") == future + 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_copied_spool_is_stopped)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto before = redis.picture();
+    shipment forged;
+    forged.prev = "2";
+    forged.last = "3";
+    forged.prev_chain = "another";
+    BOOST_TEST(redis.ship(forged) == "forked 2 0 c2");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    // A log that cannot know it is believed.
+    forged.prev_chain = "";
+    BOOST_TEST(redis.ship(forged) == "ok 3 0 c2");
+}
+
+BOOST_AUTO_TEST_CASE(beyond_the_bound_the_spool_keeps_its_hits_but_one_entry_always_fits)
+{
+    shipping_world redis;
+    shipment s;
+    s.bound = 5;
+    BOOST_TEST(redis.ship(s) == "ok 2 0 c2");  // 10 bytes: nothing waits, so it may
+    const auto before = redis.picture();
+    s.prev = "2";
+    s.last = "3";
+    BOOST_TEST(redis.ship(s) == "full 2 0 c2");
+    s.bound = 19;
+    BOOST_TEST(redis.ship(s) == "full 2 0 c2");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    s.bound = 20;
+    BOOST_TEST(redis.ship(s) == "ok 3 0 c2");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_lost_is_declared_in_the_step_that_jumps_over_it)
+{
+    shipping_world redis;
+    shipment s;
+    s.last = "10";
+    s.lost = "8";
+    BOOST_TEST(redis.ship(s) == "ok 10 0 c2");
+    s = {"10", "15", "5", "", "", 2, 1000, ""};
+    BOOST_TEST(redis.ship(s) == "ok 15 0 ");
+    const auto held = redis.held();
+    BOOST_TEST(held.at(producer + ":lost") == 13);
+    BOOST_TEST(held.at("lost") == 13);
+    BOOST_TEST(held.at("bytes") == 10);
+    // An entry stands for it, though it holds nothing: the aggregator moves on with it.
+    BOOST_TEST(redis.number("XLEN", keys::hits(partition)) == 2);
+}
+
+BOOST_AUTO_TEST_CASE(nonsense_is_refused_before_the_first_write)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto before = redis.picture();
+    const shipment table[] = {
+        {"2", "2", "0", "", "c", 1, 1000, "x"},     {"2", "1", "0", "", "c", 1, 1000, "x"},
+        {"2", "three", "0", "", "c", 1, 1000, "x"}, {"two", "3", "0", "", "c", 1, 1000, "x"},
+        {"2", "3", "-1", "", "c", 1, 1000, "x"},    {"2", "3", "some", "", "c", 1, 1000, "x"}};
+    for (const auto& s : table)
+        BOOST_TEST(redis.ship(s) == "error", s.prev << ' ' << s.last << ' ' << s.lost);
+    BOOST_TEST(differing(before, redis.picture()) == "");
+
+    shipment next;
+    next.prev = "2";
+    next.last = "3";
+    for (const auto& key : {keys::hits(partition), keys::producers(partition)}) {
+        BOOST_TEST_CONTEXT(key << " of a wrong type")
+        {
+            shipping_world other;
+            BOOST_TEST(other.ship({}) == "ok 2 0 c2");
+            other.text("SET", key, "another program's");
+            const auto damaged = other.picture();
+            BOOST_TEST(other.ship(next) == "error");
+            BOOST_TEST(differing(damaged, other.picture()) == "");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_redis_refuses_an_entry_and_changes_nothing)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto before = redis.picture();
+    redis.text("CONFIG", "SET", "maxmemory", 1);
+    shipment next;
+    next.prev = "2";
+    next.last = "3";
+    BOOST_TEST(redis.ship(next) == "error");
+    redis.text("CONFIG", "SET", "maxmemory", 0);
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    BOOST_TEST(redis.ship(next) == "ok 3 0 c2");
+}
+
+BOOST_AUTO_TEST_CASE(asking_tells_how_far_each_log_has_got)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto before = redis.picture();
+    // Without a time it only answers.
+    BOOST_TEST(redis.ask("", {producer, other_producer}) == "2 0 c2 0 0 ");
+    BOOST_TEST(differing(before, redis.picture()) == "");
+    BOOST_TEST(redis.ask("", {}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_log_moves_its_watermark_only_when_all_of_it_is_applied)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto now = utc(2021, 7, 26, 3);
+    const auto ask = [&](std::int64_t at) { redis.ask(std::to_string(at), {producer}); };
+    ask(now);
+    BOOST_TEST(!redis.held().contains(producer + ":watermark"));
+    redis.text("HSET", keys::producers(partition), producer + ":applied", 2);
+    ask(now);
+    BOOST_TEST(redis.held().at(producer + ":watermark") == now);
+    // In steps of ten seconds, and never back.
+    ask(now + 9'999);
+    BOOST_TEST(redis.held().at(producer + ":watermark") == now);
+    ask(now - hour);
+    BOOST_TEST(redis.held().at(producer + ":watermark") == now);
+    ask(now + 10'000);
+    BOOST_TEST(redis.held().at(producer + ":watermark") == now + 10'000);
+    // One that has not shipped yet is known from its first question on.
+    redis.ask(std::to_string(now), {other_producer});
+    BOOST_TEST(redis.held().at(other_producer + ":shipped") == 0);
+    BOOST_TEST(redis.held().at(other_producer + ":watermark") == now);
+
+    redis.text("DEL", keys::producers(partition));
+    redis.text("SET", keys::producers(partition), "another program's");
+    BOOST_TEST(redis.ask(std::to_string(now), {producer}) == "error");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
