@@ -4,11 +4,13 @@
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
 
-#include <cstring>
+#include <fmt/format.h>
+
+#include <iterator>
 #include <unordered_map>
 
 namespace luot::embedded {
-extern const std::string_view apply_lua, reject_lua;
+extern const std::string_view apply_lua, reject_lua, tidy_lua;
 }
 
 namespace luot::aggregator {
@@ -30,14 +32,6 @@ public:
     void add(const Arguments&... arguments)
     {
         (arguments_.add(arguments), ...);
-    }
-
-    /// A visitor or a hit's id.
-    void add_member(std::uint64_t id)
-    {
-        char bytes[sizeof id];  // as member() writes it
-        std::memcpy(bytes, &id, sizeof bytes);
-        arguments_.add(std::string_view(bytes, sizeof bytes));
     }
 
     /// The number of a key among KEYS.
@@ -73,6 +67,19 @@ private:
     redis::command arguments_;
 };
 
+/// As member() writes each.
+std::string packed(const std::vector<std::uint64_t>& ids)
+{
+    std::string bytes;
+    bytes.reserve(ids.size() * sizeof(std::uint64_t));
+    for (const auto id : ids)
+        put_u64(bytes, id);
+    return bytes;
+}
+
+constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
+constexpr int most_forgotten = 2000;  // visitors at once: a script must not hold Redis up
+
 }  // namespace
 
 const redis::script& apply_script()
@@ -85,6 +92,34 @@ const redis::script& reject_script()
 {
     static const redis::script s{embedded::reject_lua};
     return s;
+}
+
+const redis::script& tidy_script()
+{
+    static const redis::script s{embedded::tidy_lua};
+    return s;
+}
+
+redis::command tidy_command(unsigned partition, const tidy_options& options)
+{
+    auto c = redis::evaluate(
+        tidy_script(), 2 + options.early_sets.size() + options.sets.size() + options.sites.size());
+    c.add(std::string_view(keys::producers(partition)));
+    c.add(std::string_view(keys::id_sets(partition)));
+    for (const auto* sets : {&options.early_sets, &options.sets})
+        for (const auto time : *sets)
+            c.add(std::string_view(keys::id_set(partition, time)));
+    for (const auto& site : options.sites)
+        c.add(std::string_view(keys::seen(site)));
+    c.add(options.dedupe_window_ms)
+        .add(visit_gap_ms)
+        .add(silent_after_ms)
+        .add(most_forgotten)
+        .add(options.early_sets.size());
+    for (const auto* sets : {&options.early_sets, &options.sets})
+        for (const auto time : *sets)
+            c.add(time);
+    return c;
 }
 
 std::string next_id(std::string_view id)
@@ -114,31 +149,23 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
             out.counts('H', keys::month(id, date), month);
         out.counts('Z', keys::pages(id), s.pages);
         // Behind the day's views, which bound its visitors.
-        for (const auto& [date, visitors] : s.visitors) {
+        for (const auto& [date, visitors] : s.visitors)
             out.add(std::string_view("P"), out.key(keys::day_visitors(id, date)),
                     out.key(keys::day(id, date)), out.key(keys::month(id, date)),
-                    out.key(keys::totals(id)), visitors.size());
-            for (const auto visitor : visitors)
-                out.add_member(visitor);
-        }
+                    out.key(keys::totals(id)), std::string_view(packed(visitors)));
         if (!s.seen.empty()) {
-            out.add(std::string_view("G"), out.key(keys::seen(id)), s.seen.size());
+            std::string times, ids;
             for (const auto& [visitor, time] : s.seen) {
-                out.add(time);
-                out.add_member(visitor);
+                fmt::format_to(std::back_inserter(times), "{:016}", time);
+                put_u64(ids, visitor);
             }
+            out.add(std::string_view("G"), out.key(keys::seen(id)), std::string_view(times),
+                    std::string_view(ids));
         }
-        if (options.forget_seen_before_ms)
-            out.add(std::string_view("C"), out.key(keys::seen(id)), *options.forget_seen_before_ms);
     }
-    for (const auto& [time, members] : a.ids) {
+    for (const auto& [time, members] : a.ids)
         out.add(std::string_view("S"), out.key(keys::id_set(partition, time)), time,
-                members.size());
-        for (const auto id : members)
-            out.add_member(id);
-    }
-    for (const auto time : options.dropped_sets)
-        out.add(std::string_view("D"), out.key(keys::id_set(partition, time)), time);
+                std::string_view(packed(members)));
     out.add(std::string_view("O"), a.positions.size());
     for (const auto& [producer, position] : a.positions)
         out.add(std::string_view(producer), position.applied, position.watermark_ms);

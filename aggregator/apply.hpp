@@ -6,7 +6,6 @@
 #include "core/redis/pipeline.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,14 +13,13 @@ namespace luot::aggregator {
 
 /// What is done in the same step as the additions.
 struct apply_options {
-    std::vector<std::int64_t> dropped_sets;             ///< id sets that nobody needs any more
-    std::optional<std::int64_t> forget_seen_before_ms;  ///< trims `seen` of the batch's sites
-    std::string lease_owner;                            ///< empty: no lease
+    std::string lease_owner;  ///< empty: no lease
     std::int64_t lease_ms = 0;
 };
 
 [[nodiscard]] const redis::script& apply_script();
 [[nodiscard]] const redis::script& reject_script();
+[[nodiscard]] const redis::script& tidy_script();
 
 /// The call that applies the first `count` entries of a batch.
 [[nodiscard]] redis::command apply_command(unsigned partition, const std::vector<entry>& batch,
@@ -31,6 +29,17 @@ struct apply_options {
 /// The call that sets the first entry aside.
 [[nodiscard]] redis::command reject_command(unsigned partition, const entry& e,
                                             std::string_view reason);
+
+/// What a partition forgets, and when.
+struct tidy_options {
+    std::int64_t dedupe_window_ms = 0;
+    std::vector<std::int64_t> early_sets;  ///< id sets that go whatever the watermark
+    std::vector<std::int64_t> sets;        ///< the others
+    std::vector<std::string> sites;        ///< of this partition
+};
+
+/// The call that forgets what the partition's watermark has passed.
+[[nodiscard]] redis::command tidy_command(unsigned partition, const tidy_options& options);
 
 /// The stream id next to `id`.
 [[nodiscard]] std::string next_id(std::string_view id);

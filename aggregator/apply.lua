@@ -15,14 +15,14 @@
 --       5... steps, each a letter and its arguments (k = index into KEYS, n = how many follow):
 --         H k n (field delta)*n        add to the fields of a hash
 --         Z k n (member delta)*n       add to the scores of a sorted set
---         P k day month totals n id*n  HyperLogLog of a day; visitors of the day hash, and visitor_days of
+--         P k day month totals ids     HyperLogLog of a day; visitors of the day hash, and visitor_days of
 --                                      the month and totals hashes, follow; never above the day's views
---         S k T n id*n                 remember hit ids in the set of ten minutes T
---         G k n (score member)*n       sorted set of times, which only grow
---         C k below                    drop members of that set with a score below, 500 at most
---         D k T                        drop the set of ids T
+--         S k T ids                    remember hit ids in the set of ten minutes T
+--         G k times ids                sorted set of times, which only grow
 --         O n (producer applied watermark)*n
 --         L owner milliseconds         prolong the lease if it is the owner's
+-- ids: 8 bytes each, one behind the other; times: 16 decimal digits each. One argument for all members of a
+-- batch: Redis takes apart and copies each one.
 -- Answers 'ok', or 'stale' when the stream no longer begins with head or no longer holds upto: somebody
 -- else has applied it, nothing was changed.
 
@@ -39,7 +39,7 @@ if head ~= upto and #redis.call('XRANGE', stream, upto, upto, 'COUNT', 1) == 0 t
   return 'stale'
 end
 
-local arguments, tonumber, format = ARGV, tonumber, string.format
+local tonumber, format, sub = tonumber, string.format, string.sub
 
 local function text(number)
   return format('%d', number)
@@ -71,29 +71,44 @@ local function whole(value, what, field)
   return number or 0
 end
 
--- A write for later: command, key, values, how many of them belong together, and what else it needs.
-local writes = {}
-local function later(what, key, values, width, ...)
-  writes[#writes + 1] = { what, key, values, width, 1, #values, ... }
+-- A packed argument holds `count` members of 8 bytes.
+local function check_ids(ids)
+  must(ids and #ids > 0 and #ids % 8 == 0, 'ids cut short')
 end
 
--- The same for `count` arguments from `at` on, where they stand.
-local function later_arguments(what, key, at, count, width, ...)
-  must(at + count - 1 <= #arguments, 'steps cut short')
-  writes[#writes + 1] = { what, key, arguments, width, at, at + count - 1, ... }
-end
-
--- Runs command over values[first .. last] in calls of at most `most` groups of `width` values.
-local function in_parts(command, key, values, width, first, last, option)
-  local step = most * width
-  for from = first, last, step do
-    local upper = math.min(from + step - 1, last)
+-- Runs command over the members of `ids`, each behind its time if there are times, `most` a call.
+local function over_ids(command, key, ids, option, times)
+  for from = 0, #ids / 8 - 1, most do
+    local values, n = {}, 0
+    for i = from, math.min(from + most, #ids / 8) - 1 do
+      if times then
+        n = n + 1
+        values[n] = sub(times, 16 * i + 1, 16 * i + 16)
+      end
+      n = n + 1
+      values[n] = sub(ids, 8 * i + 1, 8 * i + 8)
+    end
     if option then
-      redis.call(command, key, option, unpack(values, from, upper))
+      redis.call(command, key, option, unpack(values, 1, n))
     else
-      redis.call(command, key, unpack(values, from, upper))
+      redis.call(command, key, unpack(values, 1, n))
     end
   end
+end
+
+-- What is written once everything is checked. HyperLogLogs come first: nobody can look into one, so the
+-- first PFADD is the last check.
+local writes, visitors = {}, {}
+local function later(write)
+  writes[#writes + 1] = write
+end
+
+local function later_pairs(command, key, values)
+  later(function()
+    for from = 1, #values, 2 * most do
+      redis.call(command, key, unpack(values, from, math.min(from + 2 * most - 1, #values)))
+    end
+  end)
 end
 
 -- Reads the present values of names in a hash or sorted set, in parts.
@@ -111,97 +126,97 @@ end
 local steps = {}
 
 function steps.H(at)
-  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
+  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
   check_kind(key, 'hash')
   if failure then return at end
   local fields = {}
   for i = 1, count do
-    fields[i] = arguments[at + 2 * i]
+    fields[i] = ARGV[at + 2 * i]
   end
   local old, new = present('HMGET', key, fields), {}
   for i = 1, count do
-    local value = whole(old[i] or '0', key, fields[i]) + whole(arguments[at + 2 * i + 1], 'an addition')
+    local value = whole(old[i] or '0', key, fields[i]) + whole(ARGV[at + 2 * i + 1], 'an addition')
     new[2 * i - 1] = fields[i]
     new[2 * i] = text(whole(value, key, fields[i]))
   end
-  later('HSET', key, new, 2)
+  later_pairs('HSET', key, new)
   return at + 2 + 2 * count
 end
 
 function steps.Z(at)
-  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
+  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
   check_kind(key, 'zset')
   if failure then return at end
   local members = {}
   for i = 1, count do
-    members[i] = arguments[at + 2 * i]
+    members[i] = ARGV[at + 2 * i]
   end
   local old, new = present('ZMSCORE', key, members), {}
   for i = 1, count do
-    local value = tonumber(old[i] or '0') + whole(arguments[at + 2 * i + 1], 'an addition')
+    local value = tonumber(old[i] or '0') + whole(ARGV[at + 2 * i + 1], 'an addition')
     new[2 * i - 1] = text(whole(value, key))
     new[2 * i] = members[i]
   end
-  later('ZADD', key, new, 2)
+  later_pairs('ZADD', key, new)
   return at + 2 + 2 * count
 end
 
 function steps.P(at)
-  local key, day = KEYS[tonumber(arguments[at])], KEYS[tonumber(arguments[at + 1])]
-  local month, totals, count = KEYS[tonumber(arguments[at + 2])], KEYS[tonumber(arguments[at + 3])], tonumber(arguments[at + 4])
+  local key, day = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
+  local month, totals, ids = KEYS[tonumber(ARGV[at + 2])], KEYS[tonumber(ARGV[at + 3])], ARGV[at + 4]
   check_kind(key, 'string')
   check_kind(day, 'hash')
   check_kind(month, 'hash')
   check_kind(totals, 'hash')
+  check_ids(ids)
   if failure then return at end
-  must(redis.call('STRLEN', key) == 0 or redis.call('GETRANGE', key, 0, 3) == 'HYLL', key .. ' is no HyperLogLog')
+  if redis.call('EXISTS', key) == 1 then
+    must(type(redis.pcall('PFCOUNT', key)) == 'number', key .. ' is no HyperLogLog')
+  end
   whole(redis.call('HGET', day, 'visitors') or '0', day)
   whole(redis.call('HGET', month, 'visitor_days') or '0', month)
   whole(redis.call('HGET', totals, 'visitor_days') or '0', totals)
-  later_arguments('VISITORS', key, at + 5, count, 1, day, month, totals)
-  return at + 5 + count
+  visitors[#visitors + 1] = { key, ids }
+  later(function()
+    local held = redis.call('HMGET', day, 'visitors', 'views')
+    local now = math.min(redis.call('PFCOUNT', key), tonumber(held[2] or '0'))
+    local more = now - tonumber(held[1] or '0')
+    if more > 0 then
+      redis.call('HSET', day, 'visitors', text(now))
+      for _, sum in ipairs({ month, totals }) do
+        redis.call('HSET', sum, 'visitor_days', text(tonumber(redis.call('HGET', sum, 'visitor_days') or '0') + more))
+      end
+    end
+  end)
+  return at + 5
 end
 
 function steps.S(at)
-  local key, set, count = KEYS[tonumber(arguments[at])], arguments[at + 1], tonumber(arguments[at + 2])
+  local key, set, ids = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'set')
-  later_arguments('IDS', key, at + 3, count, 1, set)
-  return at + 3 + count
+  check_ids(ids)
+  later(function()
+    over_ids('SADD', key, ids)
+    redis.call('ZADD', id_index, redis.call('SCARD', key), set)
+  end)
+  return at + 3
 end
 
 function steps.G(at)
-  local key, count = KEYS[tonumber(arguments[at])], tonumber(arguments[at + 1])
+  local key, times, ids = KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'zset')
-  for i = 1, count do
-    whole(arguments[at + 2 * i], 'a time')
-  end
-  later_arguments('ZADD', key, at + 2, 2 * count, 2, 'GT')
-  return at + 2 + 2 * count
-end
-
-function steps.C(at)
-  local key = KEYS[tonumber(arguments[at])]
-  check_kind(key, 'zset')
-  whole(arguments[at + 1], 'a time')
-  if failure then return at end
-  local old = redis.call('ZRANGE', key, '-inf', '(' .. arguments[at + 1], 'BYSCORE', 'LIMIT', 0, most)
-  if #old > 0 then
-    later('ZREM', key, old, 1)
-  end
-  return at + 2
-end
-
-function steps.D(at)
-  local key = KEYS[tonumber(arguments[at])]
-  check_kind(key, 'set')
-  later('DROP', key, {}, 1, arguments[at + 1])
-  return at + 2
+  check_ids(ids)
+  must(times and ids and #times == 2 * #ids and not string.find(times, '%D'), 'times that are none')
+  later(function()
+    over_ids('ZADD', key, ids, 'GT', times)
+  end)
+  return at + 3
 end
 
 function steps.O(at)
-  local count, sum, new = tonumber(arguments[at]), 0, {}
+  local count, sum, new = tonumber(ARGV[at]), 0, {}
   for i = 0, count - 1 do
-    local producer, applied, watermark = arguments[at + 1 + 3 * i], arguments[at + 2 + 3 * i], arguments[at + 3 + 3 * i]
+    local producer, applied, watermark = ARGV[at + 1 + 3 * i], ARGV[at + 2 + 3 * i], ARGV[at + 3 + 3 * i]
     local held = redis.call('HMGET', producers, producer .. ':applied', producer .. ':watermark')
     local before = whole(held[1] or '0', producer)
     sum = sum + math.max(0, whole(applied, 'an offset') - before)
@@ -215,14 +230,17 @@ function steps.O(at)
   new[#new + 1] = text(whole(held[1] or '0', 'applied') + sum)
   new[#new + 1] = 'bytes'
   new[#new + 1] = text(math.max(0, whole(held[2] or '0', 'bytes') - (batch_bytes or 0)))
-  later('HSET', producers, new, 2)
+  later_pairs('HSET', producers, new)
   return at + 1 + 3 * count
 end
 
 function steps.L(at)
-  whole(arguments[at + 1], 'a time')
-  if not failure and redis.call('GET', lease) == arguments[at] then
-    later('LEASE', lease, {}, 1, arguments[at + 1])
+  whole(ARGV[at + 1], 'a time')
+  if not failure and redis.call('GET', lease) == ARGV[at] then
+    local milliseconds = ARGV[at + 1]
+    later(function()
+      redis.call('PEXPIRE', lease, milliseconds)
+    end)
   end
   return at + 2
 end
@@ -233,41 +251,28 @@ check_kind(id_index, 'zset')
 check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
 local at = 5
-while not failure and at <= #arguments do
-  local step = steps[arguments[at]]
+while not failure and at <= #ARGV do
+  local step = steps[ARGV[at]]
   if must(step, 'an unknown step') then
     at = step(at + 1)
   end
 end
-must(at == #arguments + 1, 'steps cut short')
+must(at == #ARGV + 1, 'steps cut short')
 if failure then
   return redis.error_reply('LUOT apply: ' .. failure)
 end
 
-for _, write in ipairs(writes) do
-  local what, key, values, width, first, last, option = unpack(write, 1, 7)
-  if what == 'VISITORS' then
-    local day, month, totals = option, write[8], write[9]
-    in_parts('PFADD', key, values, 1, first, last)
-    local held = redis.call('HMGET', day, 'visitors', 'views')
-    local now = math.min(redis.call('PFCOUNT', key), tonumber(held[2] or '0'))
-    local more = now - tonumber(held[1] or '0')
-    if more > 0 then
-      redis.call('HSET', day, 'visitors', text(now))
-      redis.call('HINCRBY', month, 'visitor_days', text(more))
-      redis.call('HINCRBY', totals, 'visitor_days', text(more))
+for i, add in ipairs(visitors) do
+  if i == 1 then
+    local added = redis.pcall('PFADD', add[1], sub(add[2], 1, 8))
+    if type(added) == 'table' then
+      return added
     end
-  elseif what == 'IDS' then
-    in_parts('SADD', key, values, 1, first, last)
-    redis.call('ZADD', id_index, redis.call('SCARD', key), option)
-  elseif what == 'DROP' then
-    redis.call('UNLINK', key)
-    redis.call('ZREM', id_index, option)
-  elseif what == 'LEASE' then
-    redis.call('PEXPIRE', lease, option)
-  else
-    in_parts(what, key, values, width, first, last, option)
   end
+  over_ids('PFADD', add[1], add[2])
+end
+for _, write in ipairs(writes) do
+  write()
 end
 redis.call('XTRIM', stream, 'MINID', '=', after)
 if redis.call('XLEN', stream) == 0 then

@@ -1,14 +1,17 @@
 #include "aggregator/counts.hpp"
 
 #include "aggregator/progress.hpp"
+#include "core/clock.hpp"
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
+#include "core/redis/reads.hpp"
 
 #include <algorithm>
 
 namespace luot::aggregator {
 
 namespace asio = boost::asio;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -75,51 +78,43 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     const auto today = site.zone.date(now_ms);
     const summary_plan plan{id, today};
 
-    redis::pipeline commands;
-    commands.add("MULTI");
-    commands.add("HGET", keys::producers(partition), std::string_view("applied"));
-    commands.add("HMGET", keys::totals(id), std::string_view("views"), std::string_view("visits"),
-                 std::string_view("visitor_days"), std::string_view("baseline_views"),
-                 std::string_view("baseline_visits"));
-    commands.add("ZCOUNT", keys::seen(id), now_ms - online_ms, std::string_view("+inf"));
-    commands.add("ZCARD", keys::pages(id));
-    commands.add("HGET", keys::day(id, today), std::string_view("new_paths"));
-    if (!paths.empty()) {
-        redis::command scores{"ZMSCORE"};
-        scores.add(std::string_view(keys::pages(id)));
-        for (const auto& path : paths)
-            scores.add(std::string_view(path));
-        commands.add(scores);
-    }
+    redis::reads wanted;
+    wanted.add("HGET", keys::producers(partition), "applied"sv);
+    wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
+               "baseline_views"sv, "baseline_visits"sv);
+    wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, "+inf"sv);
+    wanted.add("ZCARD", keys::pages(id));
+    wanted.add("ZSCORE", keys::pages(id), other_path);
+    wanted.add("HGET", keys::day(id, today), "new_paths"sv);
+    if (!paths.empty())
+        wanted.add_list("ZMSCORE", keys::pages(id), paths);
     if (with_summary)
         for (const auto& part : plan.parts)
-            commands.add("HMGET", part.key, std::string_view("views"), std::string_view("visits"),
-                         part.visitors_field);
-    commands.add("EXEC");
+            wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field);
+    redis::pipeline commands;
+    commands.add(wanted.call());
 
     const auto seen_before = guard.highest(partition);
     const auto answers = co_await redis.exec(commands);
     if (!answers)
         co_return answers.error();
-    const auto exec = (*answers)[answers->size() - 1];
-    if (!exec.is_array())
+    const auto read = (*answers)[0];
+    if (!read.is_array())
         co_return make_error_code(errc::redis_error);
-    for (std::size_t i = 0; i < exec.size(); ++i)
-        if (exec[i].is_error())
-            co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(exec[0].count()), seen_before,
-                        now_ms))
+    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
+                        steady_ms()))
         co_return make_error_code(errc::redis_away);
 
     site_counts out;
-    const auto totals = exec[1];
+    const auto totals = read[1];
     out.views = totals[0].count() + totals[3].count();
     out.visits = totals[1].count() + totals[4].count();
-    out.online = exec[2].count();
-    const bool is_at_limit = exec[3].count() >= max_paths || exec[4].count() >= max_new_paths;
-    std::size_t at = 5;
+    out.online = read[2].count();
+    const auto path_count = read[3].count() - (read[4].is_null() ? 0 : 1);
+    const bool is_at_limit = path_count >= max_paths || read[5].count() >= max_new_paths;
+    std::size_t at = 6;
     if (!paths.empty()) {
-        const auto scores = exec[at++];
+        const auto scores = read[at++];
         for (std::size_t i = 0; i < paths.size(); ++i) {
             if (const auto views = scores[i].number())
                 out.pages.emplace_back(*views);
@@ -132,7 +127,7 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     if (with_summary) {
         summary_counts summary;
         for (const auto& part : plan.parts) {
-            const auto counts = counts_of(exec[at++]);
+            const auto counts = counts_of(read[at++]);
             for (const auto period : part.into)
                 summary.*period += counts;
         }

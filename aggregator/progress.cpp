@@ -42,7 +42,12 @@ bool fall_back_guard::may_show(unsigned partition, std::uint64_t applied, std::u
     std::int64_t since = 0;
     if (s.behind_since_ms.compare_exchange_strong(since, now_ms))
         return false;
-    if (now_ms - since <= std::chrono::milliseconds(patience).count())
+    const auto patience_ms = std::chrono::milliseconds(patience).count();
+    if (now_ms - since > 10 * patience_ms) {  // nobody has read since: this is another fall
+        s.behind_since_ms = now_ms;
+        return false;
+    }
+    if (now_ms - since <= patience_ms)
         return false;
     s.highest =
         applied;  // what is missing will not come back: it was declared, or the log was retired

@@ -10,9 +10,11 @@
 -- Answers 'ok', or 'stale' when the stream does not begin with head.
 
 local stream, producers, rejected = KEYS[1], KEYS[2], KEYS[3]
-local kind = redis.call('TYPE', rejected).ok
-if kind ~= 'none' and kind ~= 'stream' then
-  return redis.error_reply('LUOT ' .. rejected .. ' is of a wrong type')
+for i, wanted in ipairs({ 'stream', 'hash', 'stream' }) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= wanted then
+    return redis.error_reply('LUOT ' .. KEYS[i] .. ' is of a wrong type')
+  end
 end
 local count = tonumber(ARGV[3])
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)

@@ -15,8 +15,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <utility>
 
 namespace luot::embedded {
 extern const std::string_view lease_lua;
@@ -29,17 +31,19 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr int read_entries = 8;            ///< of a partition at once: about 1,000 hits
+constexpr std::size_t read_entries = 8;    ///< of a partition at once: about 1,000 hits
 constexpr std::size_t most_weight = 4000;  ///< members that one script may touch: 5 ms of Redis
 constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also what a stop waits for
-constexpr std::int64_t pace_ms =
-    15;  ///< from one round to the next: hits that come meanwhile go together
+/// A round rests for so many times what it took, within bounds: hits that come meanwhile go
+/// together, and a lone one is counted at once.
+constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 80'000;
 constexpr std::int64_t lease_ms = 6'000;
 constexpr std::int64_t lease_every_ms = 2'000;
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
-constexpr std::int64_t pause_ms = 1'000;  ///< of a partition whose head could not be applied
-constexpr int most_failures = 3;          ///< then the head is set aside
+constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s
+constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
+constexpr int most_failures = 3;               ///< then the head is set aside
 
 const redis::script& lease_script()
 {
@@ -54,10 +58,10 @@ struct partition_state {
     bool is_ours = false;
     bool was_empty = true;
     std::int64_t paused_until_ms = 0;
-    std::int64_t watermarks_at_ms = 0;
     id_sets sets;
-    std::string failed_head;
-    int failures = 0;
+    std::string failed_head;  ///< the first entry, alone, since a batch with it was refused
+    int failures = 0;         ///< of that entry alone
+    std::uint64_t silent = 0;
 };
 
 /// A partition's turn within one round.
@@ -81,18 +85,21 @@ public:
     asio::awaitable<bool> round();
     asio::awaitable<bool> look_up_and_fold(std::vector<turn>& turns);
     asio::awaitable<bool> apply(std::vector<turn>& turns);
+    asio::awaitable<void> refused(turn& t, std::string_view command, std::string_view answer);
     asio::awaitable<void> set_aside(turn& t, std::string_view reason);
     asio::awaitable<void> upkeep();
+    asio::awaitable<void> tidy(unsigned partition);
     asio::awaitable<void> sleep(std::int64_t ms);
+    asio::awaitable<void> rest(std::int64_t us);
     trouble read_batch(const redis::reply_view& stream, std::vector<entry>& out);
-    void plan_dropping(unsigned partition, const lookup& known, apply_options& options);
+    void find_surplus_ids(std::uint64_t surplus);
     void count(const additions& a);
 
     asio::io_context& context;
     redis::client& redis;
     metrics_registry& metrics;
     std::shared_ptr<const config> settings;
-    std::unique_ptr<site_table> sites;
+    std::shared_ptr<const site_table> sites;
     bot_list bots;
     const std::string owner;
     std::array<partition_state, partitions> states;
@@ -100,6 +107,11 @@ public:
     std::map<bot_kind, counter*> bots_by_kind;
     std::int64_t leases_at_ms = -lease_every_ms;
     std::int64_t upkeep_at_ms = -upkeep_every_ms;
+    std::int64_t tidy_at_ms = -tidy_every_ms;
+    unsigned tidy_next = 0;
+    std::array<std::vector<std::int64_t>, partitions> surplus_sets;  ///< beyond max_ids
+    bool is_behind = false;    ///< the last round left entries: the next follows at once
+    std::int64_t busy_us = 0;  ///< what the last round took, the wait for entries apart
     std::atomic<bool> stopping{false};
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0};
@@ -115,7 +127,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       redis(r),
       metrics(m),
       settings(std::move(s)),
-      sites(std::make_unique<site_table>(settings)),
+      sites(std::make_shared<const site_table>(settings)),
       owner(std::move(name)),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
@@ -156,10 +168,15 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                 [this] { return static_cast<double>(held.load()); });
 }
 
+asio::awaitable<void> worker::impl::rest(std::int64_t us)
+{
+    asio::steady_timer timer(context, std::chrono::microseconds(us));
+    co_await timer.async_wait(as_result);
+}
+
 asio::awaitable<void> worker::impl::sleep(std::int64_t ms)
 {
-    asio::steady_timer timer(context, std::chrono::milliseconds(ms));
-    co_await timer.async_wait(as_result);
+    return rest(ms * 1000);
 }
 
 asio::awaitable<bool> worker::impl::take_leases()
@@ -219,48 +236,16 @@ trouble worker::impl::read_batch(const redis::reply_view& stream, std::vector<en
     return trouble::none;
 }
 
-void worker::impl::plan_dropping(unsigned partition, const lookup& known, apply_options& options)
-{
-    auto& state = states[partition];
-    state.sets = known.sets();
-    const auto low = known.low_watermark_ms();
-    if (low) {
-        silent = known.silent_producers();
-        const auto window = std::chrono::milliseconds(settings->aggregator.dedupe_window).count();
-        for (const auto& [time, count] : known.sets())
-            if ((time + 1) * id_set_ms + window < *low)
-                options.dropped_sets.push_back(time);
-        options.forget_seen_before_ms = *low - visit_gap_ms;
-    }
-    // Memory is bounded whatever clients send: the oldest set of all partitions goes first.
-    if (remembered_ids > settings->aggregator.max_ids && !known.sets().empty()) {
-        const auto oldest = known.sets().begin()->first;
-        const bool is_oldest_of_all =
-            std::all_of(states.begin(), states.end(), [oldest](const partition_state& s) {
-                return s.sets.empty() || s.sets.begin()->first >= oldest;
-            });
-        if (is_oldest_of_all && options.dropped_sets.empty()) {
-            options.dropped_sets.push_back(oldest);
-            remembered_ids -= std::min(remembered_ids.load(), known.sets().begin()->second);
-            early_drops.add();
-        }
-    }
-    for (const auto time : options.dropped_sets)
-        state.sets.erase(time);
-}
-
 /// Reads what the batches need to know and folds them. Turns that cannot be folded now are removed.
 asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
 {
+    const auto known_sites = sites;  // one configuration for what is asked and what is folded
     for (int attempt = 0; attempt < 3 && !turns.empty(); ++attempt) {
         std::vector<lookup> lookups;
         redis::pipeline commands;
-        const auto now = steady_ms();
         for (const auto& t : turns) {
-            auto& state = states[t.partition];
-            const bool with_watermarks = now - state.watermarks_at_ms >= upkeep_every_ms;
-            lookups.emplace_back(t.partition, t.batch.front().id, ask_for(t.batch, t.count, *sites),
-                                 state.sets, with_watermarks);
+            lookups.emplace_back(t.partition, ask_for(t.batch, t.count, *known_sites),
+                                 states[t.partition].sets);
             lookups.back().add_to(commands);
         }
         const auto answers = co_await redis.exec(commands);
@@ -272,37 +257,24 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
         for (std::size_t i = 0; i < turns.size(); ++i) {
             auto& t = turns[i];
             auto& l = lookups[i];
+            const auto outcome = l.read(*answers, at);
             at += l.size();
-            switch (l.read((*answers)[at - 1])) {
-                case lookup::outcome::gone:
-                    stale.add();
-                    continue;
-                case lookup::outcome::failed:
-                    failures.add();
-                    states[t.partition].paused_until_ms = steady_ms() + pause_ms;
-                    if (error_limit.pass())
-                        log::warn("redis_refuses", {{"command", "lookup"},
-                                                    {"partition", t.partition},
-                                                    {"answer", l.error()}});
-                    continue;
-                case lookup::outcome::more_sets:
-                    states[t.partition].sets = l.sets();
-                    ask_again = true;
-                    folded.push_back(std::move(t));
-                    continue;
-                case lookup::outcome::known:
-                    break;
+            if (outcome == lookup::outcome::failed) {
+                co_await refused(t, "lookup", l.error());
+                continue;
             }
-            // What was asked for more entries serves for fewer, too.
-            t.added = fold(t.batch, t.count, l.known(), *sites, bots);
-            while (t.added.weight() > most_weight && t.count > 1) {
-                t.count /= 2;
-                t.added = fold(t.batch, t.count, l.known(), *sites, bots);
+            states[t.partition].sets = l.sets();
+            if (outcome == lookup::outcome::more_sets) {
+                ask_again = true;
+            } else {
+                // What was asked for more entries serves for fewer, too.
+                t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
+                while (t.added.weight() > most_weight && t.count > 1) {
+                    t.count /= 2;
+                    t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
+                }
+                t.options = {owner, lease_ms};
             }
-            t.options = {{}, {}, owner, lease_ms};
-            plan_dropping(t.partition, l, t.options);
-            if (l.low_watermark_ms())
-                states[t.partition].watermarks_at_ms = now;
             folded.push_back(std::move(t));
         }
         turns = std::move(folded);
@@ -364,7 +336,8 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
         auto& state = states[t.partition];
         const auto answer = (*answers)[i];
         if (answer.text() == "ok") {
-            state.failures = 0;
+            state.failed_head.clear();
+            is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             count(t.added);
             if (!t.batch.front().hits.empty())
                 lag_ms =
@@ -375,34 +348,53 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
             stale.add();
             continue;
         }
-        failures.add();
-        if (error_limit.pass())
-            log::warn("redis_refuses", {{"command", "apply.lua"},
-                                        {"partition", t.partition},
-                                        {"answer", answer.text()},
-                                        {"held_back", error_limit.held_back()}});
-        state.paused_until_ms = steady_ms() + pause_ms;
-        // Only a script's own refusal speaks of the entry; NOSCRIPT, READONLY and their like pass.
-        if (answer.text().find("LUOT") == std::string_view::npos &&
-            answer.text().find("user_script") == std::string_view::npos)
-            continue;
-        const auto& head = t.batch.front().id;
-        state.failures = state.failed_head == head ? state.failures + 1 : 1;
-        state.failed_head = head;
-        if (state.failures >= most_failures) {
-            const std::string reason(answer.text());
-            co_await set_aside(t, reason);
-            state.failures = 0;
-            state.paused_until_ms = 0;
-        }
+        co_await refused(t, "apply.lua", answer.text());
     }
     co_return true;
+}
+
+/// Redis does not take a batch. The fault may be in any of its entries, and in none: so its first
+/// one is tried alone, and set aside only when it is refused alone, for its own sake, three times
+/// in a row.
+asio::awaitable<void> worker::impl::refused(turn& t, std::string_view command,
+                                            std::string_view answer)
+{
+    failures.add();
+    const std::string reason(answer);
+    if (error_limit.pass())
+        log::warn("redis_refuses", {{"command", command},
+                                    {"partition", t.partition},
+                                    {"answer", reason},
+                                    {"held_back", error_limit.held_back()}});
+    auto& state = states[t.partition];
+    state.paused_until_ms = steady_ms() + pause_ms;
+    // NOSCRIPT, READONLY, OOM, LOADING and their like pass, and are no fault of the entry.
+    const bool is_of_the_data = reason.find("LUOT") != std::string::npos ||
+                                reason.find("user_script") != std::string::npos ||
+                                reason.find("WRONGTYPE") != std::string::npos;
+    if (!is_of_the_data)
+        co_return;
+    const auto& head = t.batch.front().id;
+    if (state.failed_head != head) {
+        state.failed_head = head;
+        state.failures = 0;
+    }
+    if (t.count > 1) {
+        state.paused_until_ms = 0;
+        co_return;
+    }
+    if (++state.failures < most_failures)
+        co_return;
+    co_await set_aside(t, reason);
+    state.failed_head.clear();
+    state.paused_until_ms = 0;
 }
 
 /// One round over all partitions that are ours. False when Redis did not answer.
 asio::awaitable<bool> worker::impl::round()
 {
     const auto now = steady_ms();
+    is_behind = false;
     std::vector<unsigned> asked;
     for (unsigned p = 0; p < partitions; ++p)
         if (states[p].is_ours && states[p].paused_until_ms <= now)
@@ -435,6 +427,7 @@ asio::awaitable<bool> worker::impl::round()
         co_return true;
     }
     heard_ms = steady_ms();
+    const auto begun_us = steady_us();
     for (const auto p : asked)
         states[p].was_empty = true;
     std::vector<turn> turns;
@@ -456,9 +449,11 @@ asio::awaitable<bool> worker::impl::round()
                                  "upgrade this aggregator"}});
                 continue;
             }
-            t.count = t.batch.size();
-            if (t.count > 0)
-                turns.push_back(std::move(t));
+            if (t.batch.empty())
+                continue;
+            const bool is_suspect = t.batch.front().id == states[p].failed_head;
+            t.count = is_suspect ? 1 : t.batch.size();
+            turns.push_back(std::move(t));
         }
     }
     if (turns.empty()) {
@@ -469,7 +464,9 @@ asio::awaitable<bool> worker::impl::round()
         co_return redis.is_connected();
     if (turns.empty())
         co_return true;
-    co_return co_await apply(turns);
+    const bool answered = co_await apply(turns);
+    busy_us = steady_us() - begun_us;
+    co_return answered;
 }
 
 asio::awaitable<void> worker::impl::upkeep()
@@ -493,9 +490,13 @@ asio::awaitable<void> worker::impl::upkeep()
         for (std::size_t i = 0; i < 4; ++i)
             sums[i] += static_cast<std::uint64_t>((*answers)[base][i].count());
         sums[4] += static_cast<std::uint64_t>((*answers)[base + 1].count());
-        const auto sets = (*answers)[base + 2];
-        for (std::size_t i = 1; i < sets.size(); i += 2)
-            sums[5] += static_cast<std::uint64_t>(sets[i].count());
+        const auto listed = (*answers)[base + 2];
+        states[p].sets.clear();
+        for (std::size_t i = 0; i + 1 < listed.size(); i += 2) {
+            const auto ids = static_cast<std::uint64_t>(listed[i + 1].count());
+            states[p].sets[listed[i].count()] = ids;
+            sums[5] += ids;
+        }
         sums[6] += static_cast<std::uint64_t>((*answers)[base + 3].count());
     }
     lost = sums[0];
@@ -505,6 +506,69 @@ asio::awaitable<void> worker::impl::upkeep()
     waiting_entries = sums[4];
     remembered_ids = sums[5];
     rejected = sums[6];
+    const auto most = settings->aggregator.max_ids;
+    find_surplus_ids(remembered_ids > most ? remembered_ids - most : 0);
+    std::uint64_t unheard = 0;
+    for (unsigned p = 0; p < partitions; ++p) {
+        unheard += states[p].silent;
+        if (states[p].is_ours && !surplus_sets[p].empty())
+            co_await tidy(p);
+    }
+    silent = unheard;
+}
+
+/// Memory is bounded whatever clients send: beyond max_ids the oldest sets go, of all partitions.
+void worker::impl::find_surplus_ids(std::uint64_t surplus)
+{
+    std::multimap<std::int64_t, unsigned> by_age;
+    for (unsigned p = 0; p < partitions; ++p) {
+        surplus_sets[p].clear();
+        for (const auto& [time, ids] : states[p].sets)
+            by_age.emplace(time, p);
+    }
+    for (const auto& [time, p] : by_age) {
+        if (surplus == 0)
+            break;
+        surplus -= std::min(surplus, states[p].sets[time]);
+        surplus_sets[p].push_back(time);
+    }
+}
+
+/// Forgets what the partition's watermark has passed.
+asio::awaitable<void> worker::impl::tidy(unsigned partition)
+{
+    tidy_options options;
+    options.dedupe_window_ms =
+        std::chrono::milliseconds(settings->aggregator.dedupe_window).count();
+    options.early_sets = std::exchange(surplus_sets[partition], {});
+    for (const auto& [time, ids] : states[partition].sets)
+        if (std::find(options.early_sets.begin(), options.early_sets.end(), time) ==
+            options.early_sets.end())
+            options.sets.push_back(time);
+    for (const auto& s : settings->sites)
+        if (partition_of(s.id) == partition)
+            options.sites.push_back(s.id);
+    for (bool more = true; more && !stopping;) {
+        redis::pipeline commands;
+        commands.add(tidy_command(partition, options));
+        const auto answers = co_await redis.exec(commands);
+        if (!answers)
+            co_return;
+        const auto answer = (*answers)[0];
+        if (answer.size() != 4) {
+            failures.add();
+            if (error_limit.pass())
+                log::warn(
+                    "redis_refuses",
+                    {{"command", "tidy.lua"}, {"partition", partition}, {"answer", answer.text()}});
+            co_return;
+        }
+        states[partition].silent = static_cast<std::uint64_t>(answer[1].count());
+        early_drops.add(static_cast<std::uint64_t>(answer[2].count()));
+        options.early_sets.clear();
+        options.sets.clear();
+        more = answer[3].text() == "1";
+    }
 }
 
 asio::awaitable<void> worker::impl::run()
@@ -524,9 +588,16 @@ asio::awaitable<void> worker::impl::run()
         }
         if (begun - upkeep_at_ms >= upkeep_every_ms)
             co_await upkeep();
+        if (begun - tidy_at_ms >= tidy_every_ms) {
+            tidy_at_ms = begun;
+            tidy_next = (tidy_next + 1) % partitions;
+            if (states[tidy_next].is_ours)
+                co_await tidy(tidy_next);
+        }
+        busy_us = 0;
         co_await round();
-        if (const auto spent = steady_ms() - begun; spent < pace_ms)
-            co_await sleep(pace_ms - spent);
+        if (!is_behind)
+            co_await rest(std::clamp(rest_times * busy_us, shortest_rest_us, longest_rest_us));
     }
     held = 0;
     // Give the partitions to whoever is left at once.
@@ -547,7 +618,7 @@ worker::~worker() = default;
 
 std::vector<const redis::script*> worker::scripts()
 {
-    return {&apply_script(), &reject_script(), &lease_script()};
+    return {&apply_script(), &reject_script(), &tidy_script(), &lease_script()};
 }
 
 asio::awaitable<void> worker::run()
@@ -569,7 +640,7 @@ void worker::use(std::shared_ptr<const config> c)
 {
     asio::post(impl_->context, [self = impl_, c = std::move(c)] {
         self->settings = c;
-        self->sites = std::make_unique<site_table>(c);
+        self->sites = std::make_shared<const site_table>(c);
     });
 }
 

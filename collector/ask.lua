@@ -1,33 +1,55 @@
-#!lua
--- Asks how far the idle logs of a collector have got in one partition, and moves their watermarks. An
--- idle log asks so that a Redis that fell back is noticed although no hit comes.
+#!lua flags=allow-oom
+-- Asks how far the logs of a collector have got in one partition, and moves the watermarks of the idle ones.
+-- A log asks although no hit comes, so that a Redis that fell back is noticed. allow-oom: a full Redis must
+-- not look like one that is away.
 --
 -- KEYS  1 luot:{pNN}:producers   hash (its fields: ship.lua)
--- ARGV  1 now                    milliseconds of Unix time: every hit that these logs took before it is
---                                shipped already, so nothing older can come from them; one that is not known
---                                yet is registered with shipped = 0, so that its watermark counts from now on.
---                                "" = only answer, write nothing
---       2... producers           16 hex digits each
+-- ARGV  1 now                    milliseconds of Unix time: every hit that these logs took before it is in
+--                                the end that stands beside their names
+--       2... producer, end       16 hex digits; the offset of its last hit in this partition, "" while the
+--                                log is not read to its end
 -- Answers shipped, applied, chain for each producer, in their order, as one flat list of strings.
+--
+-- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
+-- back until its hits are there. The watermark moves only when all up to `end` is shipped and applied: after a
+-- fall-back, what Redis lost is older than now and still to come. A collector's clock that is ahead moves it
+-- no further than Redis' own.
 
 local producers, now = KEYS[1], tonumber(ARGV[1])
 local kind = redis.call('TYPE', producers).ok
 if kind ~= 'none' and kind ~= 'hash' then
   return redis.error_reply('LUOT ' .. producers .. ' is of a wrong type')
 end
+if not now or #ARGV % 2 ~= 1 then
+  return redis.error_reply('LUOT ask: bad arguments')
+end
+
+local time = redis.call('TIME')
+local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local watermark = math.min(now, ms - 5000)
 
 local answer = {}
-for i = 2, #ARGV do
-  local producer = ARGV[i]
+for i = 2, #ARGV, 2 do
+  local producer, ending = ARGV[i], ARGV[i + 1]
   local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied', producer .. ':chain',
-    producer .. ':watermark')
+    producer .. ':watermark', producer .. ':heard')
   local shipped, applied = held[1] or '0', held[2] or '0'
-  if now and not held[1] then
-    redis.call('HSET', producers, producer .. ':shipped', '0')
+  local new = {}
+  if not held[1] then
+    new[#new + 1] = producer .. ':shipped'
+    new[#new + 1] = '0'
   end
-  -- In steps of ten seconds: each is a write to the append-only file, and the windows are hours.
-  if now and applied == shipped and now - tonumber(held[4] or '0') >= 10000 then
-    redis.call('HSET', producers, producer .. ':watermark', ARGV[1])
+  -- In steps of ten minutes and ten seconds: each is a write to the append-only file, the windows are hours.
+  if math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
+    new[#new + 1] = producer .. ':heard'
+    new[#new + 1] = string.format('%.0f', ms)
+  end
+  if ending == shipped and applied == shipped and watermark - (tonumber(held[4]) or 0) >= 10000 then
+    new[#new + 1] = producer .. ':watermark'
+    new[#new + 1] = string.format('%.0f', watermark)
+  end
+  if #new > 0 then
+    redis.call('HSET', producers, unpack(new))
   end
   answer[#answer + 1] = shipped
   answer[#answer + 1] = applied

@@ -3,7 +3,7 @@
 #include "core/file.hpp"
 #include "core/local_time.hpp"
 
-#include <cstdio>
+#include <cstdlib>
 #include <sodium.h>
 #include <sstream>
 #include <stdexcept>
@@ -75,10 +75,10 @@ salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
     std::istringstream in(*content);
     std::string magic, version, ids_word, ids, day_word, salt;
     in >> magic >> version >> ids_word >> ids >> day_word >> oldest_ >> salt;
-    if (magic != "luot-salts" || version != "1")
+    if (magic == "luot-salts" && version.size() <= 9 && std::atoi(version.c_str()) > 1)
         throw std::runtime_error(file_name_ + " was written by a newer luot: start that version");
-    if (!in || ids_word != "ids" || day_word != "day" || !from_hex(ids, id_key_) ||
-        !from_hex(salt, link_))
+    if (!in || magic != "luot-salts" || version != "1" || ids_word != "ids" || day_word != "day" ||
+        !from_hex(ids, id_key_) || !from_hex(salt, link_))
         throw std::runtime_error(file_name_ +
                                  " is damaged: restore it from another collector, or remove it to "
                                  "begin a new chain (visitors of today count once more)");
@@ -109,18 +109,29 @@ salt_chain::key salt_chain::visitor_key(std::int32_t date) const
 error_code salt_chain::forget_old(std::int64_t now_ms)
 {
     const auto needed = oldest_needed(now_ms);
-    if (needed <= oldest())
-        return {};
-    const auto next = link_of(needed);
+    if (needed > oldest()) {
+        const auto next = link_of(needed);
+        const std::scoped_lock lock(mutex_);
+        link_ = next;
+        oldest_ = needed;
+        is_saved_ = false;
+    }
+    // A link that could not be taken off the disk is tried again.
     const std::scoped_lock lock(mutex_);
-    link_ = next;
-    oldest_ = needed;
-    return save();
+    if (is_saved_)
+        return {};
+    const auto error = save();
+    is_saved_ = !error;
+    return error;
 }
 
 std::string salt_chain::fingerprint(std::int32_t utc_date) const
 {
-    return hex(derived<16>("luot fingerprint", link_of(utc_date)));
+    // Of the key of hit ids, too: collectors with others would not know each other's repeats.
+    return hex(
+        derived<16>("luot fingerprint" +
+                        std::string(reinterpret_cast<const char*>(id_key_.data()), id_key_.size()),
+                    link_of(utc_date)));
 }
 
 std::int32_t salt_chain::oldest() const

@@ -47,6 +47,7 @@ private:
     const std::string file_name_;
     mutable std::mutex mutex_;
     std::int32_t oldest_ = 0;
+    bool is_saved_ = true;  ///< the file holds no older link
     link link_{};
     key id_key_{};
 };

@@ -21,8 +21,8 @@
 --   forked  shipped is prev, but with another content before it: a copied spool; stop this log
 --   full    more bytes would wait than bound: try again later, nothing was changed
 --
--- Fields of the producers hash: P:shipped, P:applied, P:lost, P:watermark, P:chain per producer P; and for
--- the partition: bytes (waiting in the stream), last_ms (of the newest entry's id), applied (hits applied,
+-- Fields of the producers hash: P:shipped, P:applied, P:lost, P:watermark, P:chain, P:heard (when Redis last
+-- heard of it, in steps of ten minutes) per producer P; and for the partition: bytes (waiting in the stream), last_ms (of the newest entry's id), applied (hits applied,
 -- of all producers together), lost, damaged.
 
 local stream, producers = KEYS[1], KEYS[2]
@@ -39,12 +39,12 @@ if not kind_is(stream, 'stream') or not kind_is(producers, 'hash') then
   return redis.error_reply('LUOT ' .. KEYS[2] .. ' or its stream is of a wrong type')
 end
 local new, gone = tonumber(last), tonumber(lost)
-if not new or not gone or not tonumber(prev) or new <= tonumber(prev) or gone < 0 then
+if not new or not gone or not tonumber(prev) or new <= tonumber(prev) or gone < 0 or not tonumber(bound) then
   return redis.error_reply('LUOT ship: bad offsets')
 end
 
 local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied',
-  producer .. ':chain', producer .. ':lost', 'bytes', 'last_ms', 'lost')
+  producer .. ':chain', producer .. ':lost', 'bytes', 'last_ms', 'lost', producer .. ':heard')
 local shipped, applied, known = held[1] or '0', held[2] or '0', held[3] or ''
 if shipped ~= prev then
   return { 'moved', shipped, applied, known }
@@ -52,15 +52,18 @@ end
 if prev_chain ~= '' and known ~= '' and prev_chain ~= known then
   return { 'forked', shipped, applied, known }
 end
-local bytes = tonumber(held[5] or '0')
+local bytes, last_ms = tonumber(held[5] or '0'), tonumber(held[6] or '0')
+local lost_of_it, lost_of_all = tonumber(held[4] or '0'), tonumber(held[7] or '0')
+if not bytes or not last_ms or not lost_of_it or not lost_of_all then
+  return redis.error_reply('LUOT ' .. producers .. ' holds what is no number')
+end
 if bytes > 0 and bytes + #hits > tonumber(bound) then
   return { 'full', shipped, applied, known }
 end
 
 local time = redis.call('TIME')
-local ms = math.max(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000),
-  tonumber(held[6] or '0') + 1)
-ms = string.format('%.0f', ms)
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local ms = string.format('%.0f', math.max(now, last_ms + 1))
 -- The first write; should it fail, nothing has been changed. An entry is added even when all of it is
 -- lost: the aggregator moves applied on with it.
 local added = redis.pcall('XADD', stream, ms .. '-' .. nonce, 'v', format, 'p', producer, 'f', prev, 'l', last,
@@ -71,7 +74,10 @@ end
 redis.call('HSET', producers, producer .. ':shipped', last, producer .. ':chain', chain, 'last_ms', ms,
   'bytes', string.format('%.0f', bytes + #hits))
 if gone > 0 then
-  redis.call('HSET', producers, producer .. ':lost', string.format('%.0f', tonumber(held[4] or '0') + gone),
-    'lost', string.format('%.0f', tonumber(held[7] or '0') + gone))
+  redis.call('HSET', producers, producer .. ':lost', string.format('%.0f', lost_of_it + gone),
+    'lost', string.format('%.0f', lost_of_all + gone))
+end
+if math.abs(now - (tonumber(held[8]) or 0)) >= 600000 then
+  redis.call('HSET', producers, producer .. ':heard', string.format('%.0f', now))
 end
 return { 'ok', last, applied, chain }

@@ -15,6 +15,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
 
 namespace luot::embedded {
 extern const std::string_view ship_lua, ask_lua;
@@ -31,11 +33,15 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t round_bytes = 1 << 20;
 constexpr std::size_t log_bytes = 256 << 10;
+constexpr std::size_t logs_per_question = 500;
 constexpr std::int64_t ask_every_ms = 1000;
 /// An idle log has shipped all hits that were taken so long ago: more than a turn ever lasts.
 constexpr std::int64_t idle_margin_ms = 5000;
-constexpr std::int64_t pace_ms = 10;  // between two rounds: hits that come meanwhile go together
-constexpr std::int64_t held_back_ms = 500;     // a partition that is full
+/// A round rests for so many times what it took, within bounds: hits that come meanwhile go
+/// together.
+constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
+constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
+constexpr std::int64_t upkeep_every_ms = 1000, hurried_upkeep_ms = 50;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
 
 const redis::script& ship_script()
@@ -67,10 +73,13 @@ struct shipped_log {
     std::string name;
     per_partition shipped{};
     per_partition applied{};
-    bool known = false;    ///< shipped is what Redis said
-    bool forked = false;   ///< somebody else ships under this name: it is stopped
-    bool settled = false;  ///< an old log: partitions without hits are taken off Redis
+    bool known = false;      ///< shipped is what Redis said, over this connection
+    bool was_known = false;  ///< ... or over an earlier one: enough to know what may be removed
+    bool forked = false;     ///< somebody else ships under this name: it is stopped
+    bool settled = false;    ///< an old log: partitions without hits are taken off Redis
     std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
+    /// Where the reader was when it was sent back to look whether a full partition has room again.
+    std::optional<log_reader::bookmark> before_probe;
 };
 
 }  // namespace
@@ -127,17 +136,23 @@ public:
     asio::awaitable<void> run();
     asio::awaitable<bool> ask();
     asio::awaitable<bool> ship_round(bool& more);
+    asio::awaitable<void> upkeep();
+    asio::awaitable<void> rest(std::int64_t us);
     asio::awaitable<void> settle_old_logs();
-    asio::awaitable<void> retire(shipped_log& log);
+    asio::awaitable<bool> retire(shipped_log& log);
+    void probe_full_partitions();
     void refresh();
-    void take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
+    bool take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
                      redis::reply_view applied, redis::reply_view chain);
     void stop_forked(shipped_log& log, unsigned partition);
     void answered();
     void forget_answers();
+    [[nodiscard]] bool is_filling() const { return budget.used_bytes > budget.max_bytes / 10 * 8; }
     void keep_disk_bounded();
+    void rebuild_header(spool::segment& s, std::uint64_t producer, std::uint64_t number,
+                        const spool::segment* before);
     bool remove_segment(shipped_log& log);
-    bool drop_first(shipped_log& log);
+    [[nodiscard]] bool drop_first(shipped_log& log);
     [[nodiscard]] bool is_idle(const shipped_log& log) const;
     [[nodiscard]] bool all_live_shipped() const;
     void count_damage(const shipped_log& log, const spool::damage& before);
@@ -149,7 +164,8 @@ public:
     asio::steady_timer wake;
     std::vector<std::unique_ptr<shipped_log>> logs;
     std::bitset<partitions> held;  ///< partitions whose stream is full
-    std::int64_t held_until_ms = 0;
+    std::int64_t held_until_ms = 0, held_for_ms = held_back_ms;
+    std::uint64_t connection = 0;  ///< of Redis, that the answers came over
     std::int64_t answered_ms = 0;  ///< time in which Redis answered: retention runs in it
     std::int64_t last_answer_ms = 0;
     std::int64_t last_ask_ms = 0;
@@ -214,7 +230,8 @@ void shipper::impl::stop_forked(shipped_log& log, unsigned partition)
                  "one of the two and see docs/exactly-once.md"}});
 }
 
-void shipper::impl::take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
+/// Whether Redis has less than before.
+bool shipper::impl::take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
                                 redis::reply_view applied, redis::reply_view chain)
 {
     const auto now = static_cast<std::uint64_t>(shipped.count());
@@ -228,7 +245,8 @@ void shipper::impl::take_answer(shipped_log& log, unsigned partition, redis::rep
         if (mine && !chain.text().empty() && chain.text() != to_hex(*mine))
             stop_forked(log, partition);
     }
-    if (now < log.shipped[partition]) {
+    const bool has_less = now < log.shipped[partition];
+    if (has_less) {
         fell_back.add();
         if (fall_back_limit.pass())
             log::warn("redis_fell_back", {{"producer", log.name},
@@ -240,46 +258,45 @@ void shipper::impl::take_answer(shipped_log& log, unsigned partition, redis::rep
             since = -1;
     }
     log.shipped[partition] = now;
+    return has_less;
 }
 
-/// Asks for every log that Redis has not told about yet, and for the idle ones, which moves their
-/// watermarks. False when Redis did not answer.
+/// Asks how far Redis has got with every log, which registers the new ones, moves the watermarks of
+/// the idle ones, and tells when Redis has fallen back. False when it did not answer.
 asio::awaitable<bool> shipper::impl::ask()
 {
-    struct question {
-        shipped_log* log;
-        unsigned partition;
-    };
     redis::pipeline commands;
-    std::vector<std::vector<question>> asked;
-    const auto idle_for = [&](const shipped_log& log, unsigned p) {
-        // An old log speaks only for the partitions that it has hits of; the others are taken off
-        // Redis, where they would hold the watermark.
-        return is_idle(log) && (log.live || log.reader.known()[p] > 0);
+    struct question {
+        unsigned partition;
+        std::vector<shipped_log*> logs;
     };
+    std::vector<question> asked;
+    const std::string now = std::to_string(unix_ms() - idle_margin_ms);
     for (unsigned p = 0; p < partitions; ++p) {
-        std::map<bool, std::vector<question>> groups;  // whether they are idle
+        std::vector<shipped_log*> of_partition;
         for (auto& log : logs) {
-            if (log->forked)
-                continue;
-            if (!log->known || idle_for(*log, p))
-                groups[log->known].push_back({log.get(), p});
+            // An old log speaks only for the partitions that it has hits of; the others are taken
+            // off Redis, where they would hold the watermark.
+            const bool has_hits = log->reader.known()[p] > 0 || log->shipped[p] > 0;
+            if (!log->forked && (!log->known || log->live || has_hits))
+                of_partition.push_back(log.get());
         }
-        for (auto& [idle, questions] : groups) {
-            for (std::size_t from = 0; from < questions.size(); from += 500) {
-                const auto upto = std::min(questions.size(), from + 500);
-                auto c = redis::evaluate(ask_script(), 1);
-                c.add(keys::producers(p));
-                if (idle)
-                    c.add(unix_ms() - idle_margin_ms);
+        for (std::size_t from = 0; from < of_partition.size(); from += logs_per_question) {
+            const auto upto = std::min(of_partition.size(), from + logs_per_question);
+            auto c = redis::evaluate(ask_script(), 1);
+            c.add(std::string_view(keys::producers(p))).add(std::string_view(now));
+            question q{p, {}};
+            for (auto i = from; i < upto; ++i) {
+                auto* log = of_partition[i];
+                c.add(std::string_view(log->name));
+                if (is_idle(*log))
+                    c.add(log->reader.known()[p]);
                 else
                     c.add(std::string_view{});
-                for (auto i = from; i < upto; ++i)
-                    c.add(questions[i].log->name);
-                commands.add(c);
-                asked.emplace_back(questions.begin() + static_cast<std::ptrdiff_t>(from),
-                                   questions.begin() + static_cast<std::ptrdiff_t>(upto));
+                q.logs.push_back(log);
             }
+            commands.add(c);
+            asked.push_back(std::move(q));
         }
     }
     last_ask_ms = steady_ms();
@@ -303,19 +320,19 @@ asio::awaitable<bool> shipper::impl::ask()
     std::vector<shipped_log*> to_seek;
     for (std::size_t i = 0; i < asked.size(); ++i) {
         const auto answer = (*answers)[i];
-        for (std::size_t j = 0; j < asked[i].size(); ++j) {
-            auto* log = asked[i][j].log;
-            take_answer(*log, asked[i][j].partition, answer[3 * j], answer[3 * j + 1],
-                        answer[3 * j + 2]);
-            if (std::find(to_seek.begin(), to_seek.end(), log) == to_seek.end() &&
-                (!log->known ||
-                 log->shipped[asked[i][j].partition] < log->reader.known()[asked[i][j].partition]))
+        for (std::size_t j = 0; j < asked[i].logs.size(); ++j) {
+            auto* log = asked[i].logs[j];
+            const bool fell_back = take_answer(*log, asked[i].partition, answer[3 * j],
+                                               answer[3 * j + 1], answer[3 * j + 2]);
+            if ((fell_back || !log->known) &&
+                std::find(to_seek.begin(), to_seek.end(), log) == to_seek.end())
                 to_seek.push_back(log);
         }
     }
     for (auto* log : to_seek) {
         log->reader.seek(log->shipped);
-        log->known = true;
+        log->before_probe.reset();
+        log->known = log->was_known = true;
     }
     co_return true;
 }
@@ -394,7 +411,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
     bool all_well = true;
     std::size_t at = 0;
     for (auto& s : round) {
-        bool step_back = false;
+        bool step_back = false, is_full = false;
         for (const auto& e : s.entries) {
             const auto answer = (*answers)[at++];
             if (answer.is_error() || answer.size() != 4) {
@@ -429,16 +446,38 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
             } else if (status == "full") {
                 full.add();
                 held.set(e.partition);
-                held_until_ms = steady_ms() + held_back_ms;
+                is_full = true;
                 s.log->shipped[e.partition] = static_cast<std::uint64_t>(answer[1].count());
             } else {  // moved: an earlier answer was lost, or Redis fell back
                 take_answer(*s.log, e.partition, answer[1], answer[2], answer[3]);
             }
         }
-        if (step_back && !s.log->reader.step_back(s.log->shipped))
+        // Still full: back to where the reader was, rather than through all that is shipped again.
+        const bool is_back = is_full && s.log->before_probe &&
+                             s.log->reader.go_to(*s.log->before_probe, s.log->shipped);
+        if (step_back && !is_back && !s.log->reader.step_back(s.log->shipped))
             s.log->reader.seek(s.log->shipped);
+        s.log->before_probe.reset();
+        if (is_full) {
+            held_until_ms = steady_ms() + held_for_ms;
+            held_for_ms = std::min(2 * held_for_ms, longest_held_ms);
+        }
     }
+    if (held.none())
+        held_for_ms = held_back_ms;
     co_return all_well;
+}
+
+/// Sends the readers that have passed over hits of full partitions back to these, now and then.
+void shipper::impl::probe_full_partitions()
+{
+    held.reset();
+    for (auto& log : logs) {
+        if (!log->known || !log->reader.has_passed_over())
+            continue;
+        log->before_probe = log->reader.place_now();
+        log->reader.seek(log->shipped);
+    }
 }
 
 /// Takes logs off Redis in the partitions where they never had a hit, and off the disk when they
@@ -457,7 +496,7 @@ asio::awaitable<void> shipper::impl::settle_old_logs()
             is_empty = is_empty && log.reader.known()[p] == 0 && log.shipped[p] == 0;
             if (log.reader.known()[p] == 0 && log.shipped[p] == 0)
                 commands.add("HDEL", keys::producers(p), log.name + ":shipped",
-                             log.name + ":watermark");
+                             log.name + ":watermark", log.name + ":heard");
         }
         if (commands.size() > 0) {
             const auto answers = co_await redis.exec(commands);
@@ -497,19 +536,24 @@ bool shipper::impl::remove_segment(shipped_log& log)
     return true;
 }
 
-/// The end of a log's name: its file first, then, once that is durable, its fields in Redis.
-asio::awaitable<void> shipper::impl::retire(shipped_log& log)
+/// The end of a log's name: its file first, then, once that is durable, its fields in Redis. False
+/// when it has to be tried again.
+asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
 {
     while (remove_segment(log)) {
     }
     if (!log.reader.segments().empty() || sync_directory(options.directory))
-        co_return;
+        co_return false;
     redis::pipeline commands;
     for (unsigned p = 0; p < partitions; ++p)
         commands.add("HDEL", keys::producers(p), log.name + ":shipped", log.name + ":applied",
-                     log.name + ":lost", log.name + ":watermark", log.name + ":chain");
-    co_await redis.exec(commands);
+                     log.name + ":lost", log.name + ":watermark", log.name + ":chain",
+                     log.name + ":heard");
+    const auto answers = co_await redis.exec(commands);
+    if (!answers || !answers->first_error().is_null())
+        co_return false;
     log::debug("log_retired", {{"producer", log.name}});
+    co_return true;
 }
 
 /// Removes the first segment of a log; when it holds an old log's last hits, a tombstone keeps the
@@ -545,11 +589,15 @@ bool shipper::impl::drop_first(shipped_log& log)
 /// the oldest first. Never one that holds a hit which Redis has not confirmed.
 void shipper::impl::keep_disk_bounded()
 {
-    const bool is_short =
-        budget.short_of_space.exchange(false) || budget.used_bytes > budget.max_bytes / 10 * 8;
+    // A write that failed for want of room says more than the budget does: the disk may be smaller.
+    const bool has_failed = budget.short_of_space.exchange(false);
+    const auto used = budget.used_bytes.load();
+    const bool is_short = has_failed || is_filling();
+    const auto wanted =
+        std::min(budget.max_bytes / 10 * 7, has_failed ? used / 10 * 9 : budget.max_bytes);
     std::multimap<std::int64_t, shipped_log*> younger;  // confirmed, by the time they were begun
     for (auto& log : logs) {
-        if (!log->known || log->forked)
+        if (!log->was_known || log->forked)
             continue;
         std::size_t overdue = 0;
         const auto& segments = log->reader.segments();
@@ -577,7 +625,7 @@ void shipper::impl::keep_disk_bounded()
     }
     // Confirmed segments of one log lie in this order on the disk, so its first is the one named.
     for (const auto& [begun_ms, log] : younger)
-        if (!is_short || budget.used_bytes < budget.max_bytes / 10 * 7 || !drop_first(*log))
+        if (!is_short || budget.used_bytes < wanted || !drop_first(*log))
             break;
 }
 
@@ -602,49 +650,62 @@ asio::awaitable<void> shipper::impl::run()
         const auto now = steady_ms();
         if (stop_at_ms && (all_live_shipped() || now > stop_at_ms))
             break;
-        if (!redis.is_connected()) {
-            forget_answers();
-            keep_disk_bounded();
+        const auto now_connected = redis.connection();
+        if (now_connected == 0 || std::exchange(connection, now_connected) != now_connected)
+            forget_answers();  // another connection may be one to an earlier state
+        const auto upkeep_due = is_filling() ? hurried_upkeep_ms : upkeep_every_ms;
+        if (now - last_upkeep_ms >= upkeep_due || budget.short_of_space)
+            co_await upkeep();
+        if (now_connected == 0) {
+            co_await rest(shortest_rest_us);
             continue;
         }
         const bool any_unknown = std::any_of(
             logs.begin(), logs.end(), [](const auto& log) { return !log->known && !log->forked; });
         if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask()) {
-            asio::steady_timer pause(context, std::chrono::milliseconds(100));
-            co_await pause.async_wait(as_result);
+            co_await rest(100'000);
             continue;
         }
-        if (held.any() && now >= held_until_ms) {
-            held.reset();
-            for (auto& log : logs)
-                if (log->known)
-                    log->reader.seek(log->shipped);
+        if (held.any() && now >= held_until_ms)
+            probe_full_partitions();
+        const auto begun_us = steady_us();
+        bool more = false;
+        const bool well = co_await ship_round(more);
+        if (more && well) {
+            told = true;  // go on at once, but let others of this thread have their turn
+            co_await asio::post(context, asio::use_awaitable);
+        } else {
+            co_await rest(well ? std::clamp(rest_times * (steady_us() - begun_us), shortest_rest_us,
+                                            longest_rest_us)
+                               : 100'000);
         }
-        bool more = true, well = true;
-        while (more && well) {
-            well = co_await ship_round(more);
-            refresh();
-        }
-        if (now - last_upkeep_ms >= 1000 || budget.short_of_space) {
-            last_upkeep_ms = now;
-            co_await settle_old_logs();
-            keep_disk_bounded();
-            for (auto log = logs.begin(); log != logs.end();) {
-                const auto& segments = (*log)->reader.segments();
-                const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
-                                          segments[0].bytes <= spool::header_bytes &&
-                                          is_idle(**log) && (*log)->settled;
-                if (is_tombstone &&
-                    unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count()) {
-                    co_await retire(**log);
-                    log = logs.erase(log);
-                } else {
-                    ++log;
-                }
-            }
-        }
-        asio::steady_timer pace(context, std::chrono::milliseconds(well ? pace_ms : 100));
-        co_await pace.async_wait(as_result);
+    }
+}
+
+asio::awaitable<void> shipper::impl::rest(std::int64_t us)
+{
+    asio::steady_timer pause(context, std::chrono::microseconds(us));
+    co_await pause.async_wait(as_result);
+}
+
+/// What is done every second, with Redis or without it.
+asio::awaitable<void> shipper::impl::upkeep()
+{
+    last_upkeep_ms = steady_ms();
+    if (redis.is_connected())
+        co_await settle_old_logs();
+    keep_disk_bounded();
+    for (auto log = logs.begin(); log != logs.end();) {
+        const auto& segments = (*log)->reader.segments();
+        const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
+                                  segments[0].bytes <= spool::header_bytes && is_idle(**log) &&
+                                  (*log)->settled;
+        const bool is_over =
+            is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count();
+        bool is_retired = false;
+        if (is_over)
+            is_retired = co_await retire(**log);
+        log = is_retired ? logs.erase(log) : std::next(log);
     }
 }
 
@@ -681,7 +742,7 @@ void shipper::find_old_logs()
             log::error("spool_unreadable", {{"file", name}});
             continue;
         }
-        const auto error = spool::decode_header(head, s.header);
+        auto error = spool::decode_header(head, s.header);
         const auto size = opened->size();
         s.bytes = size ? *size : 0;
         if (error == errc::newer_format) {
@@ -697,14 +758,14 @@ void shipper::find_old_logs()
                 (void)remove_file(s.name);
                 continue;
             }
-            impl_->read_failures.add();
-            impl_->damaged_bytes.add(s.bytes);
-            log::error("spool_header_damaged", {{"file", name}, {"what", "left alone"}});
-            continue;
+            // Its records are good by themselves.
+            const auto& before = found[producer];
+            impl_->rebuild_header(s, producer, number, before.empty() ? nullptr : &before.back());
         }
         impl_->budget.used_bytes += s.bytes;
         found[producer].push_back(std::move(s));
     }
+    std::erase_if(found, [](const auto& log) { return log.second.empty(); });
     for (auto& [producer, segments] : found) {
         auto log = std::make_unique<shipped_log>(producer, nullptr);
         log->reader.set_segments(std::move(segments));
@@ -712,6 +773,27 @@ void shipper::find_old_logs()
     }
     if (!found.empty())
         log::info("old_logs", {{"logs", found.size()}, {"bytes", impl_->budget.used_bytes.load()}});
+}
+
+void shipper::impl::rebuild_header(spool::segment& s, std::uint64_t producer, std::uint64_t number,
+                                   const spool::segment* before)
+{
+    const auto bytes_of = [this](const spool::segment& from) {
+        auto content = read_file(from.name, from.bytes);
+        if (!content)
+            read_failures.add();
+        return content ? std::move(*content) : std::string{};
+    };
+    const auto ends =
+        before ? spool::ends_of(before->header, bytes_of(*before)) : spool::per_partition{};
+    s.header = spool::rebuilt_header(producer, number, bytes_of(s), ends);
+    const auto modified = modified_ms(s.name);
+    s.header.begun_ms = modified ? *modified : unix_ms();
+    damaged_bytes.add(spool::header_bytes);
+    log::warn("spool_header_damaged",
+              {{"producer", to_hex(producer)},
+               {"segment", number},
+               {"what", "put together again from its records; what is missing is declared lost"}});
 }
 
 void shipper::add(std::shared_ptr<spool::live_log> log)

@@ -9,6 +9,8 @@ namespace luot {
 
 namespace {
 
+constexpr std::int64_t max_time_ms = 1LL << 52;
+
 /// Tags of the text fields. Never reused: a tag that a reader does not know is skipped.
 constexpr std::array<std::pair<std::uint8_t, std::string_view hit::*>, 14> text_fields{{
     {1, &hit::site},
@@ -65,6 +67,9 @@ error_code decode(std::string_view record, hit& out) noexcept
         if (tag >= 1 && tag <= text_fields.size())
             out.*text_fields[tag - 1U].second = text;
     }
+    // A time that arithmetic could overflow on is no time.
+    if (out.time_ms < 0 || out.time_ms > max_time_ms)
+        return errc::bad_record;
     if (!in.ok() || out.site.empty() || (out.path.empty() && out.event.empty()))
         return errc::bad_record;
     return {};

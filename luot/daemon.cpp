@@ -23,6 +23,7 @@
 #include "core/log.hpp"
 #include "core/metrics.hpp"
 #include "core/redis/client.hpp"
+#include "core/redis/reads.hpp"
 #include "luot/commands.hpp"
 #include "luot/data_lock.hpp"
 #include "luot/private_redis.hpp"
@@ -302,6 +303,7 @@ void daemon::start_workers()
             w.redis = std::make_unique<redis::client>(
                 w.thread.context(), redis_of(c),
                 client_named("luot-read", std::chrono::milliseconds(1500)), metrics_);
+            w.redis->use_scripts({&redis::reads::source()});
             w.redis->start();
             w.reads = std::make_unique<aggregator::read_api>(w.thread.context(), *w.redis, guard_,
                                                              most_waiting_readers / count, config_,

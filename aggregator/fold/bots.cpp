@@ -3,6 +3,7 @@
 #include "aggregator/fold/crawlers.hpp"
 #include "core/bytes.hpp"
 
+#include <algorithm>
 #include <re2/re2.h>
 #include <re2/set.h>
 #include <stdexcept>
@@ -63,7 +64,10 @@ public:
         auto kind = bot_kind::none;
         const bool matched = set_.Match({user_agent.data(), user_agent.size()}, &matches_, &info);
         if (matched)
-            kind = crawlers[static_cast<std::size_t>(matches_.front())].kind;
+            kind = crawlers[static_cast<std::size_t>(
+                                *std::min_element(matches_.begin(), matches_.end()))]
+                       .kind;  // in the order of the list; RE2 promises none
+
         else if (info.kind != RE2::Set::kNoError)
             kind = one_by_one(user_agent);
         return cache_[key] = kind;

@@ -3,6 +3,7 @@
 #include "core/bytes.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace luot::spool {
 
@@ -10,12 +11,25 @@ namespace {
 
 constexpr std::size_t chunk_bytes = 256 * 1024;
 constexpr std::size_t most_record_bytes = record_head_bytes + max_payload_bytes;
+constexpr std::size_t most_varint_bytes = 3;  // before a payload
+constexpr std::size_t page_bytes = 4096;
+constexpr int most_failed_reads = 3;
 
 }  // namespace
 
 void log_reader::set_segments(std::vector<segment> segments)
 {
     segments_ = std::move(segments);
+    // A file that was removed must not stay open: its space would stay taken.
+    if (std::none_of(segments_.begin(), segments_.end(),
+                     [this](const segment& s) { return s.name == file_name_; }))
+        close_file();
+}
+
+void log_reader::close_file()
+{
+    file_ = file{};
+    file_name_.clear();
 }
 
 std::size_t log_reader::find(std::uint64_t number) const noexcept
@@ -29,6 +43,7 @@ void log_reader::enter(const segment& s)
 {
     at_.number = s.header.number;
     at_.byte = header_bytes;
+    at_.bad_bytes = 0;
     // The header tells the truth: what the segment before should have held up to here, it has lost;
     // what it held beyond was refused.
     at_.offsets = s.header.offsets;
@@ -55,11 +70,22 @@ void log_reader::seek(const per_partition& shipped)
 
 bool log_reader::step_back(const per_partition& shipped)
 {
-    if (!std::equal(before_.sent.begin(), before_.sent.end(), shipped.begin(), std::less_equal<>{}))
+    return go_to(before_, shipped);
+}
+
+bool log_reader::go_to(const bookmark& there, const per_partition& shipped)
+{
+    if (!std::equal(there.sent.begin(), there.sent.end(), shipped.begin(), std::less_equal<>{}))
         return false;
-    at_ = before_;
+    at_ = there;
     at_.sent = shipped;
     return true;
+}
+
+bool log_reader::has_passed_over() const noexcept
+{
+    return !std::equal(at_.offsets.begin(), at_.offsets.end(), at_.sent.begin(),
+                       std::less_equal<>{});
 }
 
 bool log_reader::is_at_end() const noexcept
@@ -70,8 +96,7 @@ bool log_reader::is_at_end() const noexcept
 
 bool log_reader::has_more() const noexcept
 {
-    return !is_at_end() || !std::equal(at_.offsets.begin(), at_.offsets.end(), at_.sent.begin(),
-                                       std::less_equal<>{});
+    return !is_at_end() || has_passed_over();
 }
 
 std::optional<std::uint64_t> log_reader::chain(unsigned partition) const noexcept
@@ -103,7 +128,7 @@ void log_reader::take(const record& r, const segment* next, const std::bitset<pa
     auto open = std::find_if(out.rbegin(), out.rend() - static_cast<std::ptrdiff_t>(first),
                              [p](const entry& e) { return e.partition == p; });
     if (open == out.rend() - static_cast<std::ptrdiff_t>(first) || open->count >= max_entry_hits ||
-        open->hits.size() + r.payload.size() > max_entry_bytes) {
+        open->hits.size() + most_varint_bytes + r.payload.size() > max_entry_bytes) {
         auto& added = out.emplace_back();
         added.partition = p;
         added.prev = at_.sent[p];
@@ -133,9 +158,41 @@ void log_reader::close_gaps(const std::bitset<partitions>& held, std::vector<ent
     }
 }
 
+/// Puts bad bytes up to `byte` where they belong, once, however often a place is read.
+void log_reader::judge(std::uint64_t& sum, std::uint64_t byte)
+{
+    const std::pair here{at_.number, byte};
+    if (at_.bad_bytes > 0 && here > judged_) {
+        sum += at_.bad_bytes;
+        judged_ = here;
+    }
+    at_.bad_bytes = 0;
+}
+
+/// The next bytes of a segment. Nothing without an error: what is there cannot be had.
+error_code log_reader::read_chunk(const segment& s, std::string& chunk)
+{
+    chunk.clear();
+    if (file_name_ != s.name) {
+        auto opened = file::open(s.name);
+        if (!opened)
+            return opened.error().value() == ENOENT ? error_code{} : opened.error();
+        file_ = std::move(*opened);
+        file_name_ = s.name;
+    }
+    const auto size = std::min<std::uint64_t>(chunk_bytes, s.bytes - at_.byte);
+    const auto error =
+        file_.read_at(at_.byte, failed_reads_ > 0 ? std::min(size, page_bytes) : size, chunk);
+    if (!error || ++failed_reads_ < most_failed_reads)
+        return error;
+    chunk.assign(std::min<std::size_t>(size, page_bytes), '\0');  // a page of damage
+    return {};
+}
+
 error_code log_reader::read(std::size_t most_bytes, const std::bitset<partitions>& held,
                             std::vector<entry>& out)
 {
+    thread_local std::string chunk;
     before_ = at_;
     const auto first = out.size();
     std::size_t read_bytes = 0;
@@ -155,52 +212,47 @@ error_code log_reader::read(std::size_t most_bytes, const std::bitset<partitions
             enter(*next);
             continue;
         }
-        if (file_name_ != s.name) {
-            auto opened = file::open(s.name);
-            if (!opened) {
-                at_ = before_;
-                return opened.error();
-            }
-            file_ = std::move(*opened);
-            file_name_ = s.name;
-        }
-        const auto size = std::min<std::uint64_t>(chunk_bytes, s.bytes - at_.byte);
-        if (auto error = file_.read_at(at_.byte, size, chunk_)) {
+        if (const auto error = read_chunk(s, chunk)) {
             at_ = before_;
+            out.resize(first);
             return error;
         }
-        const bool reaches_end = at_.byte + chunk_.size() >= s.bytes || chunk_.size() < size;
-        const std::string_view bytes = chunk_;
+        failed_reads_ = 0;
+        if (chunk.empty()) {  // gone, or shorter than it was: nothing more will come
+            at_.bad_bytes += s.bytes - at_.byte;
+            at_.byte = s.bytes;
+        }
+        const bool reaches_end = at_.byte + chunk.size() >= s.bytes;
+        const std::string_view bytes = chunk;
         std::size_t used = 0;
         while (used < bytes.size()) {
             if (const auto r = decode_record(producer_, bytes.substr(used))) {
+                judge(damage_.bytes, at_.byte + used);
                 take(*r, next, held, out, first);
                 used += r->bytes;
                 continue;
             }
-            if (!reaches_end && bytes.size() - used < most_record_bytes)
+            const auto left = bytes.size() - used;
+            if (!reaches_end && left < most_record_bytes)
                 break;  // it may only be cut by the chunk
             const auto good = find_record(producer_, bytes, used + 1);
-            if (good != std::string_view::npos) {
-                damage_.bytes += good - used;
-                used = good;
-            } else if (reaches_end) {
-                (next ? damage_.bytes : damage_.torn_bytes) += bytes.size() - used;
-                used = bytes.size();
-            } else {
-                const auto skipped = bytes.size() - used - most_record_bytes;
-                damage_.bytes += skipped;
-                used += skipped;
-                break;
-            }
+            const auto upto = good != std::string_view::npos ? good
+                              : reaches_end
+                                  ? bytes.size()
+                                  : used + std::max<std::size_t>(1, left - most_record_bytes);
+            at_.bad_bytes += upto - used;
+            used = upto;
         }
         at_.byte += used;
-        if (chunk_.size() < size)  // the file is shorter than it was: nothing more will come
-            at_.byte = s.bytes;
         read_bytes += used;
+        if (at_.byte >= s.bytes && (next || !is_live_))
+            judge(next ? damage_.bytes : damage_.torn_bytes, at_.byte);
     }
-    if (is_at_end())
+    if (is_at_end()) {
         close_gaps(held, out);
+        if (!is_live_)
+            close_file();
+    }
     return {};
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace luot::spool {
@@ -38,7 +39,18 @@ struct damage {
 };
 
 class log_reader {
+    struct place {
+        std::uint64_t number = 0;  ///< of the segment; 0: before the first
+        std::uint64_t byte = 0;    ///< in it
+        per_partition offsets{};   ///< of the last hit walked over
+        per_partition chains{};    ///< up to it
+        std::bitset<partitions> chain_known;
+        per_partition sent{};         ///< of the last hit that is in an entry, or that Redis had
+        std::uint64_t bad_bytes = 0;  ///< behind the last good record: damage or a torn tail
+    };
+
 public:
+    using bookmark = place;
     static constexpr std::size_t max_entry_hits = 128;
     static constexpr std::size_t max_entry_bytes = 64 * 1024;
 
@@ -53,13 +65,22 @@ public:
 
     /// Reads on for about `most_bytes` and adds what it found to `out`. Partitions in `held` are
     /// passed over; seek() again to read them. At the log's end offsets that are missing there
-    /// become an entry without hits. Errors: the system's, of reading; then nothing has moved.
+    /// become an entry without hits. A segment that is gone, or whose disk cannot read a place
+    /// three times in a row, has lost that. Errors: the system's, of reading; then nothing has
+    /// moved.
     [[nodiscard]] error_code read(std::size_t most_bytes, const std::bitset<partitions>& held,
                                   std::vector<entry>& out);
 
     /// Goes back to where the last read() began, but takes `shipped` as done. False when Redis is
     /// behind that: seek() then.
     [[nodiscard]] bool step_back(const per_partition& shipped);
+
+    /// The same for any place that it has been at.
+    [[nodiscard]] bookmark place_now() const { return at_; }
+    [[nodiscard]] bool go_to(const bookmark& there, const per_partition& shipped);
+
+    /// Whether hits of held partitions were passed over.
+    [[nodiscard]] bool has_passed_over() const noexcept;
 
     /// Whether everything that the log holds has been read.
     [[nodiscard]] bool is_at_end() const noexcept;
@@ -78,30 +99,25 @@ public:
     [[nodiscard]] const damage& found() const noexcept { return damage_; }
 
 private:
-    struct place {
-        std::uint64_t number = 0;  ///< of the segment; 0: before the first
-        std::uint64_t byte = 0;    ///< in it
-        per_partition offsets{};   ///< of the last hit walked over
-        per_partition chains{};    ///< up to it
-        std::bitset<partitions> chain_known;
-        per_partition sent{};  ///< of the last hit that is in an entry, or that Redis had
-    };
-
     void enter(const segment& s);
     [[nodiscard]] std::size_t find(std::uint64_t number) const noexcept;
     void take(const record& r, const segment* next, const std::bitset<partitions>& held,
               std::vector<entry>& out, std::size_t first);
     void close_gaps(const std::bitset<partitions>& held, std::vector<entry>& out);
+    [[nodiscard]] error_code read_chunk(const segment& s, std::string& chunk);
+    void judge(std::uint64_t& sum, std::uint64_t byte);
+    void close_file();
 
     std::uint64_t producer_;
     bool is_live_;
     std::vector<segment> segments_;
     place at_, before_;
-    per_partition counted_{};  ///< gaps up to here are in damage_
+    per_partition counted_{};                         ///< gaps up to here are in damage_
+    std::pair<std::uint64_t, std::uint64_t> judged_;  ///< segment and byte, up to which damage_ is
     damage damage_;
     file file_;
     std::string file_name_;
-    std::string chunk_;
+    int failed_reads_ = 0;  ///< of the place at hand
 };
 
 }  // namespace luot::spool

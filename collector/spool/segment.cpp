@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bitset>
+
 namespace luot::spool {
 
 namespace {
@@ -88,6 +91,50 @@ std::size_t find_record(std::uint64_t producer, std::string_view bytes, std::siz
         if (decode_record(producer, bytes.substr(at)))
             return at;
     return std::string_view::npos;
+}
+
+namespace {
+
+/// Calls found(record) for each good record of a segment.
+template <class Found>
+void for_each_record(std::uint64_t producer, std::string_view segment, Found found)
+{
+    auto at = std::min(header_bytes, segment.size());
+    while (at < segment.size()) {
+        if (const auto r = decode_record(producer, segment.substr(at))) {
+            found(*r);
+            at += r->bytes;
+        } else {
+            at = find_record(producer, segment, at + 1);  // npos: the loop ends
+        }
+    }
+}
+
+}  // namespace
+
+segment_header rebuilt_header(std::uint64_t producer, std::uint64_t number,
+                              std::string_view segment, const per_partition& ends)
+{
+    segment_header header;
+    header.producer = producer;
+    header.number = number;
+    header.offsets = ends;
+    std::bitset<partitions> begun;
+    for_each_record(producer, segment, [&](const record& r) {
+        if (!begun.test(r.partition))
+            header.offsets[r.partition] = r.offset - 1;
+        begun.set(r.partition);
+    });
+    return header;
+}
+
+per_partition ends_of(const segment_header& header, std::string_view segment)
+{
+    auto ends = header.offsets;
+    for_each_record(header.producer, segment, [&](const record& r) {
+        ends[r.partition] = std::max(ends[r.partition], r.offset);
+    });
+    return ends;
 }
 
 std::string segment_name(std::uint64_t producer, std::uint64_t number)

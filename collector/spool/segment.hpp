@@ -56,6 +56,14 @@ struct record {
 [[nodiscard]] std::size_t find_record(std::uint64_t producer, std::string_view bytes,
                                       std::size_t from) noexcept;
 
+/// The header of a segment whose own is damaged, told by its bytes and by `ends`, the offsets of
+/// the last hits before it; its chained checksums are not known.
+[[nodiscard]] segment_header rebuilt_header(std::uint64_t producer, std::uint64_t number,
+                                            std::string_view segment, const per_partition& ends);
+
+/// The offsets of the last hits up to the end of a segment.
+[[nodiscard]] per_partition ends_of(const segment_header& header, std::string_view segment);
+
 /// "<producer>.<number>.spool"
 [[nodiscard]] std::string segment_name(std::uint64_t producer, std::uint64_t number);
 

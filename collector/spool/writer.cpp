@@ -73,17 +73,23 @@ bool writer::is_healthy() const noexcept
 
 error_code writer::write_turn()
 {
-    if (budget_.used_bytes + turn_.size() > budget_.max_bytes)
-        return errc::spool_full;
     const bool has_hits = file_bytes_ > header_bytes;
+    if (budget_.used_bytes + turn_.size() > budget_.max_bytes) {
+        // The segment in hand cannot be removed while it is: end it, so that it can once Redis has
+        // it.
+        if (has_hits)
+            (void)begin_segment();
+        return errc::spool_full;
+    }
     if (needs_segment_ || file_bytes_ >= options_.segment_bytes ||
         (has_hits && unix_ms() - begun_ms_ >= options_.segment_ms))
         if (const auto error = begin_segment())
             return error;
     if (const auto error = file_.append(turn_)) {
-        // What was written of the turn must not be found: its hits are refused.
-        if (file_.truncate(file_bytes_))
-            needs_segment_ = true;
+        // What was written of the turn must not be found: its hits are refused. Nor is this segment
+        // gone on with: once it is ended and confirmed it can be removed, which makes room.
+        const bool is_cut = !file_.truncate(file_bytes_);
+        needs_segment_ = has_hits || !is_cut;
         return error;
     }
     if (options_.sync == spool_sync::disk) {

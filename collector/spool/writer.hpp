@@ -98,8 +98,8 @@ private:
     std::uint64_t number_ = 0;
     std::int64_t begun_ms_ = 0;
     bool needs_segment_ = false;
-    std::int64_t failed_ms_ = 0;  ///< steady time of the last commit if it failed, else 0
-    per_partition offsets_{}, chains_{};                      // behind the turn in hand
+    std::int64_t failed_ms_ = 0;          ///< steady time of the last commit if it failed, else 0
+    per_partition offsets_{}, chains_{};  // behind the turn in hand
     per_partition committed_offsets_{}, committed_chains_{};  // before it
     std::string turn_;
 };

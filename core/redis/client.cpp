@@ -394,6 +394,11 @@ bool client::is_connected() const noexcept
     return impl_->ready;
 }
 
+std::uint64_t client::connection() const noexcept
+{
+    return impl_->ready ? impl_->connection : 0;
+}
+
 std::string client::trouble() const
 {
     return impl_->ready ? std::string{} : impl_->trouble;

@@ -11,6 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,9 @@ public:
     void stop();
 
     [[nodiscard]] bool is_connected() const noexcept;
+
+    /// A number that is another one for each connection; 0 while there is none.
+    [[nodiscard]] std::uint64_t connection() const noexcept;
 
     /// Why there is no connection, for a person; empty while there is one.
     [[nodiscard]] std::string trouble() const;

@@ -27,7 +27,7 @@ from luot import LIGHT, ROOT, World, has_failed, redis  # noqa: E402
 
 SITE = "a"
 PARTITIONS = (0, 9)
-STEP_MS = 10_000  # a step of a schedule: ask.lua moves watermarks in such steps
+STEP_MS = 60_000  # a step of a schedule: BUCKET of them are the ten minutes of a set of ids
 RETAIN, WINDOW, BUCKET = 60, 40, 10  # in steps; ids are kept in sets of BUCKET steps
 TOMBSTONE = 4 * RETAIN  # an emptied log's name goes on asking for so long
 STEPS = 400
@@ -36,6 +36,7 @@ SCRIPTS = {
     "ship": ROOT / "collector" / "ship.lua",
     "ask": ROOT / "collector" / "ask.lua",
     "apply": ROOT / "aggregator" / "apply.lua",
+    "tidy": ROOT / "aggregator" / "tidy.lua",
 }
 
 # name -> (script, [(text of the check, what stands there instead)])
@@ -52,7 +53,7 @@ MUTATIONS = {
           "if false then")],
     ),
     "apply-trim": ("apply", [("redis.call('XTRIM', stream, 'MINID', '=', after)", "")]),
-    "apply-offsets": ("apply", [("later('HSET', producers, new, 2)", "")]),
+    "apply-offsets": ("apply", [("later_pairs('HSET', producers, new)", "")]),
 }
 
 
@@ -190,13 +191,13 @@ class Collector:
                         store.retire(part, log.producer)
 
     def ask(self, store, rng, now, part, logs):
-        for know, stamp in ((True, str(now * STEP_MS)), (False, "")):
-            asking = [log for log in logs if (log.parts[part].cursor is not None) == know]
-            if not asking:
-                continue
-            answer = store.run("ask", [key(part, "producers")], [stamp, *(log.producer for log in asking)])
-            for at, log in enumerate(asking):
-                self.learn(store, rng, log.parts[part], int(answer[3 * at]))
+        arguments = [now * STEP_MS]
+        for log in logs:
+            held = log.parts[part]
+            arguments += [log.producer, held.end() if held.cursor is not None else ""]
+        answer = store.run("ask", [key(part, "producers")], arguments)
+        for at, log in enumerate(logs):
+            self.learn(store, rng, log.parts[part], int(answer[3 * at]))
 
     def ship(self, store, rng, log, part):
         held = log.parts[part]
@@ -240,12 +241,19 @@ class Aggregator:
             return
         self.read(store, rng, rng.choice(PARTITIONS))
 
+    @staticmethod
+    def tidy(store, part):
+        """In time of the run: ten minutes of the script are BUCKET steps of it."""
+        sets = [int(t) for t in store.client.zrange(key(part, "ids"), 0, -1)]
+        keys = [key(part, "producers"), key(part, "ids"), *(key(part, "ids", t) for t in sets), key(part, SITE, "seen")]
+        store.run("tidy", keys, [WINDOW * STEP_MS, WINDOW * STEP_MS, 24 * 3600 * 1000, 100, 0, *sets])
+
     def read(self, store, rng, part):
         client = store.client
+        self.tidy(store, part)
         batch = client.xrange(key(part, "hits"), count=rng.randint(1, 4))
         if not batch:
             return
-        producers = store.producers(part)
         sets = client.zrange(key(part, "ids"), 0, -1)
         entries = [(fields[b"p"].decode(), int(fields[b"l"]), json.loads(fields[b"h"])) for _, fields in batch]
         ids = sorted({hit[1] for _, _, hits in entries for hit in hits if hit[1]})
@@ -253,7 +261,7 @@ class Aggregator:
         if ids:
             pipe = client.pipeline(transaction=False)
             for name in sets:
-                pipe.smismember(key(part, "ids", name.decode()), ids)
+                pipe.smismember(key(part, "ids", name.decode()), [f"{i:<8}" for i in ids])
             for answer in pipe.execute():
                 known.update(i for i, is_in in zip(ids, answer) if is_in)
 
@@ -268,10 +276,6 @@ class Aggregator:
                     known.add(hit_id)
                     new_ids.setdefault(at // BUCKET, []).append(hit_id)
                 pages[f"/{hit}"] = pages.get(f"/{hit}", 0) + 1
-        low = min((int(producers.get(f[:-7] + "watermark", 0)) for f in producers if f.endswith(":shipped")),
-                  default=0)
-        stale = [t for t in map(int, sets) if ((t + 1) * BUCKET + WINDOW) * STEP_MS < low]
-
         keys = [key(part, n) for n in ("hits", "producers", "ids", "lease")]
         steps = []
 
@@ -288,20 +292,22 @@ class Aggregator:
                 steps += ["H", at, 1, "views", views]
             steps += ["Z", index(SITE, "pages"), len(pages), *(x for p, n in pages.items() for x in (p, n))]
             visitors = [f"v{int(p[1:]) % 50}" for p in pages]
-            steps += ["P", index(SITE, "day:2021-07-26:visitors"), day, month, totals, len(visitors), *visitors]
+            steps += ["P", index(SITE, "day:2021-07-26:visitors"), day, month, totals, packed(visitors)]
         for bucket, members in new_ids.items():
-            steps += ["S", index("ids", bucket), bucket, len(members), *members]
-        for bucket in stale:
-            if bucket not in new_ids:
-                steps += ["D", index("ids", bucket), bucket]
+            steps += ["S", index("ids", bucket), bucket, packed(members)]
         if watermarks:
-            steps += ["G", index(SITE, "seen"), len(watermarks), *(x for p, at in watermarks.items() for x in (at, p))]
-            steps += ["C", index(SITE, "seen"), max(0, low - WINDOW * STEP_MS)]
+            steps += ["G", index(SITE, "seen"), "".join(f"{at:016}" for at in watermarks.values()),
+                      packed(p[:8] for p in watermarks)]
         steps += ["O", len(offsets), *(x for p, o in offsets.items() for x in (p, o, watermarks.get(p, 0)))]
         steps += ["L", self.name, 1000]
         upto = batch[-1][0].decode()
         size = sum(len(fields[b"h"]) for _, fields in batch)
         self.work = keys, [batch[0][0], upto, id_after(upto), size, *steps]
+
+
+def packed(members):
+    """Members of eight bytes each, as the scripts take them."""
+    return "".join(f"{m:<8}" for m in members)
 
 
 def id_after(entry_id):
@@ -538,12 +544,54 @@ class Scripts(ProtocolTest):
 
     def test_asking_moves_the_watermark_only_when_all_is_applied(self):
         self.ship(0, 3)
-        ask = lambda: self.store.run("ask", [key(0, "producers")], ["50000", self.PRODUCER])  # noqa: E731
-        self.assertEqual(ask()[:2], [b"3", b"0"])
+
+        def ask(end, now=50_000):
+            return self.store.run("ask", [key(0, "producers")], [now, self.PRODUCER, end])
+
+        self.assertEqual(ask(3)[:2], [b"3", b"0"])
         self.assertNotIn(f"{self.PRODUCER}:watermark", self.store.producers(0))
         self.apply("O", 1, self.PRODUCER, 3, 1000)
-        self.assertEqual(ask()[:2], [b"3", b"3"])
+        for not_all in ("", 5, 2):  # not read to its end; Redis fell back; a log that was cut
+            ask(not_all)
+            self.assertEqual(self.store.producers(0)[f"{self.PRODUCER}:watermark"], "1000")
+        self.assertEqual(ask(3)[:2], [b"3", b"3"])
         self.assertEqual(self.store.producers(0)[f"{self.PRODUCER}:watermark"], "50000")
+
+    def test_the_watermark_goes_no_further_than_the_clock_of_redis(self):
+        self.ship(0, 3)
+        self.apply("O", 1, self.PRODUCER, 3, 1000)
+        self.store.run("ask", [key(0, "producers")], [10**15, self.PRODUCER, 3])
+        seconds, _ = self.client.time()
+        moved = int(self.store.producers(0)[f"{self.PRODUCER}:watermark"])
+        self.assertTrue(seconds * 1000 - 60_000 < moved < seconds * 1000)
+
+    def test_a_log_that_asks_first_holds_the_watermark_of_all(self):
+        """Its hits are still to come: nothing may be forgotten before."""
+        self.ship(0, 3)
+        self.apply("S", 5, 0, packed(["id"]), "O", 1, self.PRODUCER, 3, 10**12, keys=("ids:0",))
+        self.store.run("ask", [key(0, "producers")], [1, "00000000000000bb", ""])
+        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "ids:0")],  # noqa: E731
+                                      [1000, 1000, 86_400_000, 10, 0, 0])
+        self.assertEqual(tidy()[0], b"0")
+        self.assertEqual(self.client.exists(key(0, "ids:0")), 1)
+        # Unheard of for a day it holds nobody back, unless hits of it wait.
+        self.client.hset(key(0, "producers"), "00000000000000bb:heard", 1)
+        self.client.hset(key(0, "producers"), "00000000000000bb:shipped", 2)
+        self.assertEqual(tidy()[:2], [b"0", 0])
+        self.client.hset(key(0, "producers"), "00000000000000bb:applied", 2)
+        self.assertEqual(tidy()[:2], [b"1000000000000", 1])
+        self.assertEqual(self.client.exists(key(0, "ids:0")), 0)
+        self.assertEqual(self.client.zcard(key(0, "ids")), 0)
+
+    def test_visitors_are_forgotten_behind_the_watermark_a_bounded_number_at_once(self):
+        self.client.hset(key(0, "producers"), mapping={f"{self.PRODUCER}:{f}": v for f, v in
+                                                       (("shipped", 1), ("applied", 1), ("watermark", 10_000))})
+        self.client.zadd(key(0, "a:seen"), {f"v{i}": i for i in range(10_000)})
+        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "a:seen")],  # noqa: E731
+                                      [1000, 4000, 86_400_000, 1300, 0])
+        answers = [tidy()[3] for _ in range(6)]
+        self.assertEqual(answers, [b"1"] * 4 + [b"0"] * 2)
+        self.assertEqual(self.client.zcard(key(0, "a:seen")), 4000)
 
     def test_an_applied_batch_cannot_be_applied_again(self):
         self.ship(0, 3)
@@ -571,21 +619,25 @@ class Scripts(ProtocolTest):
         """Redis does not roll a script back: whatever is wrong has to be found before the first write."""
         self.ship(0, 3)
         self.client.set(key(0, "a:day:D:visitors"), "no HyperLogLog")
+        self.client.set(key(0, "a:day:E:visitors"), "HYLL and then nothing of the kind")
         self.client.hset(key(0, "a:totals"), mapping={"views": "many", "far": 2**53 - 1})
         self.client.set(key(0, "a:text"), "x")
         good = ("H", 5, 1, "views", 1)
-        keys = ("a:day:D", "a:totals", "a:text", "a:day:D:visitors", "a:month:M")
+        keys = ("a:day:D", "a:totals", "a:text", "a:day:D:visitors", "a:month:M", "a:day:E:visitors")
         wrong = {
             "a hash that is a string": ("H", 7, 1, "views", 1),
             "a sorted set that is a string": ("Z", 7, 1, "/a", 1),
-            "a set that is a string": ("S", 7, 1, 1, "id"),
-            "times that are a string": ("G", 7, 1, 5, "v"),
-            "a dropped set that is a string": ("D", 7, 1),
+            "a set that is a string": ("S", 7, 1, packed(["id"])),
+            "times that are a string": ("G", 7, f"{5:016}", packed(["v"])),
+            "times that are no numbers": ("G", 9, "x" * 16, packed(["v"])),
+            "fewer times than members": ("G", 9, f"{5:016}", packed(["v", "w"])),
+            "members cut short": ("S", 9, 1, "id"),
             "a field that is no number": ("H", 6, 1, "views", 1),
             "a sum that is not exact": ("H", 6, 1, "far", 1),
             "an addition that is no number": ("H", 5, 1, "visits", "one"),
             "a fraction": ("Z", 9, 1, "/a", "0.5"),
-            "no HyperLogLog": ("P", 8, 5, 9, 9, 1, "v"),
+            "no HyperLogLog": ("P", 8, 5, 9, 9, packed(["v"])),
+            "a broken HyperLogLog": ("P", 10, 5, 9, 9, packed(["v"])),
             "an unknown step": ("Q", 1),
             "a key index out of range": ("H", 99, 1, "views", 1),
             "an offset that is no number": ("O", 1, self.PRODUCER, "x", 1),
@@ -603,11 +655,11 @@ class Scripts(ProtocolTest):
         self.ship(0, 3)
         count = 9001
         pages = [x for i in range(count) for x in (f"/{i}", 2)]
-        ids = [f"id{i}" for i in range(count)]
-        seen = [x for i in range(count) for x in (i, f"v{i}")]
+        ids = packed(f"id{i}" for i in range(count))
+        times = "".join(f"{i:016}" for i in range(count))
         self.assertEqual(self.apply(
-            "H", 5, count, *pages, "Z", 6, count, *pages, "S", 7, 1, count, *ids, "G", 8, count, *seen,
-            "P", 9, 5, 10, 11, count, *ids, "O", 1, self.PRODUCER, 3, 1,
+            "H", 5, count, *pages, "Z", 6, count, *pages, "S", 7, 1, ids, "G", 8, times, ids,
+            "P", 9, 5, 10, 11, ids, "O", 1, self.PRODUCER, 3, 1,
             keys=("a:day:D", "a:pages", "ids:1", "a:seen", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
         self.assertEqual(self.client.hlen(key(0, "a:day:D")), count)
         self.assertEqual(self.client.zcard(key(0, "a:pages")), count)
@@ -618,17 +670,17 @@ class Scripts(ProtocolTest):
     def test_visitors_are_never_more_than_the_views_of_their_day(self):
         self.ship(0, 3)
         self.assertEqual(self.apply(
-            "H", 5, 1, "views", 2, "P", 6, 5, 7, 8, 5, *"abcde", "O", 1, self.PRODUCER, 3, 1,
+            "H", 5, 1, "views", 2, "P", 6, 5, 7, 8, packed("abcde"), "O", 1, self.PRODUCER, 3, 1,
             keys=("a:day:D", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
         self.assertEqual(self.client.hget(key(0, "a:day:D"), "visitors"), b"2")
         self.assertEqual(self.client.hget(key(0, "a:month:M"), "visitor_days"), b"2")
 
     def test_times_of_visitors_only_grow(self):
         self.ship(0, 1)
-        self.apply("G", 5, 1, 50, "v", "O", 1, self.PRODUCER, 1, 1, keys=("a:seen",))
+        self.apply("G", 5, f"{50:016}", packed("v"), "O", 1, self.PRODUCER, 1, 1, keys=("a:seen",))
         self.ship(1, 2)
-        self.apply("G", 5, 1, 20, "v", "O", 1, self.PRODUCER, 2, 1, keys=("a:seen",))
-        self.assertEqual(self.client.zscore(key(0, "a:seen"), "v"), 50)
+        self.apply("G", 5, f"{20:016}", packed("v"), "O", 1, self.PRODUCER, 2, 1, keys=("a:seen",))
+        self.assertEqual(self.client.zscore(key(0, "a:seen"), packed("v")), 50)
 
     def test_only_the_owner_prolongs_a_lease(self):
         self.ship(0, 1)

@@ -7,6 +7,7 @@ LUOT_LONG=1 keeps Redis away for 60 s instead of 8.
 
 import fcntl
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,8 +15,8 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (LIGHT, LONG, SITES, Load, SystemTest, eventually, is_alive,  # noqa: E402
-                  main, patience, random_hits, seeded, steadily)
+from luot import (LIGHT, LONG, SITES, Hit, Load, SystemTest, client_address, eventually,  # noqa: E402
+                  hit_request, is_alive, main, patience, random_hits, seeded, steadily, stream_lengths)
 
 AWAY = 60 if LONG else 8
 CURRENT_WITHIN = 5  # seconds from the return of Redis until the counts are current
@@ -169,6 +170,105 @@ class Full(SystemTest):
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
         steadily(lambda: luot.views("skhcn", "/a") == taken, 1)
         self.assert_balanced(luot)
+
+
+    def test_confirmed_hits_make_room_while_redis_is_away(self):
+        """A spool full of what Redis has is not full."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server, config={"spool": {"max_bytes": "8MiB"}, "collector": {"workers": 1}})
+        fill = {"t": "Tiêu đề của một bài viết dài " * 12, "r": "https://x.example/" + "y" * 1000}
+        taken = 0
+        while luot.metrics().value("luot_spool_bytes") < 6 * 2**20:
+            for _ in range(200):
+                luot.take_hit("skhcn", "/a", **fill)
+                taken += 1
+        eventually(lambda: luot.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is confirmed")
+        server.freeze()
+        while luot.metrics().value("luot_unshipped_hits") * 1200 < 5 * 2**20:
+            for _ in range(100):
+                answer = luot.hit("skhcn", "/a", **fill)
+                self.assertEqual(answer.status, 202, "hits are taken, though more than the free space of before")
+                taken += 1
+        server.thaw()
+        eventually(lambda: luot.views("skhcn", "/a") == taken, patience(20), "all are counted")
+
+    def test_a_disk_that_is_full_makes_room_of_what_is_confirmed(self):
+        """The disk may be smaller than max_bytes says; here files may not grow beyond a limit."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server, config={"collector": {"workers": 1}})
+        token = luot.take_hit("skhcn", "/a")
+        luot.wait_for("skhcn", token)
+        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        taken, refused = 1, 0
+        for _ in range(400):
+            answer = luot.hit("skhcn", "/a")
+            self.assertIn(answer.status, (202, 503))
+            taken += answer.status == 202
+            refused += answer.status == 503
+        self.assertGreater(refused, 0, "the limit was met")
+        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        eventually(lambda: luot.hit("skhcn", "/b").status == 202, patience(5), "hits are taken again")
+        eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
+        self.assert_balanced(luot)
+
+
+class RedisWithoutMemory(SystemTest):
+    def test_a_redis_filled_by_its_streams_is_drained_and_read(self):
+        """The aggregator was away, the streams grew until Redis refused more: it must come out of that alone."""
+        server = self.world.redis()
+        client = server.client()
+        collector = self.world.luot("collector", redis=server, config={"collector": {"workers": 1}})
+        rng = seeded("test_redis_away memory")
+        fill = {"t": "T" * 480, "r": "https://x.example/" + "y" * 1900}
+        number = 1500 if LIGHT else 5000
+        hits = [Hit("skhcn", f"/a{i % 50}", hit_request("skhcn", f"/a{i % 50}", id=f"k{i}",
+                client=client_address(rng), **fill)) for i in range(number)]
+        load = Load(iter(hits), [collector.public], connections=8).run()
+        eventually(lambda: collector.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is shipped")
+        client.config_set("maxmemory", client.info("memory")["used_memory"] - 1_000_000)
+        refused = Load(random_hits(rng, PAGES, 200, "full"), [collector.public], connections=4).run()
+        aggregator = self.world.luot("aggregator", redis=server, reads=False)
+        expected = load.views + refused.views
+        self.assert_counted(aggregator, expected, deadline=patience(30))
+        self.assertEqual(sum(stream_lengths(client)), 0)
+        self.assertEqual(aggregator.metrics().sum("luot_hits_lost_total"), 0)
+
+
+class Damage(SystemTest):
+    def damaged_spool(self, damage):
+        """50 acknowledged hits on the disk of a collector that was killed, its Redis away; then the damage."""
+        server = self.world.redis()
+        server.stop()
+        luot = self.world.luot(redis=server, reads=False, config={"collector": {"workers": 1}})
+        for number in range(50):
+            luot.take_hit("skhcn", "/a", id=f"d{number}")
+        luot.kill()
+        segment, = [f for f in (luot.data_dir / "spool").iterdir() if f.stat().st_size > 304]
+        damage(segment)
+        server.start()
+        luot.start()
+        return luot
+
+    def test_hits_behind_a_damaged_head_of_a_segment_are_counted(self):
+        def damage(segment):
+            with segment.open("r+b") as f:
+                f.seek(100)
+                f.write(b"\xff")
+        luot = self.damaged_spool(damage)
+        eventually(lambda: luot.views("skhcn", "/a") == 50, patience(10))
+        self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
+
+    def test_hits_that_are_damaged_are_declared_and_the_others_counted(self):
+        def damage(segment):
+            with segment.open("r+b") as f:
+                f.seek(304 + 100)
+                f.write(b"\xff" * 300)
+        luot = self.damaged_spool(damage)
+
+        def all_is_told():
+            lost = luot.metrics().sum("luot_hits_lost_total")
+            return lost > 0 and luot.views("skhcn", "/a") + lost == 50
+        eventually(all_is_told, patience(20), "counted and lost are all that was acknowledged")
 
 
 class Emptied(SystemTest):

@@ -45,7 +45,7 @@ const std::int64_t old_set = midnight / id_set_ms - 60;
 /// A Redis in which entries of the partition wait, as ship.lua left them.
 class world : public redis_session {
 public:
-    world() : redis_session({&apply_script(), &reject_script()}) {}
+    world() : redis_session({&apply_script(), &reject_script(), &tidy_script()}) {}
 
     /// Adds an entry to the stream.
     void ship(const entry& e)
@@ -109,8 +109,6 @@ redis::command call(const std::vector<entry>& entries, std::size_t count,
 apply_options with_everything()
 {
     apply_options o;
-    o.dropped_sets = {old_set};
-    o.forget_seen_before_ms = midnight - hour;
     o.lease_owner = "me";
     o.lease_ms = 10'000;
     return o;
@@ -184,17 +182,17 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     is(redis.scores(keys::seen("skhcn")), {{member(1), midnight + minute},
                                            {member(2), midnight - minute},
                                            {member(3), midnight + minute},
+                                           {"longgone", midnight - 2 * hour},
                                            {"recently", midnight}});
     BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", today)) == 2);
     BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", tomorrow)) == 2);
     const auto set_before = midnight / id_set_ms - 1, set_after = midnight / id_set_ms;
-    is(redis.scores(keys::id_sets(partition)),
-       {{std::to_string(set_before), 2}, {std::to_string(set_after), 1}});
+    is(redis.scores(keys::id_sets(partition)), {{std::to_string(old_set), 1},
+                                                {std::to_string(set_before), 2},
+                                                {std::to_string(set_after), 1}});
     for (const std::uint64_t id : {101U, 102U})
         BOOST_TEST(redis.number("SISMEMBER", keys::id_set(partition, set_before), member(id)) == 1);
     BOOST_TEST(redis.number("SISMEMBER", keys::id_set(partition, set_after), member(103)) == 1);
-    // The dropped set is gone, and so is the stream.
-    BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, old_set)) == 0);
     BOOST_TEST(redis.waiting_entries() == 0U);
     is(redis.hash(keys::producers(partition)), {{producer + ":shipped", 4},
                                                 {producer + ":applied", 4},
@@ -222,6 +220,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::producers(partition),
         keys::lease(partition),
         keys::id_sets(partition),
+        keys::id_set(partition, old_set),
         keys::id_set(partition, set_before),
         keys::id_set(partition, set_after),
     };
@@ -319,8 +318,8 @@ BOOST_AUTO_TEST_CASE(a_key_of_a_wrong_type_stops_a_batch_before_its_first_write)
           keys::day_visitors("skhcn", today), keys::day_visitors("skhcn", tomorrow),
           keys::month("skhcn", today), keys::month("skhcn", tomorrow),
           keys::id_set(partition, set_of - 1), keys::id_set(partition, set_of),
-          keys::id_set(partition, old_set), keys::id_sets(partition), keys::producers(partition),
-          keys::lease(partition), keys::hits(partition)}) {
+          keys::id_sets(partition), keys::producers(partition), keys::lease(partition),
+          keys::hits(partition)}) {
         refuses(redis, entries, key, [&] {
             redis.text("DEL", key);
             redis.text("RPUSH", key, "another program's");
@@ -381,13 +380,14 @@ BOOST_AUTO_TEST_CASE(steps_that_make_no_sense_stop_a_batch)
         {"H", "5", "1", "views"},
         {"H", "5", "2", "views", "1"},
         {"H", "5", "1", "views", "1", "and more"},
-        {"G", "6", "1", "soon", "visitor1"},
-        {"G", "6", "2", "1", "visitor1"},
-        {"S", "7", "1", "3", "id"},
+        {"G", "6", "            soon", "visitor1"},
+        {"G", "6", "0000000000000001", "visitor1visitor2"},
+        {"G", "6", "0000000000000001", "visitor"},
+        {"G", "6", "", ""},
+        {"S", "7", "1", "id"},
         {"O", "1", producer, "four", "5"},
         {"O", "1", producer, "4", "yesterday"},
         {"L", "me", "long"},
-        {"C", "6", "long ago"},
     };
     for (const auto& step : table) {
         auto c = redis::evaluate(apply_script(), 7);
@@ -569,26 +569,72 @@ BOOST_AUTO_TEST_CASE(a_lease_is_prolonged_for_its_owner_alone)
     BOOST_TEST(ttl_after("", "me") == -2);
 }
 
-BOOST_AUTO_TEST_CASE(sets_of_ids_are_dropped_with_their_place_in_the_index)
+/// A log of which all is applied, up to this time.
+void put_idle_log(world& redis, const std::string& name, std::int64_t watermark_ms,
+                  std::string_view heard = "9999999999999")
+{
+    redis.exec(redis::pipeline{}.add("HSET", keys::producers(partition), name + ":shipped", 7,
+                                     name + ":applied", 7, name + ":watermark", watermark_ms,
+                                     name + ":heard", heard));
+}
+
+BOOST_AUTO_TEST_CASE(sets_of_ids_go_once_the_watermark_is_the_window_past_them)
 {
     world redis;
-    const auto entries = batch();
-    redis.ship(entries[0]);
-    apply_options o;
-    for (std::int64_t set = 1; set <= 5; ++set) {
+    tidy_options o;
+    o.dedupe_window_ms = hour;
+    for (std::int64_t set = 1; set <= 9; ++set) {
         redis.text("SADD", keys::id_set(partition, set), "12345678");
         redis.text("ZADD", keys::id_sets(partition), 1, std::to_string(set));
-        if (set <= 3)
-            o.dropped_sets.push_back(set);
+        o.sets.push_back(set);
     }
-    o.dropped_sets.push_back(99);  // one that is not there any more
-    BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
-    for (std::int64_t set = 1; set <= 5; ++set)
-        BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, set)) == (set <= 3 ? 0 : 1));
-    const auto index = redis.scores(keys::id_sets(partition));
-    BOOST_TEST(index.size() == 3U);  // 4, 5, and that of the batch
-    BOOST_TEST(index.contains("4"));
-    BOOST_TEST(index.contains("5"));
+    o.sets.push_back(99);  // one that is not there any more
+    const auto kept = [&] {
+        redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+        const auto index = redis.scores(keys::id_sets(partition));
+        for (std::int64_t set = 1; set <= 9; ++set)
+            BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, set)) ==
+                       (index.contains(std::to_string(set)) ? 1 : 0));
+        return index.size();
+    };
+    BOOST_TEST(kept() == 9U);  // no log: no watermark
+    put_idle_log(redis, producer, 100 * id_set_ms);
+    put_idle_log(redis, other_producer, 4 * id_set_ms + hour);
+    BOOST_TEST(kept() == 7U);  // 1 and 2 have ended more than an hour before the slower of both
+    // Unheard of for a day: it holds nobody back.
+    put_idle_log(redis, other_producer, 4 * id_set_ms + hour, "1");
+    BOOST_TEST(kept() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_log_whose_hits_wait_holds_the_watermark_however_silent_it_is)
+{
+    world redis;
+    redis.text("SADD", keys::id_set(partition, 1), "12345678");
+    redis.text("ZADD", keys::id_sets(partition), 1, "1");
+    tidy_options o;
+    o.dedupe_window_ms = hour;
+    o.sets = {1};
+    put_idle_log(redis, producer, midnight);
+    put_idle_log(redis, other_producer, 0, "1");
+    redis.text("HSET", keys::producers(partition), other_producer + ":shipped", "8");
+    redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+    BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, 1)) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(when_there_are_too_many_ids_their_sets_go_early)
+{
+    world redis;
+    for (const auto* set : {"1", "2"}) {
+        redis.text("SADD", keys::id_set(partition, *set - '0'), "12345678");
+        redis.text("ZADD", keys::id_sets(partition), 1, set);
+    }
+    tidy_options o;
+    o.early_sets = {1};
+    o.sets = {2};
+    const auto answers = redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+    BOOST_TEST(answers[0][2].count() == 1);
+    BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, 1)) == 0);
+    BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, 2)) == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_set_of_ids_knows_how_many_it_holds_whatever_is_added_twice)
@@ -605,31 +651,53 @@ BOOST_AUTO_TEST_CASE(a_set_of_ids_knows_how_many_it_holds_whatever_is_added_twic
                2);
 }
 
-BOOST_AUTO_TEST_CASE(who_was_seen_long_ago_is_forgotten_in_parts)
+BOOST_AUTO_TEST_CASE(who_was_seen_before_the_watermark_s_last_visits_is_forgotten_in_parts)
 {
     world redis;
-    const auto entries = batch();
-    redis.ship(entries[0]);
-    redis.ship(entries[1]);
     redis::command add{"ZADD"};
     add.add(std::string_view(keys::seen("skhcn")));
-    for (int i = 0; i < 700; ++i)
+    for (int i = 0; i < 2'300; ++i)
         add.add(midnight - 3 * hour + i).add(std::string_view("visitor" + std::to_string(i)));
-    add.add(midnight - hour).add(std::string_view("at the border"));
+    add.add(midnight - visit_gap_ms).add(std::string_view("at the border"));
     redis.text(add);
-    apply_options o;
-    o.forget_seen_before_ms = midnight - hour;
-    BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
-    // 500 of the oldest; the others have their turn with the next batch.
+    put_idle_log(redis, producer, midnight);
+    tidy_options o;
+    o.sites = {"skhcn"};
+    const auto again = [&] {
+        return std::string(
+            redis.exec(redis::pipeline{}.add(tidy_command(partition, o)))[0][3].text());
+    };
+    BOOST_TEST(again() == "1");
     auto left = redis.scores(keys::seen("skhcn"));
-    BOOST_TEST(left.size() == 200U + 1 + 2);
-    BOOST_TEST(!left.contains("visitor499"));
-    BOOST_TEST(left.contains("visitor500"));
-    const std::vector<entry> rest(entries.begin() + 1, entries.end());
-    BOOST_TEST(redis.text(call(rest, 1, o)) == "ok");
+    BOOST_TEST(left.size() == 301U);
+    BOOST_TEST(!left.contains("visitor1999"));
+    BOOST_TEST(again() == "0");
     left = redis.scores(keys::seen("skhcn"));
-    BOOST_TEST(left.size() == 1U + 3);
+    BOOST_TEST(left.size() == 1U);
     BOOST_TEST(left.contains("at the border"));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_forgotten_when_a_key_is_of_a_wrong_type)
+{
+    tidy_options o;
+    o.sets = {1};
+    o.sites = {"skhcn"};
+    for (const auto& key : {keys::producers(partition), keys::id_sets(partition),
+                            keys::id_set(partition, 1), keys::seen("skhcn")}) {
+        BOOST_TEST_CONTEXT(key)
+        {
+            world redis;
+            put_idle_log(redis, producer, midnight);
+            redis.text("SADD", keys::id_set(partition, 1), "12345678");
+            redis.text("ZADD", keys::id_sets(partition), 1, "1");
+            redis.text("ZADD", keys::seen("skhcn"), 1, "visitor1");
+            redis.text("SET", key, "another program's");
+            const auto before = redis.picture();
+            const auto answers = redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+            BOOST_TEST(answers[0].is_error());
+            BOOST_TEST(differing(before, redis.picture()) == "");
+        }
+    }
 }
 
 // Hits come out of order: the last one decides whether a visit goes on.
@@ -966,15 +1034,33 @@ BOOST_AUTO_TEST_CASE(a_full_redis_refuses_an_entry_and_changes_nothing)
     BOOST_TEST(redis.ship(next) == "ok 3 0 c2");
 }
 
-BOOST_AUTO_TEST_CASE(asking_tells_how_far_each_log_has_got)
+BOOST_AUTO_TEST_CASE(asking_tells_how_far_each_log_has_got_and_registers_it)
 {
     shipping_world redis;
     BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    const auto now = std::to_string(utc(2021, 7, 26, 3));
+    BOOST_TEST(redis.ask(now, {producer, "", other_producer, ""}) == "2 0 c2 0 0 ");
+    const auto held = redis.held();
+    BOOST_TEST(held.at(other_producer + ":shipped") == 0);
+    BOOST_TEST(held.contains(other_producer + ":heard"));
+    BOOST_TEST(held.contains(producer + ":heard"));
+    BOOST_TEST(!held.contains(other_producer + ":watermark"));
+    // It is heard of in steps of ten minutes: each is a write.
     const auto before = redis.picture();
-    // Without a time it only answers.
-    BOOST_TEST(redis.ask("", {producer, other_producer}) == "2 0 c2 0 0 ");
+    BOOST_TEST(redis.ask(now, {producer, "", other_producer, ""}) == "2 0 c2 0 0 ");
+    BOOST_TEST(redis.ask(now, {}) == "");
     BOOST_TEST(differing(before, redis.picture()) == "");
-    BOOST_TEST(redis.ask("", {}) == "");
+    for (const auto& [time, names] :
+         {std::pair<std::string, std::vector<std::string>>{"", {producer, ""}}, {now, {producer}}})
+        BOOST_TEST(redis.ask(time, names) == "error");
+}
+
+BOOST_AUTO_TEST_CASE(a_full_redis_still_answers_how_far_it_is)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
+    redis.text("CONFIG", "SET", "maxmemory", 1);
+    BOOST_TEST(redis.ask("1", {producer, "2", other_producer, ""}) == "2 0 c2 0 0 ");
 }
 
 BOOST_AUTO_TEST_CASE(an_idle_log_moves_its_watermark_only_when_all_of_it_is_applied)
@@ -982,10 +1068,16 @@ BOOST_AUTO_TEST_CASE(an_idle_log_moves_its_watermark_only_when_all_of_it_is_appl
     shipping_world redis;
     BOOST_TEST(redis.ship({}) == "ok 2 0 c2");
     const auto now = utc(2021, 7, 26, 3);
-    const auto ask = [&](std::int64_t at) { redis.ask(std::to_string(at), {producer}); };
+    const auto ask = [&](std::int64_t at, const std::string& end = "2") {
+        redis.ask(std::to_string(at), {producer, end});
+    };
     ask(now);
     BOOST_TEST(!redis.held().contains(producer + ":watermark"));
     redis.text("HSET", keys::producers(partition), producer + ":applied", 2);
+    // After a fall-back the log holds more than Redis has applied: all of that is older than now.
+    ask(now, "5");
+    ask(now, "");
+    BOOST_TEST(!redis.held().contains(producer + ":watermark"));
     ask(now);
     BOOST_TEST(redis.held().at(producer + ":watermark") == now);
     // In steps of ten seconds, and never back.
@@ -995,14 +1087,13 @@ BOOST_AUTO_TEST_CASE(an_idle_log_moves_its_watermark_only_when_all_of_it_is_appl
     BOOST_TEST(redis.held().at(producer + ":watermark") == now);
     ask(now + 10'000);
     BOOST_TEST(redis.held().at(producer + ":watermark") == now + 10'000);
-    // One that has not shipped yet is known from its first question on.
-    redis.ask(std::to_string(now), {other_producer});
-    BOOST_TEST(redis.held().at(other_producer + ":shipped") == 0);
-    BOOST_TEST(redis.held().at(other_producer + ":watermark") == now);
+    // A collector's clock may be ahead: no further than that of Redis.
+    ask(9'000'000'000'000);
+    BOOST_TEST(redis.held().at(producer + ":watermark") < 9'000'000'000'000);
 
     redis.text("DEL", keys::producers(partition));
     redis.text("SET", keys::producers(partition), "another program's");
-    BOOST_TEST(redis.ask(std::to_string(now), {producer}) == "error");
+    BOOST_TEST(redis.ask(std::to_string(now), {producer, "2"}) == "error");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(extreme_numbers_come_back)
     hit h;
     h.site = "s";
     h.path = "/";
-    h.time_ms = std::numeric_limits<std::int64_t>::min();
+    h.time_ms = 1LL << 52;
     h.local_date = std::numeric_limits<std::int32_t>::min();
     h.visitor = h.visitor_before = h.id = std::numeric_limits<std::uint64_t>::max();
     h.width = h.bot_hint = std::numeric_limits<std::uint32_t>::max();
@@ -92,6 +92,22 @@ BOOST_AUTO_TEST_CASE(extreme_numbers_come_back)
     hit back;
     BOOST_TEST(!decode(bytes, back));
     BOOST_TEST(same(h, back));
+}
+
+// Sums of times must not overflow, whatever a damaged record says.
+BOOST_AUTO_TEST_CASE(a_time_that_cannot_be_reckoned_with_is_damage)
+{
+    hit h;
+    h.site = "s";
+    h.path = "/";
+    for (const auto time :
+         {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1}, (std::int64_t{1} << 52) + 1,
+          std::numeric_limits<std::int64_t>::max()}) {
+        h.time_ms = time;
+        const std::string bytes = encoded(h);
+        hit back;
+        BOOST_TEST(decode(bytes, back) == make_error_code(errc::bad_record));
+    }
 }
 
 // Entries are decoded into the same object, one after another.

@@ -808,13 +808,52 @@ BOOST_AUTO_TEST_CASE(a_segment_that_cannot_be_opened_moves_nothing)
     auto reader = log.reader();
     const auto name = log.segments()[1].name;
     std::filesystem::rename(name, name + ".away");
+    std::filesystem::create_symlink(name, name);
     for (int again = 0; again < 2; ++again) {
         std::vector<entry> unused;
         BOOST_TEST(!!reader.read(much, none_held, unused));
+        BOOST_TEST(unused.empty());
         BOOST_TEST(reader.known() == per_partition{}, per_element);
     }
     std::filesystem::rename(name + ".away", name);
     check_rows(read_on(reader).entries, log);
+}
+
+// Nobody brings it back: the log goes on behind it, and what it held is declared.
+BOOST_AUTO_TEST_CASE(a_segment_that_is_gone_is_lost_and_what_is_behind_it_is_read)
+{
+    written_log log(600);
+    log.fill(60);
+    auto reader = log.reader();
+    const auto all = log.segments();
+    BOOST_TEST_REQUIRE(all.size() > 3U);
+    std::filesystem::remove(all[1].name);
+    std::uint64_t missing = 0;
+    for (unsigned p = 0; p < partitions; ++p)
+        missing += all[2].header.offsets[p] - all[1].header.offsets[p];
+    const auto content = read_on(reader);
+    BOOST_TEST(content.lost == missing);
+    BOOST_TEST(reader.known() == log.last(), per_element);
+}
+
+// The same place is read again after each fall-back of Redis, and whenever a partition was full.
+BOOST_AUTO_TEST_CASE(damage_is_counted_once_however_often_it_is_read)
+{
+    written_log log(1 << 20);
+    log.fill(60);
+    const auto damaged = log.hits()[14];
+    flip(damaged.name, damaged.begin + 20);
+    auto reader = log.reader();
+    (void)read_on(reader);
+    const auto first = reader.found();
+    BOOST_TEST(first.bytes > 0U);
+    for (int again = 0; again < 3; ++again) {
+        reader.seek({});
+        (void)read_on(reader);
+    }
+    BOOST_TEST(reader.found().bytes == first.bytes);
+    BOOST_TEST(reader.found().hits == first.hits);
+    BOOST_TEST(reader.found().torn_bytes == first.torn_bytes);
 }
 
 // What is read at once is less than a segment, and damage may be more than that.
