@@ -2,12 +2,16 @@
 // server is a stub that can be told to fail; demo.test.mjs has the real one.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'acorn';
-import { eventually, launch, minified, open_page, shows, start_stub } from './support.mjs';
+import { eventually, executable, launch, minified, open_page, shows, start_stub } from './support.mjs';
 
 const count = '<b id="n" data-luot="page-views">–</b>';
 const settle = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -394,6 +398,29 @@ describe('the script on a page', () => {
     });
     assert.equal(await shows(page, '#n', '1.406'), '1.406');
     assert.equal(stub.hits.length, 1);
+  });
+
+  test('counts a page that the browser prerenders once it is shown', async (context) => {
+    // Chromium prerenders nothing while it is driven: it follows a link of the page's own accord here.
+    stub.page('/next', '', `<script>
+      document.title = document.prerendering ? 'prerendered' : 'loaded';
+      document.addEventListener('prerenderingchange', function () { document.title += ', shown'; });
+      </script>${stub.tag}`);
+    const url = stub.page('/first', '', `<script type="speculationrules">{"prerender":[{"source":"list","urls":["/next"]}]}</script>
+      <script>setTimeout(function () { location.href = '/next'; }, 2500);</script>`);
+    const folder = mkdtempSync(join(tmpdir(), 'luot-browser.'));
+    const alone = spawn(executable, ['--headless', '--no-sandbox', '--remote-debugging-port=0', '--no-first-run',
+      '--disable-background-networking', `--user-data-dir=${folder}`, url], { stdio: 'ignore' });
+    try {
+      await eventually(() => stub.hits.length, 'a hit', 30);
+      await settle(500);
+    } finally {
+      alone.kill();
+      await once(alone, 'exit');
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+    }
+    if (stub.hits[0].t === 'loaded') return context.skip('this browser prerenders nothing');
+    assert.deepEqual(stub.hits.map((hit) => [hit.p, hit.t]), [['/next', 'prerendered, shown']]);
   });
 
   test('counts a page that comes back from the back-forward cache as a new view', async () => {

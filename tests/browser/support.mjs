@@ -20,8 +20,10 @@ export const minified = () =>
   execFileSync(join(root, 'node_modules/.bin/terser'),
     [join(root, 'collector/luot.js'), '--config-file', join(root, 'collector/terser.json')]);
 
+export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
 export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  executablePath: executable,
   chromiumSandbox: false,
   args: [
     '--disable-blink-features=AutomationControlled', '--disable-background-networking', '--disable-component-update',
