@@ -259,6 +259,45 @@ describe('quickstart', () => {
     assert.ok(!existsSync(demo.folder));
   });
 
+  test('has pages that stay whole when luot freezes and dies while they are being read', async () => {
+    const demo = await start_quickstart();
+    const browser = await launch();
+    try {
+      const [luot] = readFileSync(`/proc/${demo.process.pid}/task/${demo.process.pid}/children`, 'utf8').trim().split(' ');
+      const page = await open_page(browser);
+      const other = await page.context().newPage();
+      other.on('pageerror', (error) => page.problems.push(String(error)));
+      const failed = [];
+      page.on('requestfailed', (request) => failed.push(new URL(request.url()).pathname));
+      const times = (path) => failed.filter((other_) => other_ === path).length;
+      const text = () => page.evaluate(() => document.body.innerText);
+      const go = (path) => page.evaluate((url) => history.pushState(null, '', url), path);
+
+      await page.goto(demo.url);
+      await shows(page, own, '406');
+      await page.waitForSelector('.luot-row');
+      const whole = await text();
+
+      process.kill(Number(luot), 'SIGSTOP');
+      await go(related[0][0]);
+      const start = Date.now();
+      await other.goto(demo.site + related[1][0]);  // the script comes from the cache, as for any reader who goes on
+      assert.ok(Date.now() - start < 3000);
+      assert.equal(await other.locator(own).textContent(), '–');
+      assert.equal(await text(), whole);
+
+      process.kill(Number(luot), 'SIGKILL');
+      await go(related[2][0]);
+      await eventually(() => times('/hit') >= 4 && times('/hit.gif') >= 2, 'all ways tried for both hits', 20);
+      assert.equal(await text(), whole);
+      assert.equal(await other.locator(own).textContent(), '–');
+      assert.deepEqual(page.problems, []);
+    } finally {
+      await browser.close();
+      await demo.stop();
+    }
+  });
+
   test('leaves nothing running when it is killed itself', async () => {
     const demo = await start_quickstart();
     const pids = readFileSync(`/proc/${demo.process.pid}/task/${demo.process.pid}/children`, 'utf8').trim().split(' ');

@@ -2,12 +2,16 @@
 // server is a stub that can be told to fail; demo.test.mjs has the real one.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parse } from 'acorn';
-import { eventually, launch, minified, open_page, shows, start_stub } from './support.mjs';
+import { eventually, executable, launch, minified, open_page, shows, start_stub } from './support.mjs';
 
 const count = '<b id="n" data-luot="page-views">–</b>';
 const settle = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -66,6 +70,64 @@ describe('the script on a page', () => {
     assert.deepEqual(stub.reads, []);  // no numbers on the page, no question
   });
 
+  test('mends a lone percent sign wherever an address comes from', async () => {
+    const link = '<link rel="canonical" href="/giam-50%-gia?a=%C3%a0">';
+    await page.goto(stub.page('/a', `${count}<i data-luot-path="/tra-gop-0%">–</i>`, link + stub.tag));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.equal(await shows(page, 'i', '1.406'), '1.406');
+    await page.goto(stub.page('/b', count, link + stub.tag.replace('data-site', 'data-path="/giam-100%" data-site')));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.deepEqual(stub.hits.map((hit) => hit.p), [`${stub.pages}/giam-50%25-gia?a=%C3%a0`, '/giam-100%25']);
+    assert.deepEqual(stub.reads.map((read) => read.paths),
+      [[`${stub.pages}/giam-50%25-gia?a=%C3%a0`, '/tra-gop-0%25'], ['/giam-100%25']]);
+  });
+
+  test('counts an address that is too long only for what advertisers add', async () => {
+    const url = stub.page('/a', '');
+    const long = 'x'.repeat(1500);
+    await page.goto(`${url}?id=1&fbclid=${long}&p=2&gclid=${long}&op=3`);
+    await hits(1);
+    await page.goto(`${url}?id=1&fbclid=${long}`);
+    await hits(2);
+    await page.goto(stub.page('/b', '', `<link rel="canonical" href="/b">${stub.tag}`) + '?n=1&'.repeat(500));
+    await hits(3);
+    assert.deepEqual(stub.hits.map((hit) => [hit.p, hit.u]),
+      [['/a?id=1&fbclid=&p=2&gclid=&op=3', ''], [`/a?id=1&fbclid=${long}`, ''], [`${stub.pages}/b`, '']]);
+  });
+
+  test('sends no more of referrer and title than is kept, and survives a form named "title"', async () => {
+    await page.goto(stub.page('/a', `${count}<h1></h1>`));
+    await hits(1);
+    await page.evaluate(() => {
+      document.title = 'ữ'.repeat(6000);
+      history.replaceState(null, '', `/a?${'q'.repeat(3000)}`);
+      history.pushState(null, '', '/b');
+    });
+    await hits(2);
+    await page.evaluate(() => {
+      history.pushState(null, '', `/c?${'q'.repeat(3000)}`);
+    });
+    await hits(3);
+    await page.evaluate(() => history.pushState(null, '', '/d'));
+    await hits(4);
+    assert.equal(stub.hits[1].t, 'ữ'.repeat(500));
+    assert.equal(stub.hits[3].r, `${stub.pages}/c?${'q'.repeat(3000)}`.slice(0, 2000));
+    await page.goto(stub.page('/form', `${count}<form name="title"></form>`));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.equal(stub.hits[4].t, '');
+  });
+
+  test('reads its own address when a hit is refused and the canonical link is on a foreign host', async () => {
+    stub.on_hit = () => ({ status: 202, headers: { 'Luot-Refused': 'opted_out' }, body: { accepted: false, reason: 'opted_out' } });
+    const read_of = async (href) => {
+      await page.goto(stub.page('/a', count, `<link rel="canonical" href="${href}">${stub.tag}`) + '?id=1');
+      assert.equal(await shows(page, '#n', '1.406'), '1.406');
+      return stub.reads.at(-1).paths;
+    };
+    assert.deepEqual(await read_of('https://nguon.example.com/a'), ['/a?id=1']);
+    assert.deepEqual(await read_of('/chuan'), [`${stub.pages}/chuan`]);
+  });
+
   test('reads the page under the path that the server has for it', async () => {
     stub.on_hit = () => ({ status: 202, body: { accepted: true, token: 'p.1.1', path: '/chuan' } });
     await page.goto(stub.page('/a/', count));
@@ -99,6 +161,10 @@ describe('the script on a page', () => {
     await eventually(() => stub.reads.length === 2);
     assert.ok(JSON.stringify(stub.reads[1]).length < 16384);
     assert.ok(stub.reads[1].paths.length >= 10);
+    await page.goto(stub.page('/viet', list(0).replace(/"\//g, `"/${'ữ'.repeat(128)}`)));
+    await eventually(() => stub.reads.length === 3);
+    assert.ok(Buffer.byteLength(JSON.stringify(stub.reads[2])) < 16384);
+    assert.ok(stub.reads[2].paths.length >= 36);
   });
 
   test('writes numbers as the page\'s language does, also where the browser knows no languages', async () => {
@@ -203,6 +269,27 @@ describe('the script on a page', () => {
     assert.deepEqual(stub.hits.map((hit) => [hit.method, hit.type]), Array(2).fill(['POST', 'text/plain;charset=UTF-8']));
   });
 
+  test('goes by XMLHttpRequest where fetch is there and does not work', async () => {
+    for (const [i, broken] of [() => Promise.reject(new TypeError()), () => { throw new TypeError(); }, () => 7].entries()) {
+      const other = await open_page(browser);
+      await other.addInitScript(`window.fetch = ${broken}`);
+      await other.goto(stub.page(`/${i}`, count));
+      assert.equal(await shows(other, '#n', '1.406'), '1.406');
+      assert.equal(stub.hits.length, i + 1);
+      assert.equal(stub.hits[i].method, 'POST');
+      assert.deepEqual(other.problems, []);
+      await other.context().close();
+    }
+  });
+
+  test('goes as a picture also with half an emoji in the title', async () => {
+    await page.addInitScript(() => { delete window.fetch; window.XMLHttpRequest = undefined; });
+    stub.page('/', '');
+    stub.html['/'] = stub.html['/'].replace(/<title>[^<]*/, `<title>${'a'.repeat(499)}\u{1F600}`);
+    await page.goto(`${stub.pages}/`);
+    assert.equal((await hits(1))[0].p, '/');
+  });
+
   test('goes as a picture at last, with the same id', async () => {
     await page.addInitScript(() => { delete window.fetch; window.XMLHttpRequest = undefined; });
     await page.goto(stub.page('/', `${count} đ`));
@@ -231,6 +318,19 @@ describe('the script on a page', () => {
     await hits(2);
     assert.equal(stub.hits[0].id, stub.hits[1].id);
     assert.equal(stub.hits[1].type, 'text/plain;charset=UTF-8');
+  });
+
+  test('sends as beacons nothing but hits, whatever a page has added to all objects', async () => {
+    stub.on_hit = () => null;
+    const bodies = [];
+    page.on('request', (request) => { if (request.url().endsWith('/hit')) bodies.push(request.postData()); });
+    await page.goto(stub.page('/', count, `<script>Object.prototype.extend = function () {}</script>${stub.tag}`));
+    await hits(1);
+    await page.goto(stub.page('/without', '', ''));
+    await hits(2);
+    await settle(300);
+    assert.equal(bodies.length, 2);
+    assert.equal(bodies[0], bodies[1]);
   });
 
   test('sends no beacon when the answer has come', async () => {
@@ -276,6 +376,17 @@ describe('the script on a page', () => {
     silent.close();
   });
 
+  test('does not hold up the page when the server is slow', async () => {
+    stub.on_hit = ((answer) => () => new Promise((done) => setTimeout(() => done(answer()), 3000)))(stub.on_hit);
+    const start = Date.now();
+    await page.goto(stub.page('/', count), { waitUntil: 'load' });
+    assert.ok(Date.now() - start < 2000);
+    assert.equal(await page.locator('#n').textContent(), '–');
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.ok(Date.now() - start >= 3000);
+    assert.equal(stub.hits.length, 1);
+  });
+
   test('waits while the page is only prerendered', async () => {
     await page.addInitScript(() => { Object.defineProperty(document, 'prerendering', { configurable: true, value: true }); });
     await page.goto(stub.page('/', count));
@@ -287,6 +398,29 @@ describe('the script on a page', () => {
     });
     assert.equal(await shows(page, '#n', '1.406'), '1.406');
     assert.equal(stub.hits.length, 1);
+  });
+
+  test('counts a page that the browser prerenders once it is shown', async (context) => {
+    // Chromium prerenders nothing while it is driven: it follows a link of the page's own accord here.
+    stub.page('/next', '', `<script>
+      document.title = document.prerendering ? 'prerendered' : 'loaded';
+      document.addEventListener('prerenderingchange', function () { document.title += ', shown'; });
+      </script>${stub.tag}`);
+    const url = stub.page('/first', '', `<script type="speculationrules">{"prerender":[{"source":"list","urls":["/next"]}]}</script>
+      <script>setTimeout(function () { location.href = '/next'; }, 2500);</script>`);
+    const folder = mkdtempSync(join(tmpdir(), 'luot-browser.'));
+    const alone = spawn(executable, ['--headless', '--no-sandbox', '--remote-debugging-port=0', '--no-first-run',
+      '--disable-background-networking', `--user-data-dir=${folder}`, url], { stdio: 'ignore' });
+    try {
+      await eventually(() => stub.hits.length, 'a hit', 30);
+      await settle(500);
+    } finally {
+      alone.kill();
+      await once(alone, 'exit');
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+    }
+    if (stub.hits[0].t === 'loaded') return context.skip('this browser prerenders nothing');
+    assert.deepEqual(stub.hits.map((hit) => [hit.p, hit.t]), [['/next', 'prerendered, shown']]);
   });
 
   test('counts a page that comes back from the back-forward cache as a new view', async () => {
@@ -319,6 +453,33 @@ describe('the script on a page', () => {
     assert.deepEqual(stub.hits.map((hit) => hit.r),
       ['', `${stub.pages}/`, `${stub.pages}/bai-1`, `${stub.pages}/bai-2`]);
     assert.equal(new Set(stub.hits.map((hit) => hit.id)).size, 4);
+  });
+
+  test('counts a view of a single-page site that is left at once', async () => {
+    await page.goto(stub.page('/', count));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    const next = stub.page('/without', '', '');
+    await page.evaluate((url) => {
+      history.pushState(null, '', '/b');
+      location.href = url;
+    }, next);
+    await hits(2);
+    await settle(300);
+    const [first, ...others] = stub.hits;
+    assert.equal(first.p, '/');
+    assert.deepEqual([...new Set(others.map((hit) => `${hit.p} ${hit.r}`))], [`/b ${stub.pages}/`]);
+    assert.equal(new Set(others.map((hit) => hit.id)).size, 1);
+  });
+
+  test('tells nobody the fragment of a page that a single-page site has left', async () => {
+    await page.goto(stub.page('/cb', count) + '#access_token=secret');
+    await hits(1);
+    await page.evaluate(() => history.pushState(null, '', '/b#token=other'));
+    await hits(2);
+    await page.evaluate(() => history.pushState(null, '', '/c'));
+    await hits(3);
+    assert.deepEqual(stub.hits.map((hit) => hit.r), ['', `${stub.pages}/cb`, `${stub.pages}/b`]);
+    assert.doesNotMatch(JSON.stringify(stub.hits), /secret|other/);
   });
 
   test('fills in the numbers of the newest view only', async () => {

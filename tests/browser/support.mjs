@@ -20,8 +20,10 @@ export const minified = () =>
   execFileSync(join(root, 'node_modules/.bin/terser'),
     [join(root, 'collector/luot.js'), '--config-file', join(root, 'collector/terser.json')]);
 
+export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
 export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  executablePath: executable,
   chromiumSandbox: false,
   args: [
     '--disable-blink-features=AutomationControlled', '--disable-background-networking', '--disable-component-update',
@@ -108,7 +110,7 @@ const gif = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA
 /**
  * Two origins: `pages` serves `html[path]`; `stats` stands for luot under the prefix /thong-ke/,
  * remembers what it was asked (`hits`, `reads`, as parsed) and answers what `on_hit` and `on_read` say:
- * {status, headers, body}, or null for no answer ever.
+ * {status, headers, body}, or null for no answer ever; `on_hit` may answer it later.
  */
 export async function start_stub() {
   const script = minified();
@@ -144,7 +146,7 @@ export async function start_stub() {
     } else if (url.pathname === '/thong-ke/hit') {
       const hit = { ...JSON.parse(body), method: request.method, type: request.headers['content-type'], cookie: request.headers.cookie };
       stub.hits.push(hit);
-      answer(stub.on_hit(hit, stub.hits.length));
+      answer(await stub.on_hit(hit, stub.hits.length));
     } else if (url.pathname === '/thong-ke/hit.gif') {
       stub.hits.push({ ...Object.fromEntries(url.searchParams), method: 'GET' });
       response.writeHead(200, { 'Content-Type': 'image/gif' });
