@@ -7,6 +7,8 @@
 #include "core/metrics.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -41,7 +43,7 @@ constexpr std::int64_t idle_margin_ms = 5000;
 /// together.
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
-constexpr std::int64_t upkeep_every_ms = 1000, hurried_upkeep_ms = 50;
+constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
 
 const redis::script& ship_script()
@@ -138,6 +140,8 @@ public:
     asio::awaitable<bool> ship_round(bool& more);
     asio::awaitable<void> upkeep();
     asio::awaitable<void> rest(std::int64_t us);
+    asio::awaitable<result<redis::replies>> exec(const redis::pipeline& commands);
+    asio::awaitable<void> watch_disk();
     asio::awaitable<void> settle_old_logs();
     asio::awaitable<bool> retire(shipped_log& log);
     void probe_full_partitions();
@@ -171,6 +175,7 @@ public:
     std::int64_t last_ask_ms = 0;
     std::int64_t last_upkeep_ms = 0;
     std::int64_t stop_at_ms = 0;
+    bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
     std::atomic<std::uint64_t> unshipped{0}, log_count{0};
     log::limiter fall_back_limit{10}, refusal_limit{10}, read_limit{10};
@@ -302,7 +307,7 @@ asio::awaitable<bool> shipper::impl::ask()
     last_ask_ms = steady_ms();
     if (commands.size() == 0)
         co_return true;
-    const auto answers = co_await redis.exec(commands);
+    const auto answers = co_await exec(commands);
     if (!answers) {
         forget_answers();
         co_return false;
@@ -401,7 +406,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
                              .add(options.queue_bytes)
                              .add(hit_format)
                              .add(e.hits));
-    const auto answers = co_await redis.exec(commands);
+    const auto answers = co_await exec(commands);
     if (!answers) {
         failures.add(commands.size());
         forget_answers();
@@ -499,7 +504,7 @@ asio::awaitable<void> shipper::impl::settle_old_logs()
                              log.name + ":watermark", log.name + ":heard");
         }
         if (commands.size() > 0) {
-            const auto answers = co_await redis.exec(commands);
+            const auto answers = co_await exec(commands);
             if (!answers || !answers->first_error().is_null())
                 co_return;
         }
@@ -549,7 +554,7 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
         commands.add("HDEL", keys::producers(p), log.name + ":shipped", log.name + ":applied",
                      log.name + ":lost", log.name + ":watermark", log.name + ":chain",
                      log.name + ":heard");
-    const auto answers = co_await redis.exec(commands);
+    const auto answers = co_await exec(commands);
     if (!answers || !answers->first_error().is_null())
         co_return false;
     log::debug("log_retired", {{"producer", log.name}});
@@ -560,6 +565,8 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
 /// log's name and offsets.
 bool shipper::impl::drop_first(shipped_log& log)
 {
+    if (waits_for_redis && !log.live)
+        return false;  // the reader's place is what the answer is about
     if (log.reader.segments().size() == 1) {
         const auto& last = log.reader.segments().back().header;
         spool::segment tombstone;
@@ -639,6 +646,7 @@ bool shipper::impl::all_live_shipped() const
 asio::awaitable<void> shipper::impl::run()
 {
     const auto self = shared_from_this();
+    asio::co_spawn(context, watch_disk(), asio::detached);
     for (;;) {
         if (!told.exchange(false)) {
             wake.expires_after(std::chrono::milliseconds(stop_at_ms ? 20 : 1000));
@@ -648,18 +656,19 @@ asio::awaitable<void> shipper::impl::run()
         }
         refresh();
         const auto now = steady_ms();
-        if (stop_at_ms && (all_live_shipped() || now > stop_at_ms))
-            break;
+        if (stop_at_ms && (all_live_shipped() || now > stop_at_ms)) {
+            has_ended = true;
+            co_return;
+        }
         const auto now_connected = redis.connection();
         if (now_connected == 0 || std::exchange(connection, now_connected) != now_connected)
             forget_answers();  // another connection may be one to an earlier state
-        const auto upkeep_due = is_filling() ? hurried_upkeep_ms : upkeep_every_ms;
-        if (now - last_upkeep_ms >= upkeep_due || budget.short_of_space)
-            co_await upkeep();
         if (now_connected == 0) {
             co_await rest(shortest_rest_us);
             continue;
         }
+        if (now - last_upkeep_ms >= upkeep_every_ms)
+            co_await upkeep();
         const bool any_unknown = std::any_of(
             logs.begin(), logs.end(), [](const auto& log) { return !log->known && !log->forked; });
         if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask()) {
@@ -688,13 +697,35 @@ asio::awaitable<void> shipper::impl::rest(std::int64_t us)
     co_await pause.async_wait(as_result);
 }
 
-/// What is done every second, with Redis or without it.
+/// While this waits for Redis, only watch_disk() is at work, which keeps off what the wait is
+/// about.
+asio::awaitable<result<redis::replies>> shipper::impl::exec(const redis::pipeline& commands)
+{
+    waits_for_redis = true;
+    auto answers = co_await redis.exec(commands);
+    waits_for_redis = false;
+    co_return answers;
+}
+
+/// Makes room on the disk, whatever Redis does.
+asio::awaitable<void> shipper::impl::watch_disk()
+{
+    const auto self = shared_from_this();
+    while (!has_ended) {
+        keep_disk_bounded();
+        for (std::int64_t ms = 0; ms < disk_every_ms && !has_ended; ms += hurried_disk_ms) {
+            co_await rest(hurried_disk_ms * 1000);
+            if (is_filling() || budget.short_of_space)
+                break;
+        }
+    }
+}
+
+/// What is done every second.
 asio::awaitable<void> shipper::impl::upkeep()
 {
     last_upkeep_ms = steady_ms();
-    if (redis.is_connected())
-        co_await settle_old_logs();
-    keep_disk_bounded();
+    co_await settle_old_logs();
     for (auto log = logs.begin(); log != logs.end();) {
         const auto& segments = (*log)->reader.segments();
         const bool is_tombstone = !(*log)->live && segments.size() == 1 &&

@@ -183,12 +183,12 @@ class Full(SystemTest):
                 luot.take_hit("skhcn", "/a", **fill)
                 taken += 1
         eventually(lambda: luot.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is confirmed")
+        hit_bytes = luot.metrics().value("luot_spool_bytes") / taken
         server.freeze()
-        while luot.metrics().value("luot_unshipped_hits") * 1200 < 5 * 2**20:
-            for _ in range(100):
-                answer = luot.hit("skhcn", "/a", **fill)
-                self.assertEqual(answer.status, 202, "hits are taken, though more than the free space of before")
-                taken += 1
+        for _ in range(int(5 * 2**20 / hit_bytes)):
+            answer = luot.hit("skhcn", "/a", **fill)
+            self.assertEqual(answer.status, 202, "hits are taken, though more than the free space of before")
+            taken += 1
         server.thaw()
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(20), "all are counted")
 
