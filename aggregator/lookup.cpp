@@ -6,10 +6,15 @@
 #include <algorithm>
 #include <utility>
 
+namespace luot::embedded {
+extern const std::string_view known_lua;
+}
+
 namespace luot::aggregator {
 
 namespace {
 
+constexpr std::size_t most_remembered = 1 << 18;
 constexpr std::size_t most_members = 500;  // of one variadic call: a read holds Redis up, too
 
 /// One command per `most_members` values.
@@ -49,9 +54,28 @@ std::string member(std::uint64_t id)
     return bytes;
 }
 
-lookup::lookup(unsigned partition, questions asked, id_sets sets)
-    : asked_(std::move(asked)), sets_(std::move(sets))
+std::uint64_t path_memory::key(std::string_view site, std::string_view path) noexcept
 {
+    return checksum(path, checksum(site));
+}
+
+void path_memory::learn(std::string_view site, std::string_view path)
+{
+    if (known_.size() >= most_remembered)
+        known_.clear();
+    known_.insert(key(site, path));
+}
+
+lookup::lookup(unsigned partition, questions asked, id_sets sets, path_memory& memory)
+    : asked_(std::move(asked)), sets_(std::move(sets)), memory_(memory)
+{
+    for (auto& [id, s] : asked_.sites)
+        std::erase_if(s.paths, [&, &site = id](std::string& path) {
+            if (!memory_.knows(site, path))
+                return false;
+            known_.sites[site].paths.insert(std::move(path));
+            return true;
+        });
     const auto one = [this](std::string_view name, const std::string& key, auto... arguments) {
         redis::command c{name};
         c.add(std::string_view(key));
@@ -59,8 +83,15 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets)
         list_.push_back(std::move(c));
     };
     one("ZRANGE", keys::id_sets(partition), 0, -1, std::string_view("WITHSCORES"));
-    for (const auto& [time, count] : sets_)
-        add_in_parts(list_, "SMISMEMBER", keys::id_set(partition, time), asked_.ids, member);
+    if (asks_for_ids()) {
+        auto c = redis::evaluate(known_script(), sets_.size());
+        for (const auto& [time, count] : sets_)
+            c.add(std::string_view(keys::id_set(partition, time)));
+        std::string ids;
+        for (const auto id : asked_.ids)
+            put_u64(ids, id);
+        list_.push_back(std::move(c.add(std::string_view(ids))));
+    }
     for (const auto& [id, s] : asked_.sites) {
         one("ZCARD", keys::pages(id));
         one("ZSCORE", keys::pages(id), other_path);
@@ -69,6 +100,12 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets)
         for (const auto date : s.dates)
             one("HGET", keys::day(id, date), std::string_view("new_paths"));
     }
+}
+
+const redis::script& known_script()
+{
+    static const redis::script s{embedded::known_lua};
+    return s;
 }
 
 void lookup::add_to(redis::pipeline& commands) const
@@ -92,15 +129,21 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
         now[listed[i].count()] = static_cast<std::uint64_t>(listed[i + 1].count());
     const bool all_asked = std::all_of(now.begin(), now.end(),
                                        [this](const auto& s) { return sets_.contains(s.first); });
-    const auto asked_sets = std::exchange(sets_, std::move(now));
+    const bool asked_for_ids = asks_for_ids();
+    sets_ = std::move(now);
     if (!all_asked && !asked_.ids.empty())
         return outcome::more_sets;
 
-    for (std::size_t i = 0; i < asked_sets.size(); ++i)
-        read_parts(answers, at, asked_.ids, [this](std::uint64_t id, const redis::reply_view& r) {
-            if (r.count() == 1)
-                known_.ids.insert(id);
-        });
+    if (asked_for_ids) {
+        const auto flags = answers[at++].text();
+        if (flags.size() != asked_.ids.size()) {
+            error_ = "known.lua did not answer for every id";
+            return outcome::failed;
+        }
+        for (std::size_t i = 0; i < flags.size(); ++i)
+            if (flags[i] == '1')
+                known_.ids.insert(asked_.ids[i]);
+    }
     for (const auto& [id, s] : asked_.sites) {
         auto& out = known_.sites[id];
         out.path_count = static_cast<std::uint64_t>(answers[at++].count());
@@ -114,9 +157,11 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
                            out.seen[visitor] = *time;
                    });
         read_parts(answers, at, s.paths,
-                   [&out](const std::string& path, const redis::reply_view& r) {
-                       if (!r.is_null())
-                           out.paths.insert(path);
+                   [&, &site = id](const std::string& path, const redis::reply_view& r) {
+                       if (r.is_null())
+                           return;
+                       out.paths.insert(path);
+                       memory_.learn(site, path);
                    });
         for (const auto date : s.dates)
             out.new_paths[date] = answers[at++].count();

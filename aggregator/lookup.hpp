@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace luot::aggregator {
@@ -17,11 +19,27 @@ namespace luot::aggregator {
 /// The sets of hit ids of a partition: number of the ten minutes -> ids in it.
 using id_sets = std::map<std::int64_t, std::uint64_t>;
 
+/// Paths that are known to exist: nearly all hits are on such, and paths do not go. A stale one
+/// costs a site's limits one path, never a count.
+class path_memory {
+public:
+    [[nodiscard]] bool knows(std::string_view site, std::string_view path) const
+    {
+        return known_.contains(key(site, path));
+    }
+    void learn(std::string_view site, std::string_view path);
+
+private:
+    [[nodiscard]] static std::uint64_t key(std::string_view site, std::string_view path) noexcept;
+    std::unordered_set<std::uint64_t> known_;
+};
+
 /// The reads for one batch of one partition. A plain pipeline: a full Redis refuses MULTI.
 class lookup {
 public:
     /// `sets` are the id sets that are thought to exist; when there are others, read() says so.
-    lookup(unsigned partition, questions asked, id_sets sets);
+    /// `memory` must outlive it.
+    lookup(unsigned partition, questions asked, id_sets sets, path_memory& memory);
 
     void add_to(redis::pipeline& commands) const;
 
@@ -41,12 +59,22 @@ public:
     [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
 private:
+    /// Without a set no id is known.
+    [[nodiscard]] bool asks_for_ids() const noexcept
+    {
+        return !sets_.empty() && !asked_.ids.empty();
+    }
+
     questions asked_;
     id_sets sets_;
+    path_memory& memory_;
     std::vector<redis::command> list_;
     knowledge known_;
     std::string error_;
 };
+
+/// The script that the client of a lookup must have loaded.
+[[nodiscard]] const redis::script& known_script();
 
 /// Eight bytes that stand for a visitor or a hit id in Redis.
 [[nodiscard]] std::string member(std::uint64_t id);

@@ -103,6 +103,7 @@ public:
     bot_list bots;
     const std::string owner;
     std::array<partition_state, partitions> states;
+    path_memory paths;
     std::map<std::string, counter*, std::less<>> views_by_site;
     std::map<bot_kind, counter*> bots_by_kind;
     std::int64_t leases_at_ms = -lease_every_ms;
@@ -245,7 +246,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
         redis::pipeline commands;
         for (const auto& t : turns) {
             lookups.emplace_back(t.partition, ask_for(t.batch, t.count, *known_sites),
-                                 states[t.partition].sets);
+                                 states[t.partition].sets, paths);
             lookups.back().add_to(commands);
         }
         const auto answers = co_await redis.exec(commands);
@@ -618,7 +619,7 @@ worker::~worker() = default;
 
 std::vector<const redis::script*> worker::scripts()
 {
-    return {&apply_script(), &reject_script(), &tidy_script(), &lease_script()};
+    return {&known_script(), &apply_script(), &reject_script(), &tidy_script(), &lease_script()};
 }
 
 asio::awaitable<void> worker::run()

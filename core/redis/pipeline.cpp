@@ -1,9 +1,10 @@
 #include "core/redis/pipeline.hpp"
 
 #include <boost/uuid/detail/sha1.hpp>
+#include <hiredis/hiredis.h>
 
-#include <algorithm>
-#include <charconv>
+#include <cstdlib>
+#include <new>
 
 namespace luot::redis {
 
@@ -36,28 +37,23 @@ command& command::append(const command& other)
 
 pipeline& pipeline::add(const command& c)
 {
-    // "*<arguments>\r\n", and for each argument "$<bytes>\r\n<argument>\r\n". By hand: with
-    // thousands of short arguments hiredis' formatter, a printf for each, costs more than the fold.
-    const auto number = [this](char kind, std::size_t n) {
-        char digits[24];
-        digits[0] = kind;
-        char* end = std::to_chars(digits + 1, digits + sizeof digits - 2, n).ptr;
-        *end++ = '\r';
-        *end++ = '\n';
-        bytes_.append(digits, end);
-    };
-    // Grown by doubling: the next command comes right behind.
-    const auto needed = bytes_.size() + c.bytes_.size() + 16 * (c.ends_.size() + 1);
-    if (needed > bytes_.capacity())
-        bytes_.reserve(std::max(needed, 2 * bytes_.capacity()));
-    number('*', c.ends_.size());
+    thread_local std::vector<const char*> starts;
+    thread_local std::vector<std::size_t> sizes;
+    starts.clear();
+    sizes.clear();
     std::size_t begin = 0;
     for (const auto end : c.ends_) {
-        number('$', end - begin);
-        bytes_.append(c.bytes_, begin, end - begin);
-        bytes_.append("\r\n", 2);
+        starts.push_back(c.bytes_.data() + begin);
+        sizes.push_back(end - begin);
         begin = end;
     }
+    char* formatted = nullptr;
+    const int size = redisFormatCommandArgv(&formatted, static_cast<int>(starts.size()),
+                                            starts.data(), sizes.data());
+    if (size < 0)
+        throw std::bad_alloc();
+    bytes_.append(formatted, static_cast<std::size_t>(size));
+    std::free(formatted);
     ++count_;
     return *this;
 }
