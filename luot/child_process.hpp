@@ -1,0 +1,17 @@
+// Small tools that luot runs to their end, and whether a program is there at all.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace luot {
+
+/// Whether a program of this name is in PATH.
+[[nodiscard]] bool is_installed(const std::string& program);
+
+/// Runs a program with nothing on its input and answers what it wrote on standard output (1 MiB at
+/// most; its standard error is thrown away). Empty when it could not be started. Waits for its end.
+[[nodiscard]] std::string output_of(const std::vector<std::string>& arguments);
+
+}  // namespace luot
