@@ -26,15 +26,22 @@ bool is_installed(const std::string& program)
     return false;
 }
 
+std::vector<char*> argv_of(const std::vector<std::string>& arguments)
+{
+    std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
+    for (const auto& a : arguments)
+        argv.push_back(const_cast<char*>(a.c_str()));
+    argv.push_back(nullptr);
+    return argv;
+}
+
 std::string output_of(const std::vector<std::string>& arguments)
 {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return {};
-    std::vector<char*> argv;
-    for (const auto& a : arguments)
-        argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
+    const auto argv = argv_of(arguments);
     const pid_t child = ::fork();
     if (child == 0) {
         // Only calls that are safe between fork and exec.

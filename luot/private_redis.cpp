@@ -134,10 +134,7 @@ error_code private_redis::spawn()
     const bool is_sound = append_only_file_.mend();
     auto arguments = arguments_;
     arguments.insert(arguments.end(), {"--aof-load-truncated", is_sound ? "yes" : "no"});
-    std::vector<char*> argv;
-    for (auto& a : arguments)
-        argv.push_back(a.data());
-    argv.push_back(nullptr);
+    const auto argv = argv_of(arguments);
     // What it says before it has opened its log, and ours is no place for it.
     const int out = ::open(output_file().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     log_from_ = size_of(log_file());
@@ -234,15 +231,17 @@ std::string private_redis::what_to_do(bool is_missing) const
     return kept + "Look with: tail -n 50 " + log_file();
 }
 
-/// The last warning in its log since it was started, else its last line of output. Without what
-/// stands in quotes: only there could anything of a client be.
+/// The last of what it found worth a warning in its log since it was started (but for advice on the
+/// system's settings), else its last line of output. Without what stands in quotes: only there
+/// could anything of a client be.
 std::string private_redis::last_words() const
 {
     std::string last;
     std::istringstream lines(tail_of(log_file(), log_from_));
     for (std::string line; std::getline(lines, line);)
-        if (const auto warning = line.find(" # "); warning != std::string::npos)
-            last = line.substr(warning + 3);
+        if (const auto at = line.find(" # ");
+            at != std::string::npos && line.compare(at + 3, 8, "WARNING ") != 0)
+            last = line.substr(at + 3);
     if (last.empty()) {
         std::istringstream output(tail_of(output_file(), 0));
         for (std::string line; std::getline(output, line);)

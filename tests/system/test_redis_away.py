@@ -378,6 +378,12 @@ class AppendOnlyFile(SystemTest):
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 1500, 2, "none is counted twice")
         return luot, damaged
 
+    def test_its_files_are_for_its_user_alone(self):
+        luot = self.world.luot()
+        self.assertTrue(self.append_only_file(luot))
+        for file in luot.data_dir.rglob("*"):
+            self.assertEqual(file.stat().st_mode & 0o077, 0, file)
+
     def test_a_tail_of_zeros_is_copied_aside_mended_and_said(self):
         """What a machine that lost power leaves at the end of a file that was just written."""
         def zeros(file):
