@@ -237,15 +237,6 @@ class Signals(SystemTest):
             self.assertEqual(luot.process.wait(patience(5)), 0)
             self.assertLess(time.monotonic() - began, patience(2))
 
-    def test_a_file_at_its_limit_refuses_hits_and_ends_nothing(self):
-        """The limit on the size of files, whose signal would kill."""
-        luot = self.world.luot("collector", redis=self.world.redis())
-        luot.take_hit("skhcn", "/a")
-        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
-        self.assertEqual(luot.hit("skhcn", "/a").status, 503)
-        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        eventually(lambda: luot.hit("skhcn", "/a").status == 202, patience(10), "hits are taken again")
-
     def test_a_hang_up_with_a_wrong_configuration_changes_nothing(self):
         luot = self.world.luot()
         token = luot.take_hit("skhcn", "/a")
