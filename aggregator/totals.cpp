@@ -95,7 +95,9 @@ totals parse_totals(std::string_view csv, const std::string& file_name, const si
             line.remove_suffix(1);
         if (line.empty())
             continue;
-        const auto cells = cells_of(line, separator);
+        auto cells = cells_of(line, separator);
+        while (cells.size() > 1 && cells.back().empty())  // as spreadsheets pad their rows
+            cells.pop_back();
         std::uint64_t views = 0;
         if (cells.size() < 2 || !parse_number(cells[1], views)) {
             if (line_number == 1 && is_heading(cells))
@@ -107,10 +109,16 @@ totals parse_totals(std::string_view csv, const std::string& file_name, const si
                 throw fail(line_number, "the site's row `*` is there twice");
             site_line = line_number;
             out.views = views;
-            if (cells.size() > 2 && !cells[2].empty() && !parse_number(cells[2], out.visits))
-                throw fail(line_number, "visits is not a number");
+            if (cells.size() != 3 || !parse_number(cells[2], out.visits))
+                throw fail(line_number,
+                           "the site's row is `*,views,visits`, numbers without points or commas "
+                           "(visits 0 when they are not known)");
             continue;
         }
+        if (cells.size() > 2)
+            throw fail(line_number,
+                       "a page's row is `path,views`, a number without points or commas (and a "
+                       "path with a comma in quotes)");
         std::string path;
         if (const auto error = normalise_page(cells[0], site, {}, path, nullptr))
             throw fail(line_number, "the path cannot be counted on this site: " + error.message());

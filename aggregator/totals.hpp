@@ -31,8 +31,9 @@ struct totals {
 };
 
 /// Reads `path,views` rows and the site's row `*,views,visits`. A first row of words, neither
-/// address nor number, is a heading. BOM, `;` instead of `,`, quotes and CRLF are understood.
-/// Without a `*` row the site's views are the sum of its pages. Throws totals_error: "FILE:LINE:
+/// address nor number, is a heading. BOM, `;` instead of `,`, quotes, CRLF and empty cells at the
+/// end of a row are understood. Without a `*` row the site's views are the sum of its pages. Throws
+/// totals_error: "FILE:LINE:
 /// ..." for a malformed row, a path twice after normalising, `*` below the sum of the pages, visits
 /// above views.
 [[nodiscard]] totals parse_totals(std::string_view csv, const std::string& file_name,

@@ -18,6 +18,7 @@
 #include <sstream>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -198,6 +199,15 @@ std::string quoted(std::string_view text)
         }
     }
     return out + '"';
+}
+
+std::string size_text(std::uint64_t bytes)
+{
+    for (const auto& u : sizes) {
+        if (bytes >= u.value && bytes % u.value == 0)
+            return quoted(std::to_string(bytes / u.value) + std::string(u.name));
+    }
+    return std::to_string(bytes);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b)
@@ -561,6 +571,9 @@ void parse_redis_url(const section& s, std::string_view url, redis_address& out)
         if (!query.empty() && !query.starts_with("?db="))
             s.fail("url", "after a socket only ?db=NUMBER is known");
         out.socket_path = rest.substr(0, question);
+        if (constexpr auto room = sizeof(sockaddr_un::sun_path); out.socket_path.size() >= room)
+            s.fail("url", "the path of a unix socket can have at most " + std::to_string(room - 1) +
+                              " bytes; use a shorter one");
         if (!query.empty())
             database = query.substr(4);
     } else {
@@ -624,6 +637,10 @@ void read_redis(const section& s, config& c)
             s.fail("password_file", "redis.url has a password already; keep one of the two");
         c.redis.password = read_secret(s, "password_file", *file);
     }
+    if (!c.redis.user.empty() && c.redis.password.empty())
+        s.fail("url",
+               "names a user without a password; write redis://user:password@host, or give the "
+               "password by redis.password_file");
 }
 
 void read_spool(const section& s, config& c)
@@ -635,6 +652,16 @@ void read_spool(const section& s, config& c)
             s.fail("sync", "is " + quoted(*sync) + "; must be \"os\" or \"disk\"");
         c.spool.sync = *sync == "disk" ? spool_sync::disk : spool_sync::os;
     }
+}
+
+/// The workers are known only when the collector's table has been read.
+void check_spool_fits(const section& s, const config& c)
+{
+    const auto least = least_spool_bytes(c.collector.workers);
+    if (c.spool.max_bytes < least)
+        s.fail("max_bytes",
+               "is too small for collector.workers = " + std::to_string(c.collector.workers) +
+                   "; must be at least " + size_text(least));
 }
 
 void read_networks(const section& s, std::string_view key, std::vector<network>& out)
@@ -819,15 +846,6 @@ void read_sites(const section& root, const std::string& file, config& c)
         root.fail("site", "no site is configured; add [[site]] with id and hosts");
 }
 
-std::string size_text(std::uint64_t bytes)
-{
-    for (const auto& u : sizes) {
-        if (bytes >= u.value && bytes % u.value == 0)
-            return quoted(std::to_string(bytes / u.value) + std::string(u.name));
-    }
-    return std::to_string(bytes);
-}
-
 std::string duration_text(std::chrono::seconds duration)
 {
     const auto count = static_cast<std::uint64_t>(duration.count());
@@ -969,15 +987,22 @@ config parse_config(std::string_view text, const std::string& file_name)
                        {"data_dir", "listen", "redis", "spool", "collector", "aggregator", "site"});
     config c;
     root.read("data_dir", "/var/lib/luot", c.data_dir);
+    if (!c.data_dir.starts_with('/'))
+        root.fail("data_dir",
+                  "must begin with \"/\", as \"/var/lib/luot\" does: each command is to "
+                  "find the same folder");
     read_listen({table_of(root, "listen"), file_name, "listen", {"public", "admin"}}, c);
     read_redis({table_of(root, "redis"), file_name, "redis", {"url", "password_file"}}, c);
-    read_spool({table_of(root, "spool"), file_name, "spool", {"max_bytes", "retain", "sync"}}, c);
+    const section spool{
+        table_of(root, "spool"), file_name, "spool", {"max_bytes", "retain", "sync"}};
+    read_spool(spool, c);
     read_collector({table_of(root, "collector"),
                     file_name,
                     "collector",
                     {"trusted_proxies", "country_db", "rate_limit_per_client", "rate_limit_exempt",
                      "workers"}},
                    c);
+    check_spool_fits(spool, c);
     read_aggregator({table_of(root, "aggregator"),
                      file_name,
                      "aggregator",
@@ -1002,6 +1027,26 @@ config load_config(const std::string& file_name)
                            "; name it with --config");
     }
     return parse_config(text.str(), file_name);
+}
+
+std::string keep_until_restart(config& next, const config& started_with)
+{
+    std::vector<std::string_view> changed;
+    const auto keep = [&changed](std::string_view key, auto& value, const auto& in_effect) {
+        if (value == in_effect)
+            return;
+        changed.push_back(key);
+        value = in_effect;
+    };
+    keep("data_dir", next.data_dir, started_with.data_dir);
+    keep("listen.public", next.listen.public_port, started_with.listen.public_port);
+    keep("listen.admin", next.listen.admin_port, started_with.listen.admin_port);
+    keep("redis", next.redis, started_with.redis);
+    keep("spool.max_bytes", next.spool.max_bytes, started_with.spool.max_bytes);
+    keep("spool.retain", next.spool.retain, started_with.spool.retain);
+    keep("spool.sync", next.spool.sync, started_with.spool.sync);
+    keep("collector.workers", next.collector.workers, started_with.collector.workers);
+    return join(changed);
 }
 
 std::string describe(const config& c)

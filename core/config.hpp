@@ -128,6 +128,16 @@ struct config {
 /// The same for text in memory; `file_name` only names it in errors.
 [[nodiscard]] config parse_config(std::string_view text, const std::string& file_name);
 
+/// Disk space that the spool must have for so many worker threads: each fills a segment of its own.
+[[nodiscard]] constexpr std::uint64_t least_spool_bytes(unsigned workers) noexcept
+{
+    return workers * (256ULL << 10);
+}
+
+/// For a configuration read again: what takes effect only with a restart keeps in `next` the value
+/// that it has in `started_with`. Answers the keys that would have changed, "a, b"; empty for none.
+[[nodiscard]] std::string keep_until_restart(config& next, const config& started_with);
+
 /// The whole configuration as TOML, defaults included, secrets replaced by "(set)".
 [[nodiscard]] std::string describe(const config& c);
 

@@ -44,7 +44,7 @@ void error(std::string_view event, fields values = {});
 /// Thread-safe as the log itself is not needed for it: one object a thread.
 class limiter {
 public:
-    explicit limiter(int every_seconds = 10) : every_ms_(every_seconds * 1000) {}
+    explicit limiter(int every_seconds = 10) : every_ms_(std::int64_t{1000} * every_seconds) {}
 
     /// Whether to log now.
     [[nodiscard]] bool pass();

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(
   build-essential cmake ninja-build pkg-config ccache
-  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libboost-test1.81-dev
+  libboost1.81-dev libboost-json1.81-dev libboost-test1.81-dev
   libhiredis-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libsodium-dev libre2-dev
   libtomlplusplus-dev libcli11-dev libxxhash-dev libhowardhinnant-date-dev libutf8proc-dev
   libidn2-dev zlib1g-dev

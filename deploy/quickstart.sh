@@ -101,7 +101,7 @@ if [ -n "$keep" ]; then
   folder=$root/build/demo-data
   mkdir -p "$folder"
 else
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/luot-demo.XXXXXX")
+  folder=$(mktemp -d "$(realpath "${TMPDIR:-/tmp}")/luot-demo.XXXXXX")
 fi
 log=$folder/quickstart.log
 : >"$log"

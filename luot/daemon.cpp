@@ -30,7 +30,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -57,11 +56,15 @@ namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds lock_patience{10};
-constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2};
+// An orderly end takes 10 s at most, whatever hangs: each phase has its time, all have one end.
+constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2}, whole_end{9};
 constexpr std::int64_t stuck_ms = 10'000;
 constexpr std::size_t most_waiting_readers = 1000;
 /// The segments that are being written cannot be removed: together they are an eighth of the spool.
 constexpr std::uint64_t segments_per_worker = 8;
+/// File descriptors that are not for clients: the admin port's connections, Redis, the spool.
+constexpr std::size_t reserved_files = 128, reserved_files_per_worker = 8;
+constexpr std::size_t least_connections = 64;
 
 /// A thread with an io_context of its own, and a pulse that shows whether it turns.
 class loop {
@@ -140,43 +143,85 @@ struct public_worker {
     std::atomic<std::size_t> connections{0};
 };
 
-/// Two listeners of one port are allowed to each other (SO_REUSEPORT), so that a second luot would
-/// not notice the first: look before.
-void check_is_free(const listen_address& address)
-{
-    asio::io_context context;
-    const asio::ip::tcp::endpoint endpoint{asio::ip::make_address(address.host), address.port};
-    asio::ip::tcp::acceptor probe{context};
-    probe.open(endpoint.protocol());
-    probe.set_option(asio::socket_base::reuse_address(true));
-    probe.bind(endpoint);
-    probe.listen(1);
-}
-
 std::string text_of(const listen_address& a)
 {
     return a.host.find(':') == std::string::npos ? a.host + ':' + std::to_string(a.port)
                                                  : '[' + a.host + "]:" + std::to_string(a.port);
 }
 
-/// As many file descriptors as the system lets us have; half of them for clients.
-std::size_t most_connections()
+/// Runs what takes an address, and turns its failure into a line for the operator.
+template <class Take>
+void take_address(const char* key, const listen_address& address, const Take& take)
+{
+    try {
+        take();
+    } catch (const boost::system::system_error& e) {
+        const auto code = e.code();
+        const char* advice =
+            code == asio::error::address_in_use
+                ? "stop the program that has this port, or choose another"
+            : code == asio::error::access_denied
+                ? "choose a port from 1024 on, or allow this one (CAP_NET_BIND_SERVICE)"
+                : "choose an address of this machine";
+        throw std::runtime_error(std::string(key) + ' ' + text_of(address) + ": " + code.message() +
+                                 ": " + advice);
+    }
+}
+
+/// Two listeners of one port are allowed to each other (SO_REUSEPORT), so that a second luot would
+/// not notice the first: look before.
+void check_is_free(const char* key, const listen_address& address)
+{
+    take_address(key, address, [&] {
+        asio::io_context context;
+        const asio::ip::tcp::endpoint endpoint{asio::ip::make_address(address.host), address.port};
+        asio::ip::tcp::acceptor probe{context};
+        probe.open(endpoint.protocol());
+        probe.set_option(asio::socket_base::reuse_address(true));
+        probe.bind(endpoint);
+        probe.listen(1);
+    });
+}
+
+/// Without the position in Boost's source, which its what() ends with.
+std::string text_of(const boost::system::system_error& e)
+{
+    const std::string text = e.what();
+    return text.substr(0, text.find(std::string(" [") + e.code().category().name() + ':'));
+}
+
+/// How many clients fit into as many file descriptors as the system lets us have.
+/// Throws std::runtime_error when these are too few.
+std::size_t most_connections(unsigned workers)
 {
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    const auto files =
-        limit.rlim_cur == RLIM_INFINITY ? 65536 : std::min<rlim_t>(limit.rlim_cur, 65536);
-    return files > 256 ? static_cast<std::size_t>(files - 128) : 128;
+    const auto files = std::min<std::size_t>(limit.rlim_cur, 65536);
+    const auto reserve = reserved_files + reserved_files_per_worker * workers;
+    if (files < reserve + least_connections)
+        throw std::runtime_error("only " + std::to_string(files) +
+                                 " files may be open, too few for " + std::to_string(workers) +
+                                 " worker threads: allow at least " +
+                                 std::to_string(reserve + least_connections) +
+                                 " (ulimit -n, or LimitNOFILE= of the service)");
+    return files - reserve;
 }
 
 class daemon {
 public:
     daemon(std::string config_file, config c, roles r);
+    ~daemon();
+    daemon(const daemon&) = delete;
+    daemon& operator=(const daemon&) = delete;
+
     int run();
 
 private:
+    void check_limits();
+    [[nodiscard]] bool lock_data_dir();
+    void start();
     void start_collector();
     void start_aggregator();
     void start_workers();
@@ -188,9 +233,15 @@ private:
     asio::awaitable<bool> wait_until(std::function<bool()> condition,
                                      std::chrono::milliseconds most);
     void reload();
+    void stop(int status);
+    std::function<void(std::exception_ptr)> watched(const char* part,
+                                                    std::atomic<bool>* done = nullptr);
+    void end_loops();
     [[nodiscard]] bool is_ready(std::string& why) const;
 
     const std::string config_file_;
+    const std::shared_ptr<const config> started_with_;
+    /// Read again by SIGHUP; what needs a restart is as in started_with_.
     std::shared_ptr<const config> config_;
     const roles roles_;
     // In the order in which they may need each other; the end is the other way round.
@@ -211,19 +262,95 @@ private:
     http::router admin_routes_;
     std::unique_ptr<http::server> admin_;
     std::atomic<bool> shipper_done_{true}, folder_done_{true};
-    bool stopping_ = false;
+    unsigned worker_count_ = 1;
+    std::size_t most_connections_ = 0;
+    bool started_ = false, stopping_ = false;
+    std::int64_t end_at_ms_ = 0;  ///< once stopping: when the last phase has to be over
+    int status_ = 0;
 };
 
 daemon::daemon(std::string config_file, config c, roles r)
     : config_file_(std::move(config_file)),
-      config_(std::make_shared<const config>(std::move(c))),
+      started_with_(std::make_shared<const config>(std::move(c))),
+      config_(started_with_),
       roles_(r)
 {
 }
 
+daemon::~daemon()
+{
+    end_loops();  // before anything that they use goes, also after half a start
+}
+
+void daemon::end_loops()
+{
+    for (auto& w : workers_)
+        w->thread.end();
+    for (auto* t : {ship_thread_.get(), fold_thread_.get()})
+        if (t)
+            t->end();
+}
+
+/// What the handler of each coroutine here is: none may end by an exception unnoticed. luot then
+/// ends in order, so that who watches over it (systemd) starts it anew.
+std::function<void(std::exception_ptr)> daemon::watched(const char* part, std::atomic<bool>* done)
+{
+    return [this, part, done](std::exception_ptr failed) {
+        if (done)
+            *done = true;
+        if (!failed)
+            return;
+        std::string why = "unknown";
+        try {
+            std::rethrow_exception(failed);
+        } catch (const std::exception& e) {
+            why = e.what();
+        } catch (...) {
+        }
+        log::error("failed", {{"part", part},
+                              {"why", why},
+                              {"what", "luot ends, start it again: hits and counts are safe"}});
+        asio::post(context_, [this] { stop(1); });
+    };
+}
+
+void daemon::check_limits()
+{
+    const auto& c = *started_with_;
+    worker_count_ = c.collector.workers != 0 ? c.collector.workers
+                                             : std::max(1U, std::thread::hardware_concurrency());
+    most_connections_ = most_connections(worker_count_);
+    if (const auto least = least_spool_bytes(worker_count_);
+        roles_.collector && c.spool.max_bytes < least)
+        throw std::runtime_error("spool.max_bytes is too small for " +
+                                 std::to_string(worker_count_) + " worker threads: at least " +
+                                 std::to_string(least) + " bytes, or set collector.workers");
+}
+
+/// Waits while another process holds data_dir. False: asked to stop meanwhile.
+bool daemon::lock_data_dir()
+{
+    const auto& data_dir = started_with_->data_dir;
+    lock_ = std::make_unique<data_lock>(data_dir);
+    const auto until = steady_ms() + std::chrono::milliseconds(lock_patience).count();
+    bool told = false;
+    while (!lock_->try_lock()) {
+        if (steady_ms() > until)
+            throw std::runtime_error("data_dir " + data_dir +
+                                     " is in use by another luot (or by the Redis of one that was "
+                                     "killed): stop that one first, or use another data_dir");
+        if (!std::exchange(told, true))
+            log::info("waiting_for_data_dir", {{"data_dir", data_dir}});
+        context_.run_for(std::chrono::milliseconds(5));  // a signal may come
+        if (stopping_)
+            return false;
+    }
+    return true;
+}
+
 void daemon::start_collector()
 {
-    const auto& c = *config_;
+    const auto& c = *started_with_;
     salts_ = std::make_unique<collector::salt_chain>(c.data_dir + "/salts", unix_ms());
     const auto directory = c.data_dir + "/spool";
     if (const auto error = make_directory(directory))
@@ -257,22 +384,16 @@ void daemon::start_aggregator()
                                                    owner, metrics_);
     folder_done_ = false;
     fold_redis_->start();
-    asio::co_spawn(fold_thread_->context(), folder_->run(), [this](std::exception_ptr failed) {
-        if (failed)
-            log::error("aggregator_failed", {{"what", "a bug: restart luot, counts are safe"}});
-        folder_done_ = true;
-    });
+    asio::co_spawn(fold_thread_->context(), folder_->run(), watched("aggregator", &folder_done_));
     fold_thread_->start();
 }
 
 void daemon::start_workers()
 {
-    const auto& c = *config_;
-    const unsigned count = c.collector.workers != 0
-                               ? c.collector.workers
-                               : std::max(1U, std::thread::hardware_concurrency());
+    const auto& c = *started_with_;
+    const auto count = worker_count_;
     http::server_options options;
-    options.max_connections = most_connections() / count;
+    options.max_connections = most_connections_ / count;
     spool::writer_options spool_options;
     spool_options.directory = c.data_dir + "/spool";
     spool_options.segment_bytes = std::clamp<std::uint64_t>(
@@ -281,7 +402,7 @@ void daemon::start_workers()
     spool_options.sync = c.spool.sync;
 
     auto address = c.listen.public_port;
-    check_is_free(address);
+    check_is_free("listen.public", address);
     for (unsigned i = 0; i < count; ++i) {
         auto& w =
             *workers_.emplace_back(std::make_unique<public_worker>(config_, metrics_, options));
@@ -310,22 +431,18 @@ void daemon::start_workers()
                                                              metrics_);
             w.reads->add_routes(w.routes);
         }
-        w.server.listen(address);
+        take_address("listen.public", address, [&] { w.server.listen(address); });
         address = w.server.local_address();  // the system picks a port once
     }
     if (roles_.collector) {
         shipper_done_ = false;
         ship_redis_->start();
-        asio::co_spawn(ship_thread_->context(), shipper_->run(), [this](std::exception_ptr failed) {
-            if (failed)
-                log::error("shipper_failed",
-                           {{"what", "a bug: restart luot, hits are in the spool"}});
-            shipper_done_ = true;
-        });
+        asio::co_spawn(ship_thread_->context(), shipper_->run(),
+                       watched("shipper", &shipper_done_));
         asio::co_spawn(
             ship_thread_->context(),
             collector::watch_salts(ship_thread_->context(), *ship_redis_, *salts_, metrics_),
-            asio::detached);
+            watched("salts"));
         ship_thread_->start();
     }
     for (auto& w : workers_)
@@ -397,20 +514,16 @@ void daemon::start_admin()
     http::server_options options;
     options.max_connections = 64;
     admin_ = std::make_unique<http::server>(context_, admin_routes_, options, metrics_, "admin");
-    check_is_free(config_->listen.admin_port);
-    admin_->listen(config_->listen.admin_port);
+    const auto& address = started_with_->listen.admin_port;
+    check_is_free("listen.admin", address);
+    take_address("listen.admin", address, [&] { admin_->listen(address); });
 }
 
 void daemon::reload()
 {
     try {
         auto next = load_config(config_file_);
-        const auto& now = *config_;
-        const bool needs_restart =
-            next.data_dir != now.data_dir || next.listen.public_port != now.listen.public_port ||
-            next.listen.admin_port != now.listen.admin_port || next.redis != now.redis ||
-            next.spool.max_bytes != now.spool.max_bytes || next.spool.retain != now.spool.retain ||
-            next.spool.sync != now.spool.sync || next.collector.workers != now.collector.workers;
+        const auto waiting = keep_until_restart(next, *started_with_);
         const auto shared = std::make_shared<const config>(std::move(next));
         for (auto& w : workers_)
             asio::post(w->thread.context(), [&w = *w, shared] {
@@ -423,11 +536,12 @@ void daemon::reload()
             folder_->use(shared);
         config_ = shared;
         log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});
-        if (needs_restart)
-            log::warn("configuration_needs_restart",
-                      {{"what",
-                        "data_dir, listen, redis, spool and collector.workers change only "
-                        "with a restart"}});
+        if (!waiting.empty())
+            log::warn(
+                "configuration_needs_restart",
+                {{"keys", waiting},
+                 {"what",
+                  "these keep their values until luot is restarted, all others have changed"}});
     } catch (const config_error& e) {
         log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
     }
@@ -435,20 +549,35 @@ void daemon::reload()
 
 asio::awaitable<void> daemon::watch_signals()
 {
-    while (!stopping_) {
+    for (;;) {
         const auto [error, number] = co_await signals_.async_wait(as_result);
         if (error)
             co_return;
-        if (number == SIGCHLD && redis_) {
-            redis_->look_after();
-        } else if (number == SIGHUP) {
-            reload();
-        } else if (number == SIGTERM || number == SIGINT) {
+        if (number == SIGTERM || number == SIGINT) {
             log::info("stopping", {{"signal", number}});
-            stopping_ = true;
+            stop(0);
+        } else if (number == SIGCHLD && redis_ && !stopping_) {
+            redis_->look_after();
+        } else if (number == SIGHUP && started_ && !stopping_) {
+            reload();
         }
     }
-    co_await shut_down();
+}
+
+/// Begins the end. The first one to ask decides on the exit status.
+void daemon::stop(int status)
+{
+    if (std::exchange(stopping_, true))
+        return;
+    status_ = status;
+    end_at_ms_ = steady_ms() + std::chrono::milliseconds(whole_end - redis_end).count();
+    if (!started_)
+        return;
+    asio::co_spawn(context_, shut_down(), [this](std::exception_ptr failed) {
+        if (failed)
+            status_ = 1;
+        context_.stop();
+    });
 }
 
 asio::awaitable<void> daemon::upkeep()
@@ -477,7 +606,7 @@ asio::awaitable<void> daemon::upkeep()
 asio::awaitable<bool> daemon::wait_until(std::function<bool()> condition,
                                          std::chrono::milliseconds most)
 {
-    const auto until = steady_ms() + most.count();
+    const auto until = std::min(steady_ms() + most.count(), end_at_ms_);
     asio::steady_timer timer(context_);
     while (!condition()) {
         if (steady_ms() > until)
@@ -510,7 +639,9 @@ asio::awaitable<void> daemon::shut_down()
         co_await wait_until(all_closed, std::chrono::milliseconds(500));
     }
     if (shipper_)
-        shipper_->stop(drain_spool);
+        shipper_->stop(std::clamp(std::chrono::milliseconds(end_at_ms_ - steady_ms()),
+                                  std::chrono::milliseconds(0),
+                                  std::chrono::milliseconds(drain_spool)));
     std::function<bool()> shipped = [this] { return shipper_done_.load(); };
     co_await wait_until(shipped, drain_spool + std::chrono::seconds(1));
     if (folder_)
@@ -529,65 +660,64 @@ asio::awaitable<void> daemon::shut_down()
         });
     // Everything that was taken is answered, shipped and folded: what the threads still wait for
     // (the next second, the next question) is of no use any more.
-    for (auto& w : workers_)
-        w->thread.end();
-    for (auto* t : {ship_thread_.get(), fold_thread_.get()})
-        if (t)
-            t->end();
+    end_loops();
     admin_->stop();
     admin_->close_all();
-    context_.stop();
+}
+
+void daemon::start()
+{
+    const auto& c = *started_with_;
+    check_is_free("listen.public", c.listen.public_port);
+    start_admin();
+    if (roles_.collector)
+        start_collector();
+    if (!c.redis.configured) {
+        redis_ = std::make_unique<private_redis>(c, *lock_, metrics_);
+        redis_->start();
+    }
+    if (roles_.aggregator)
+        start_aggregator();
+    start_workers();
+    log::info("listening", {{"public", text_of(workers_.front()->server.local_address())},
+                            {"admin", text_of(admin_->local_address())},
+                            {"workers", workers_.size()},
+                            {"connections", most_connections_},
+                            {"version", LUOT_VERSION}});
+    started_ = true;
+    asio::co_spawn(context_, upkeep(), watched("upkeep"));
 }
 
 int daemon::run()
 {
-    const auto& c = *config_;
-    if (!roles_.collector || !roles_.aggregator) {
-        if (!c.redis.configured) {
-            std::fprintf(stderr, "luot: %s: redis.url is needed when the daemons run apart\n",
-                         config_file_.c_str());
-            return 2;
-        }
+    if ((!roles_.collector || !roles_.aggregator) && !started_with_->redis.configured) {
+        std::fprintf(stderr, "luot: %s: redis.url is needed when the daemons run apart\n",
+                     config_file_.c_str());
+        return 2;
     }
-    signals_.add(SIGTERM);
-    signals_.add(SIGINT);
-    signals_.add(SIGHUP);
-    signals_.add(SIGCHLD);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
+        signals_.add(number);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write(2) like any other
+    asio::co_spawn(context_, watch_signals(), watched("signals"));
     try {
-        if (roles_.collector)
-            lock_ = std::make_unique<data_lock>(c.data_dir, lock_patience);
-        check_is_free(c.listen.public_port);
-        start_admin();
-        if (roles_.collector)
-            start_collector();
-        if (!c.redis.configured) {
-            redis_ = std::make_unique<private_redis>(c, *lock_, metrics_);
-            redis_->start();
-        }
-        if (roles_.aggregator)
-            start_aggregator();
-        start_workers();
+        check_limits();
+        if (roles_.collector && !lock_data_dir())
+            return status_;
+        start();
     } catch (const boost::system::system_error& e) {
-        std::fprintf(stderr, "luot: cannot start (listen.public = %s, listen.admin = %s): %s\n",
-                     text_of(c.listen.public_port).c_str(), text_of(c.listen.admin_port).c_str(),
-                     e.what());
+        std::fprintf(stderr, "luot: %s: can this user write in data_dir, and has its disk room?\n",
+                     text_of(e).c_str());
         return 2;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());
         return 2;
     }
-    log::info("listening", {{"public", text_of(workers_.front()->server.local_address())},
-                            {"admin", text_of(admin_->local_address())},
-                            {"workers", workers_.size()},
-                            {"version", LUOT_VERSION}});
-    asio::co_spawn(context_, watch_signals(), asio::detached);
-    asio::co_spawn(context_, upkeep(), asio::detached);
     context_.run();
     if (redis_)
-        redis_->stop(redis_end);
+        redis_->stop(std::chrono::milliseconds(end_at_ms_ - steady_ms()) + redis_end);
     log::info("stopped");
-    return 0;
+    return status_;
 }
 
 }  // namespace

@@ -1,9 +1,7 @@
 #include "luot/data_lock.hpp"
 
 #include "core/bytes.hpp"
-#include "core/clock.hpp"
 #include "core/file.hpp"
-#include "core/log.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -11,33 +9,27 @@
 #include <stdexcept>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 
 namespace luot {
 
-data_lock::data_lock(const std::string& data_dir, std::chrono::milliseconds patience)
+data_lock::data_lock(const std::string& data_dir) : name_(data_dir + "/lock")
 {
     if (const auto error = make_directory(data_dir))
         throw std::runtime_error("data_dir " + data_dir + " cannot be made: " + error.message());
-    const auto name = data_dir + "/lock";
-    descriptor_ = ::open(name.c_str(), O_RDWR | O_CREAT, 0600);  // inherited: see the header
+    descriptor_ = ::open(name_.c_str(), O_RDWR | O_CREAT, 0600);  // inherited: see the header
     if (descriptor_ < 0)
         throw std::runtime_error("data_dir " + data_dir +
                                  " cannot be written: " + std::strerror(errno));
-    const auto until = steady_ms() + patience.count();
-    bool told = false;
-    while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            throw std::runtime_error(name + " cannot be locked: " + std::strerror(errno));
-        if (steady_ms() > until)
-            throw std::runtime_error("data_dir " + data_dir +
-                                     " is in use by another luot (or by the Redis of one that was "
-                                     "killed): stop that one first, or use another data_dir");
-        if (!std::exchange(told, true))
-            log::info("waiting_for_data_dir", {{"data_dir", data_dir}});
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+}
+
+bool data_lock::try_lock()
+{
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    if (errno != EWOULDBLOCK && errno != EINTR)
+        throw std::runtime_error(name_ + " cannot be locked: " + std::strerror(errno));
+    return false;
 }
 
 data_lock::~data_lock()

@@ -2,21 +2,23 @@
 
 #pragma once
 
-#include <chrono>
 #include <string>
 
 namespace luot {
 
 class data_lock {
 public:
-    /// Makes the directory where it is missing and locks it, waiting for `patience` while another
-    /// process holds it: a private Redis may still be writing its last lines. The descriptor is
-    /// inherited by child processes, so the lock lasts until the last of them has gone.
+    /// Makes the directory where it is missing, and the file to be locked in it.
     /// Throws std::runtime_error with a line for the operator.
-    data_lock(const std::string& data_dir, std::chrono::milliseconds patience);
+    explicit data_lock(const std::string& data_dir);
     ~data_lock();
     data_lock(const data_lock&) = delete;
     data_lock& operator=(const data_lock&) = delete;
+
+    /// Takes the lock if no other process holds it: a private Redis may still be writing its last
+    /// lines. The descriptor is inherited by child processes, so the lock lasts until the last of
+    /// them has gone. Throws std::runtime_error when it can never be had.
+    [[nodiscard]] bool try_lock();
 
     /// A name for this data_dir on this machine, the same for each run.
     [[nodiscard]] std::string identity() const;
@@ -24,6 +26,7 @@ public:
     [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
 
 private:
+    const std::string name_;
     int descriptor_ = -1;
 };
 

@@ -12,9 +12,38 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <fcntl.h>
+#include <string>
+#include <unistd.h>
+
+namespace {
+
+/// A file opened as descriptor 0, 1 or 2 would get what is meant for the terminal or the log.
+void open_standard_descriptors()
+{
+    int descriptor = 0;
+    do
+        descriptor = ::open("/dev/null", O_RDWR);
+    while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor > STDERR_FILENO)
+        ::close(descriptor);
+}
+
+/// CLI11 asks for a command before it looks at what stands in its place.
+std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error)
+{
+    const auto unknown = app.remaining(true);
+    return unknown.empty() ||
+                   error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)
+               ? error.what()
+               : "unknown command or option " + unknown.front();
+}
+
+}  // namespace
 
 int main(int argc, char** argv)
 {
+    open_standard_descriptors();
     CLI::App app{"Counts how often the pages of a site are read, and shows it on those pages.",
                  "luot"};
     app.set_version_flag("--version", "luot " LUOT_VERSION);
@@ -60,7 +89,7 @@ int main(int argc, char** argv)
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0)
             return app.exit(e);
-        std::fprintf(stderr, "luot: %s (see luot --help)\n", e.what());
+        std::fprintf(stderr, "luot: %s (see luot --help)\n", what_is_wrong(app, e).c_str());
         return 2;
     }
 

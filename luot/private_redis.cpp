@@ -2,19 +2,20 @@
 
 #include "core/clock.hpp"
 #include "core/file.hpp"
-#include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
+#include "luot/child_process.hpp"
 #include "luot/data_lock.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <signal.h>
 #include <sstream>
 #include <stdexcept>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
@@ -30,69 +31,47 @@ constexpr std::int64_t longest_pause_ms = 10'000;
 
 std::string socket_of(const std::string& data_dir)
 {
-    return std::filesystem::absolute(data_dir).lexically_normal().string() + "/redis/redis.sock";
+    return data_dir + "/redis/redis.sock";
 }
 
-/// Runs a program to its end, with `input` on its standard input and its output thrown away. -1: it
-/// could not be started.
-int run(const std::vector<std::string>& arguments, std::string_view input)
+/// The first thing below `directory` that this user cannot write; empty when there is none.
+std::string not_writable(const std::string& directory)
 {
-    int pipe_ends[2];
-    if (::pipe(pipe_ends) != 0)
-        return -1;
-    std::vector<char*> argv;
-    for (const auto& a : arguments)
-        argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::dup2(pipe_ends[0], STDIN_FILENO);
-        ::close(pipe_ends[0]);
-        ::close(pipe_ends[1]);
-        if (std::freopen("/dev/null", "w", stdout) == nullptr)
-            ::_exit(exec_failed);
-        ::execvp(argv[0], argv.data());
-        ::_exit(exec_failed);
+    namespace fs = std::filesystem;
+    if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0)
+        return directory;
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(
+             directory, fs::directory_options::skip_permission_denied, error)) {
+        const bool is_directory = entry.is_directory(error);
+        const int wanted = R_OK | W_OK | (is_directory ? X_OK : 0);
+        if ((is_directory || entry.is_regular_file(error)) &&
+            ::access(entry.path().c_str(), wanted) != 0)
+            return entry.path().string();
     }
-    ::close(pipe_ends[0]);
-    if (child > 0)
-        (void)!::write(pipe_ends[1], input.data(), input.size());
-    ::close(pipe_ends[1]);
-    if (child < 0)
-        return -1;
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return {};
 }
 
-/// The incremental file that Redis writes now, by the manifest; empty when there is none.
-std::string current_append_only_file(const std::string& directory)
+/// At most the last 64 KiB of a file behind `from`.
+std::string tail_of(const std::string& name, std::uint64_t from)
 {
-    const auto manifest = read_file(directory + "/appendonlydir/appendonly.aof.manifest");
-    if (!manifest)
-        return {};
-    std::istringstream lines(*manifest);
-    std::string line, newest;
-    while (std::getline(lines, line)) {
-        std::istringstream words(line);
-        std::string file_word, name, seq_word, number, type_word, type;
-        if (words >> file_word >> name >> seq_word >> number >> type_word >> type && type == "i")
-            newest = name;
-    }
-    return newest.empty() ? std::string{} : directory + "/appendonlydir/" + newest;
-}
-
-bool ends_in_zeros(const std::string& name)
-{
-    auto opened = file::open(name);
+    constexpr std::uint64_t most = 64 << 10;
+    const auto opened = file::open(name);
     if (!opened)
-        return false;
+        return {};
     const auto size = opened->size();
-    std::string tail;
-    if (!size || *size == 0 || opened->read_at(*size > 16 ? *size - 16 : 0, 16, tail))
-        return false;
-    return tail.ends_with('\0');  // a complete file ends in a line break
+    std::string text;
+    if (!size || *size <= from ||
+        opened->read_at(std::max(from, *size - std::min(*size, most)), most, text))
+        return {};
+    return text;
+}
+
+std::uint64_t size_of(const std::string& name)
+{
+    std::error_code error;
+    const auto size = std::filesystem::file_size(name, error);
+    return error ? 0 : size;
 }
 
 }  // namespace
@@ -108,24 +87,26 @@ redis_address redis_of(const config& c)
 
 private_redis::private_redis(const config& c, const data_lock& lock, metrics_registry& metrics)
     : lock_(lock.descriptor()),
-      data_dir_(std::filesystem::absolute(c.data_dir).lexically_normal().string()),
-      restarts_(metrics.add_counter("luot_private_redis_restarts_total",
-                                    "Times that the private redis-server ended by itself.")),
-      mended_(metrics.add_counter("luot_private_redis_mended_total",
-                                  "Times that its append-only file was mended."))
+      directory_(c.data_dir + "/redis"),
+      restarts_(metrics.add_counter(
+          "luot_private_redis_restarts_total",
+          "Times that the private redis-server ended by itself, or could not be started again.")),
+      append_only_file_(directory_,
+                        metrics.add_counter("luot_private_redis_mended_total",
+                                            "Times that its append-only file was mended."))
 {
     const auto socket = socket_of(c.data_dir);
     if (socket.size() >= sizeof(sockaddr_un::sun_path))
         throw std::runtime_error(
             "data_dir " + c.data_dir +
             " is too long a path for the private Redis' socket: use a shorter one");
-    arguments_ = {
-        "redis-server", "--port", "0", "--unixsocket", socket, "--unixsocketperm", "600", "--dir",
-        directory(), "--logfile", directory() + "/redis.log", "--daemonize", "no",
-        // Counts are data, not a cache: everything is written, nothing is ever evicted. The
-        // last second that a power loss may take is shipped again from the spool.
-        "--appendonly", "yes", "--appendfsync", "everysec", "--aof-load-truncated", "yes", "--save",
-        "", "--maxmemory-policy", "noeviction", "--databases", "1", "--always-show-logo", "no"};
+    arguments_ = {"redis-server", "--port", "0", "--unixsocket", socket, "--unixsocketperm", "600",
+                  "--dir", directory_, "--logfile", log_file(), "--daemonize", "no",
+                  // Counts are data, not a cache: everything is written, nothing is ever evicted.
+                  // The last second that a power loss may take is shipped again from the spool.
+                  "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+                  "--maxmemory-policy", "noeviction", "--databases", "1", "--always-show-logo",
+                  "no"};
 }
 
 private_redis::~private_redis()
@@ -135,55 +116,40 @@ private_redis::~private_redis()
 
 void private_redis::start()
 {
-    if (const auto error = make_directory(directory()))
-        throw std::runtime_error("cannot make " + directory() + ": " + error.message());
-    spawn();
+    if (const auto error = make_directory(directory_))
+        throw std::runtime_error("cannot make " + directory_ + ": " + error.message());
+    if (const auto name = not_writable(directory_); !name.empty())
+        throw std::runtime_error(name +
+                                 " cannot be written by this user: luot has run as another one; "
+                                 "give it back with chown -R");
+    if (!is_installed(arguments_.front()))
+        throw std::runtime_error(
+            "redis-server is not installed: apt-get install redis-server, or set redis.url");
+    if (const auto error = spawn())
+        throw std::runtime_error("cannot fork for redis-server: " + error.message());
 }
 
-void private_redis::mend_append_only_file()
+error_code private_redis::spawn()
 {
-    const auto damaged = current_append_only_file(directory());
-    if (damaged.empty() || !ends_in_zeros(damaged))
-        return;
-    const auto aside = directory() + "/damaged-" + std::to_string(unix_ms() / 1000);
-    std::error_code error;
-    std::filesystem::copy(directory() + "/appendonlydir", aside, error);
-    if (error) {
-        log::error("redis_file_not_mended",
-                   {{"file", damaged}, {"why", "no room for a copy: " + error.message()}});
-        return;
-    }
-    const int status =
-        run({"redis-check-aof", "--fix", directory() + "/appendonlydir/appendonly.aof.manifest"},
-            "y\n");
-    mended_.add();
-    log::warn("redis_file_mended",
-              {{"file", damaged},
-               {"copy", aside},
-               {"status", status},
-               {"what",
-                "its end was zeros, as after a power loss; what it lost is shipped again "
-                "from the spool. Remove the copy when the counts look right"}});
-}
-
-void private_redis::spawn()
-{
-    mend_append_only_file();
-    std::vector<char*> argv;
-    for (const auto& a : arguments_)
-        argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
+    const bool is_sound = append_only_file_.mend();
+    auto arguments = arguments_;
+    arguments.insert(arguments.end(), {"--aof-load-truncated", is_sound ? "yes" : "no"});
+    const auto argv = argv_of(arguments);
+    // What it says before it has opened its log, and ours is no place for it.
+    const int out = ::open(output_file().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    log_from_ = size_of(log_file());
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
-    if (child < 0)
-        throw std::runtime_error(std::string("cannot fork for redis-server: ") +
-                                 std::strerror(errno));
+    const int fork_error = errno;
     if (child == 0) {
         // Only calls that are safe between fork and exec.
         ::prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (::getppid() != parent)  // it died before prctl
             ::_exit(0);
         ::setpgid(0, 0);  // Ctrl-C is for luot, which still ships its last hits
+        ::umask(077);
+        ::dup2(out, STDOUT_FILENO);
+        ::dup2(out, STDERR_FILENO);
         // Not one of our sockets may live on in it; the lock shall.
         ::close_range(3, static_cast<unsigned>(lock_) - 1, 0);
         ::close_range(static_cast<unsigned>(lock_) + 1, ~0U, 0);
@@ -193,18 +159,21 @@ void private_redis::spawn()
         ::execvp(argv[0], argv.data());
         ::_exit(exec_failed);
     }
+    if (out >= 0)
+        ::close(out);
+    if (child < 0)
+        return {fork_error, boost::system::system_category()};
     child_ = child;
     started_ms_ = steady_ms();
-    log::info("redis_started", {{"pid", child}, {"directory", directory()}});
+    log::info("redis_started", {{"pid", child}, {"directory", directory_}});
+    return {};
 }
 
 void private_redis::look_after()
 {
     if (child_ < 0) {
-        if (start_again_ms_ != 0 && steady_ms() >= start_again_ms_) {
-            start_again_ms_ = 0;
-            spawn();
-        }
+        if (start_again_ms_ != 0 && steady_ms() >= start_again_ms_)
+            start_again();
         return;
     }
     int status = 0;
@@ -213,20 +182,73 @@ void private_redis::look_after()
     child_ = -1;
     restarts_.add();
     early_ends_ = steady_ms() - started_ms_ < early_ms ? early_ends_ + 1 : 0;
+    const auto pause = wait_before_start();
+    log::error("redis_ended",
+               {{"status", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)},
+                {"start_again_ms", pause},
+                {"said", early_ends_ > 0 ? last_words() : std::string{}},
+                {"what", what_to_do(WIFEXITED(status) && WEXITSTATUS(status) == exec_failed)}});
+    if (pause == 0)
+        look_after();
+}
+
+void private_redis::start_again()
+{
+    start_again_ms_ = 0;
+    const auto error = spawn();
+    if (!error)
+        return;
+    restarts_.add();
+    ++early_ends_;
+    log::error("redis_not_started",
+               {{"why", error.message()},
+                {"start_again_ms", wait_before_start()},
+                {"what",
+                 "no process can be made: look at free memory and TasksMax (ulimit -u); hits are "
+                 "kept in the spool meanwhile"}});
+}
+
+/// The pause before the next start, which it begins: none at first, longer while Redis keeps
+/// ending.
+std::int64_t private_redis::wait_before_start()
+{
     const auto pause = early_ends_ == 0 ? 0
                                         : std::min<std::int64_t>(longest_pause_ms,
                                                                  100LL << std::min(early_ends_, 7));
     start_again_ms_ = steady_ms() + pause;
-    const bool is_missing = WIFEXITED(status) && WEXITSTATUS(status) == exec_failed;
-    log::error("redis_ended",
-               {{"status", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)},
-                {"start_again_ms", pause},
-                {"what", is_missing ? "redis-server is not installed: apt-get install redis-server"
-                         : early_ends_ > 2 ? "it keeps ending: see " + directory() +
-                                                 "/redis.log; hits are kept in the spool meanwhile"
-                                           : std::string("it is started again")}});
-    if (pause == 0)
-        look_after();
+    return pause;
+}
+
+std::string private_redis::what_to_do(bool is_missing) const
+{
+    if (is_missing)
+        return "redis-server is not installed: apt-get install redis-server";
+    if (early_ends_ <= 2)
+        return "it is started again";
+    const std::string kept = "it keeps ending; hits are kept in the spool meanwhile. ";
+    if (last_words().find("append only file") != std::string::npos)
+        return kept + "Its data is damaged: " + append_only_file_.fix_by_hand();
+    return kept + "Look with: tail -n 50 " + log_file();
+}
+
+/// The last of what it found worth a warning in its log since it was started (but for advice on the
+/// system's settings), else its last line of output. Without what stands in quotes: only there
+/// could anything of a client be.
+std::string private_redis::last_words() const
+{
+    std::string last;
+    std::istringstream lines(tail_of(log_file(), log_from_));
+    for (std::string line; std::getline(lines, line);)
+        if (const auto at = line.find(" # ");
+            at != std::string::npos && line.compare(at + 3, 8, "WARNING ") != 0)
+            last = line.substr(at + 3);
+    if (last.empty()) {
+        std::istringstream output(tail_of(output_file(), 0));
+        for (std::string line; std::getline(output, line);)
+            if (!line.empty())
+                last = line;
+    }
+    return last.substr(0, std::min({last.find(" '"), last.find(" \""), std::size_t{200}}));
 }
 
 void private_redis::stop(std::chrono::milliseconds most)

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "core/config.hpp"
+#include "core/error.hpp"
+#include "luot/append_only_file.hpp"
 
 #include <chrono>
 #include <string>
@@ -31,29 +33,35 @@ public:
     private_redis& operator=(const private_redis&) = delete;
 
     /// Starts the server; mends its append-only file first if a power loss left zeros at its end.
-    /// Throws std::runtime_error when that cannot even be tried (path too long, fork failed).
+    /// Throws std::runtime_error, with a line for the operator, when that cannot even be tried.
     void start();
 
     /// Looks whether the child has ended (after SIGCHLD, or now and then), and starts it again
-    /// after a pause that grows while it keeps dying.
+    /// after a pause that grows while it keeps dying, or cannot be started.
     void look_after();
 
     /// Asks it to write its last lines and end; kills it after `most`.
     void stop(std::chrono::milliseconds most);
 
 private:
-    void spawn();
-    void mend_append_only_file();
-    [[nodiscard]] std::string directory() const { return data_dir_ + "/redis"; }
+    [[nodiscard]] error_code spawn();
+    void start_again();
+    [[nodiscard]] std::int64_t wait_before_start();
+    [[nodiscard]] std::string what_to_do(bool is_missing) const;
+    [[nodiscard]] std::string last_words() const;
+    [[nodiscard]] std::string log_file() const { return directory_ + "/redis.log"; }
+    [[nodiscard]] std::string output_file() const { return directory_ + "/redis.out"; }
 
     int lock_;
-    std::string data_dir_;
+    std::string directory_;
     std::vector<std::string> arguments_;
     pid_t child_ = -1;
     std::int64_t started_ms_ = 0;
     std::int64_t start_again_ms_ = 0;
     int early_ends_ = 0;
-    counter &restarts_, &mended_;
+    std::uint64_t log_from_ = 0;  ///< size of its log when it was started last
+    counter& restarts_;
+    append_only_file append_only_file_;
 };
 
 }  // namespace luot

@@ -3,6 +3,9 @@
 one line that says why."""
 
 import json
+import os
+import re
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -361,16 +364,17 @@ class RateLimit(SystemTest):
 class Start(SystemTest):
     """Starts that cannot succeed."""
 
-    def assert_start_refused(self, config, *words, statuses=(2,), command="serve"):
+    def assert_start_refused(self, config, *words, statuses=(2,), command="serve", **how):
         file = self.world.folder / "wrong.toml"
         file.write_text(config if isinstance(config, str) else to_toml(config))
-        status, output, errors = self.world.run(command, "--config", file)
+        status, output, errors = self.world.run(command, "--config", file, **how)
         lines = [line for line in errors.splitlines() if " info " not in line and " debug " not in line]
         self.assertIn(status, statuses, errors)
         self.assertEqual(len(lines), 1, errors)
         for word in words:
             self.assertIn(word, lines[0])
         self.assertEqual(output, "")
+        return lines[0]
 
     def config(self, **changes):
         base = {
@@ -404,6 +408,10 @@ class Start(SystemTest):
             good + '\n[collector]\nrate_limit_per_client = -1\n': ("rate_limit_per_client",),
             good + '\n[collector]\nworkers = "two"\n': ("workers",),
             good + '\n[redis]\nurl = "http://127.0.0.1"\n': ("url",),
+            good + f'\n[redis]\nurl = "unix:///{"x" * 150}"\n': ("redis.url", "107"),
+            good + '\n[redis]\nurl = "redis://user@127.0.0.1"\n': ("redis.url", "password"),
+            good + '\n[spool]\nmax_bytes = "1MiB"\n[collector]\nworkers = 24\n': ("spool.max_bytes", "6MiB"),
+            re.sub('data_dir = .*', 'data_dir = "data"', good): ("wrong.toml:1", "data_dir"),
             good + 'public = ["everything"]\n': ("public",),
             good + 'token_file = "/does/not/exist"\n': ("token_file",),
             "data_dir = \n": ("wrong.toml:1",),
@@ -444,11 +452,50 @@ class Start(SystemTest):
             for which in ("public", "admin"):
                 listen = {"public": "127.0.0.1:0", "admin": "127.0.0.1:0", which: f"127.0.0.1:{port}"}
                 with self.subTest(which):
-                    self.assert_start_refused(self.config(listen=listen), str(port))
+                    self.assert_start_refused(self.config(listen=listen), f"listen.{which} 127.0.0.1:{port}: ",
+                                              "Address already in use: ")
 
     def test_an_address_that_is_not_of_this_machine_is_named(self):
         listen = {"public": "192.0.2.1:0", "admin": "127.0.0.1:0"}
-        self.assert_start_refused(self.config(listen=listen), "192.0.2.1")
+        self.assert_start_refused(self.config(listen=listen), "listen.public 192.0.2.1:0: ", "address of this machine")
+
+    def as_owner(self, *folders):
+        """How to run luot as the owner of these, and not as root, who can write everything."""
+        if os.getuid() != 0:
+            return {}
+        self.world.folder.chmod(0o755)
+        for folder in folders:
+            os.chown(folder, 65534, 65534)
+        return {"user": 65534}
+
+    def test_a_spool_that_cannot_be_written_is_named(self):
+        """And not the ports."""
+        config = self.config()
+        spool = Path(config["data_dir"]) / "spool"
+        spool.mkdir(parents=True)
+        spool.chmod(0o500)
+        line = self.assert_start_refused(config, str(spool), "Permission denied: ",
+                                         **self.as_owner(spool.parent, spool))
+        self.assertNotIn("listen", line)
+        self.assertNotIn("boost", line)
+
+    def test_a_private_redis_of_another_user_is_named(self):
+        config = self.config()
+        log = Path(config["data_dir"]) / "redis" / "redis.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("")
+        log.chmod(0o400)
+        self.assert_start_refused(config, str(log), "chown", **self.as_owner(log.parent.parent, log.parent))
+
+    def test_a_redis_server_that_is_not_installed_is_named(self):
+        self.assert_start_refused(self.config(), "redis-server is not installed", "apt-get install",
+                                  env={**os.environ, "PATH": str(self.world.folder)})
+
+    def test_too_few_files_for_any_client_are_named(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        self.assert_start_refused(self.config(collector={"workers": 1}), "100 files", "at least 200", "ulimit -n",
+                                  preexec_fn=limit)
 
     def test_a_second_luot_on_the_same_data_dir_is_refused(self):
         first = self.world.luot()
@@ -466,6 +513,13 @@ class Start(SystemTest):
                 status, output, errors = self.world.run(*arguments)
                 self.assertEqual(status, 2, errors)
                 self.assertTrue(errors.strip())
+
+    def test_an_unknown_command_is_named(self):
+        for arguments in (("bogus",), ("import", "bogus"), ("--bogus",)):
+            with self.subTest(arguments):
+                status, output, errors = self.world.run(*arguments)
+                self.assertEqual(len(errors.strip().splitlines()), 1, errors)
+                self.assertIn("bogus", errors)
 
     def test_help_and_version_are_answered(self):
         status, output, errors = self.world.run("--version")

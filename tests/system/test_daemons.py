@@ -2,17 +2,20 @@
 """luot collector and luot aggregator apart, any number of each; signals; readiness; the commands beside
 the daemons."""
 
+import fcntl
 import os
 import re
+import resource
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (GOOGLEBOT, LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience, random_hits,  # noqa: E402
-                  seeded, steadily, stream_lengths, to_toml)
+from luot import (BINARY, GOOGLEBOT, LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience,  # noqa: E402
+                  random_hits, seeded, spawn, steadily, stream_lengths, to_toml)
 
 PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(100)]
 
@@ -173,6 +176,67 @@ class Signals(SystemTest):
         token = luot.take_hit("skhcn", "/a")
         self.assertEqual(luot.views("skhcn", "/a", after=token), 1)
 
+    def test_what_needs_a_restart_is_named_until_it_is_done_or_taken_back(self):
+        luot = self.world.luot()
+
+        def said_after(workers, rate):
+            luot.config["collector"] = {"workers": workers, "rate_limit_per_client": rate}
+            luot.write_config()
+            before = len(luot.log_text())
+            luot.hang_up()
+            log = eventually(lambda: " configuration_read " in luot.log_text()[before:] and luot.log_text()[before:],
+                             patience(5))
+            return [line for line in log.splitlines() if " warn " in line]
+
+        for rate in (0, 1):  # asked again, it is still not in effect; all the rest is
+            warning, = eventually(lambda: said_after(3, rate), patience(5))
+            self.assertIn('keys=collector.workers', warning)
+        answers = [luot.hit("skhcn", "/a", client="192.0.2.7").status for _ in range(20)]
+        self.assertIn(429, answers, "other keys take effect")
+        self.assertEqual(said_after(2, 0), [], "what runs is configured again")
+
+    def test_a_redis_that_cannot_be_started_again_is_tried_until_it_can(self):
+        """No process can be made for a while: nothing of luot may end by it."""
+        luot = self.world.luot(start=False)
+        nobody = 65534
+        self.world.folder.chmod(0o755)
+        luot.data_dir.mkdir()
+        as_nobody = []
+        if os.getuid() == 0:  # whom no such limit stops
+            os.chown(luot.data_dir, nobody, nobody)
+            as_nobody = ["setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"]
+        luot.write_config()
+        luot.log = self.world.folder / "limited.log"
+        luot.process = spawn([*as_nobody, "setpriv", "--pdeathsig", "KILL", BINARY, "serve", "--config",
+                              luot.config_file], luot.log)
+        luot.wait_listening()
+        eventually(lambda: luot.get_counts("skhcn").status == 200, patience(10), "reads are answered")
+
+        def allow(processes):
+            subprocess.run([*as_nobody, "prlimit", "--pid", str(luot.pid), f"--nproc={processes}:"], check=True)
+        most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        allow(1)
+        os.kill(luot.redis_pid(), signal.SIGKILL)
+        eventually(lambda: luot.log_text().count(" redis_not_started ") >= 2, patience(5), "it says so and tries again")
+        self.assertIsNone(luot.redis_pid())
+        luot.take_hit("skhcn", "/a")
+        allow("unlimited" if most == resource.RLIM_INFINITY else most)
+        eventually(lambda: luot.redis_pid(), patience(15), "Redis is started once it can be")
+        eventually(lambda: luot.views("skhcn", "/a") == 1, patience(10))
+        luot.stop()
+
+    def test_a_stop_while_waiting_for_data_dir_comes_at_once(self):
+        luot = self.world.luot(start=False)
+        luot.data_dir.mkdir()
+        with (luot.data_dir / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            luot.start(wait=False)
+            eventually(lambda: " waiting_for_data_dir " in luot.log_text(), patience(5))
+            began = time.monotonic()
+            luot.terminate()
+            self.assertEqual(luot.process.wait(patience(5)), 0)
+            self.assertLess(time.monotonic() - began, patience(2))
+
     def test_a_hang_up_with_a_wrong_configuration_changes_nothing(self):
         luot = self.world.luot()
         token = luot.take_hit("skhcn", "/a")
@@ -273,6 +337,8 @@ class ImportTotals(SystemTest):
             "no number": "/b,many\n*,100,50\n",
             "too large a number": "/b,99999999999999999999\n*,99999999999999999999,50\n",
             "a missing field": "/b\n*,100,50\n",
+            "commas between thousands": "/b,1,000\n*,2000,50\n",
+            "the site without visits": "/b,6\n*,100\n",
             "a foreign host": "https://evil.example.com/b,6\n*,100,50\n",
             "no address": "mailto:a@b,6\n*,100,50\n",
             "broken UTF-8": b"/b\xff,6\n*,100,50\n",

@@ -7,6 +7,7 @@ LUOT_LONG=1 keeps Redis away for 60 s instead of 8.
 
 import fcntl
 import os
+import re
 import resource
 import signal
 import sys
@@ -377,6 +378,12 @@ class AppendOnlyFile(SystemTest):
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 1500, 2, "none is counted twice")
         return luot, damaged
 
+    def test_its_files_are_for_its_user_alone(self):
+        luot = self.world.luot()
+        self.assertTrue(self.append_only_file(luot))
+        for file in luot.data_dir.rglob("*"):
+            self.assertEqual(file.stat().st_mode & 0o077, 0, file)
+
     def test_a_tail_of_zeros_is_copied_aside_mended_and_said(self):
         """What a machine that lost power leaves at the end of a file that was just written."""
         def zeros(file):
@@ -400,13 +407,76 @@ class AppendOnlyFile(SystemTest):
             os.truncate(file, file.stat().st_size - 7)
         self.damaged_start(cut)
 
+    def test_zeros_behind_which_only_an_empty_file_follows_are_mended(self):
+        """What a rewrite that had just begun leaves: Redis writes to a new file already."""
+        def zeros(file):
+            with file.open("ab") as f:
+                f.write(bytes(5000))
+            newer = file.with_name(file.name.replace(".1.incr.", ".2.incr."))
+            newer.write_bytes(b"")
+            with (file.parent / "appendonly.aof.manifest").open("a") as manifest:
+                manifest.write(f"file {newer.name} seq 2 type i\n")
+        luot, damaged = self.damaged_start(zeros)
+        self.assert_mended(luot, damaged)
+
     def assert_mended(self, luot, damaged):
-        lines = [line for line in luot.log_text().splitlines() if " warn " in line]
-        self.assertTrue(any("append" in line or "aof" in line.lower() for line in lines),
-                        f"no warning tells of the mended append-only file: {lines}")
-        copies = [f for f in luot.data_dir.rglob("*") if f.is_file() and f.stat().st_size == len(damaged)
-                  and f.read_bytes() == damaged]
-        self.assertTrue(copies, "the damaged file is kept as it was")
+        warning, = self.lines(luot, "redis_file_mended")
+        self.assertIn(f"zero_bytes_cut={len(damaged) - len(damaged.rstrip(bytes(1)))} ", warning)
+        copy, = (luot.data_dir / "redis").glob("damaged-*")
+        self.assertEqual(copy.read_bytes(), damaged, "the damaged file is kept as it was")
+        self.assert_own_log(luot)
+
+    def lines(self, luot, event):
+        return [line for line in luot.log_text().splitlines() if f" {event} " in line]
+
+    def assert_own_log(self, luot):
+        """Nothing that Redis or its tools print is in it."""
+        for line in luot.log_text().splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\S+ (info|warn|error) \w+")
+
+    # Damage in the middle: a wrong first byte of a command, and a length beyond the end of the file, which
+    # looks like a torn end.
+    DAMAGE = {"garbage": (rb"\r\n\*(\d)", rb"\r\n!\1"), "length": (rb"\r\n\$(\d)", rb"\r\n$9999999\1")}
+
+    def start_damaged_in_the_middle(self, kind, zeros):
+        """(luot, its append-only file, the content when it was whole, the damaged content)"""
+        luot = self.world.luot(name=kind)
+        load = Load(random_hits(seeded(f"test_redis_away {kind}"), [("skhcn", "/a")], 300), [luot.public]).run()
+        self.assert_counted(luot, load.views, load.tokens)
+        luot.stop()
+        file = self.append_only_file(luot)
+        whole = file.read_bytes()
+        third = len(whole) // 3
+        wrong, right = self.DAMAGE[kind]
+        damaged = whole[:third] + re.sub(wrong, right, whole[third:], count=1) + bytes(zeros)
+        file.write_bytes(damaged)
+        luot.start(reads=False)
+        eventually(lambda: len(self.lines(luot, "redis_ended")) >= 3, patience(10), "Redis refuses the file")
+        self.assertEqual(file.read_bytes(), damaged, "it is left as it is")
+        self.assertFalse(list((luot.data_dir / "redis").glob("damaged-*")), "there is nothing to copy")
+        last = self.lines(luot, "redis_ended")[-1]
+        self.assertIn(f"redis-check-aof --fix {file.parent}/appendonly.aof.manifest", last)
+        self.assertRegex(last, 'said="(Bad file format|Unexpected end of file) reading the append only file')
+        self.assert_own_log(luot)
+        return luot, file, whole
+
+    def test_damage_in_the_middle_before_a_tail_of_zeros_is_left_to_the_operator(self):
+        """What is behind the damage may be days old: nothing could ship it again."""
+        for kind in self.DAMAGE:
+            with self.subTest(kind):
+                luot, file, whole = self.start_damaged_in_the_middle(kind, zeros=64)
+                refused, = self.lines(luot, "redis_file_not_mended")
+                self.assertIn(str(file), refused)
+                self.assertIn("redis-check-aof --fix", refused)
+                self.assertEqual(luot.metrics().value("luot_private_redis_mended_total"), 0)
+                luot.take_hit("skhcn", "/a")
+                luot.stop()
+                file.write_bytes(whole)
+                luot.start()
+                eventually(lambda: luot.views("skhcn", "/a") == 301, patience(10))
+
+    def test_damage_in_the_middle_is_told_with_what_to_do(self):
+        self.start_damaged_in_the_middle("garbage", zeros=0)
 
 
 def try_lock(file):
