@@ -199,7 +199,7 @@ class Full(SystemTest):
         luot = self.world.luot(redis=server, config={"collector": {"workers": 1}})
         token = luot.take_hit("skhcn", "/a")
         luot.wait_for("skhcn", token)
-        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        resource.prlimit(luot.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         taken, refused = 1, 0
         for _ in range(400):
             answer = luot.hit("skhcn", "/a")
