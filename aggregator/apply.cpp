@@ -139,7 +139,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         bytes += batch[i].bytes;
     const auto& upto = batch[count - 1].id;
     out.add(std::string_view(batch.front().id), std::string_view(upto),
-            std::string_view(next_id(upto)), bytes);
+            std::string_view(next_id(upto)), bytes, std::string_view(options.tip));
 
     for (const auto& [id, s] : a.sites) {
         out.counts('H', keys::totals(id), s.totals);

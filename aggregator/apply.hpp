@@ -13,6 +13,7 @@ namespace luot::aggregator {
 
 /// What is done in the same step as the additions.
 struct apply_options {
+    std::string tip;  ///< the last applied entry that the additions rest on; empty: not compared
     std::string lease_owner;  ///< empty: no lease
     std::int64_t lease_ms = 0;
 };

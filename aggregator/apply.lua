@@ -12,7 +12,9 @@
 --       2 upto                   id of its last entry
 --       3 after                  the id next to upto: everything below it is trimmed
 --       4 bytes                  of the batch's hits, as counted by ship.lua
---       5... steps, each a letter and its arguments (k = index into KEYS, n = how many follow):
+--       5 tip                    id of the last entry that was applied, as the fold believes ("" = it does not rest
+--                                on it)
+--       6... steps, each a letter and its arguments (k = index into KEYS, n = how many follow):
 --         H k n (field delta)*n        add to the fields of a hash
 --         Z k n (member delta)*n       add to the scores of a sorted set
 --         P k day month totals ids     HyperLogLog of a day; visitors of the day hash, and visitor_days of
@@ -23,8 +25,8 @@
 --         L owner milliseconds         prolong the lease if it is the owner's
 -- ids: 8 bytes each, one behind the other; times: 16 decimal digits each. One argument for all members of a
 -- batch: Redis takes apart and copies each one.
--- Answers 'ok', or 'stale' when the stream no longer begins with head or no longer holds upto: somebody
--- else has applied it, nothing was changed.
+-- Answers 'ok', or 'stale' when the stream no longer begins with head or no longer holds upto, or another entry
+-- was applied last: somebody else has applied it, nothing was changed.
 
 local stream, producers, id_index, lease = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local head, upto, after, batch_bytes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -39,11 +41,11 @@ if head ~= upto and #redis.call('XRANGE', stream, upto, upto, 'COUNT', 1) == 0 t
   return 'stale'
 end
 
-local tonumber, format, sub = tonumber, string.format, string.sub
-
-local function text(number)
-  return format('%d', number)
+if ARGV[5] ~= '' and redis.call('TYPE', producers).ok == 'hash' and redis.call('HGET', producers, 'tip') ~= ARGV[5] then
+  return 'stale'
 end
+
+local tonumber, sub = tonumber, string.sub
 
 local failure
 local function must(condition, what)
@@ -62,6 +64,7 @@ local function check_kind(key, wanted)
   end
 end
 
+-- Numbers stay numbers: Redis writes them with 17 digits, Lua's tostring() would with 14.
 -- Called for every member of a batch: the words for people are put together only when it fails.
 local function whole(value, what, field)
   local number = tonumber(value)
@@ -137,7 +140,7 @@ function steps.H(at)
   for i = 1, count do
     local value = whole(old[i] or '0', key, fields[i]) + whole(ARGV[at + 2 * i + 1], 'an addition')
     new[2 * i - 1] = fields[i]
-    new[2 * i] = text(whole(value, key, fields[i]))
+    new[2 * i] = whole(value, key, fields[i])
   end
   later_pairs('HSET', key, new)
   return at + 2 + 2 * count
@@ -153,8 +156,7 @@ function steps.Z(at)
   end
   local old, new = present('ZMSCORE', key, members), {}
   for i = 1, count do
-    local value = tonumber(old[i] or '0') + whole(ARGV[at + 2 * i + 1], 'an addition')
-    new[2 * i - 1] = text(whole(value, key))
+    new[2 * i - 1] = whole((old[i] and tonumber(old[i]) or 0) + whole(ARGV[at + 2 * i + 1], 'an addition'), key)
     new[2 * i] = members[i]
   end
   later_pairs('ZADD', key, new)
@@ -182,9 +184,9 @@ function steps.P(at)
     local now = math.min(redis.call('PFCOUNT', key), tonumber(held[2] or '0'))
     local more = now - tonumber(held[1] or '0')
     if more > 0 then
-      redis.call('HSET', day, 'visitors', text(now))
+      redis.call('HSET', day, 'visitors', now)
       for _, sum in ipairs({ month, totals }) do
-        redis.call('HSET', sum, 'visitor_days', text(tonumber(redis.call('HGET', sum, 'visitor_days') or '0') + more))
+        redis.call('HSET', sum, 'visitor_days', tonumber(redis.call('HGET', sum, 'visitor_days') or '0') + more)
       end
     end
   end)
@@ -221,15 +223,17 @@ function steps.O(at)
     local before = whole(held[1] or '0', producer)
     sum = sum + math.max(0, whole(applied, 'an offset') - before)
     new[#new + 1] = producer .. ':applied'
-    new[#new + 1] = text(math.max(before, tonumber(applied) or 0))
+    new[#new + 1] = math.max(before, tonumber(applied) or 0)
     new[#new + 1] = producer .. ':watermark'
-    new[#new + 1] = text(math.max(whole(held[2] or '0', producer), whole(watermark, 'a watermark')))
+    new[#new + 1] = math.max(whole(held[2] or '0', producer), whole(watermark, 'a watermark'))
   end
+  new[#new + 1] = 'tip'
+  new[#new + 1] = upto
   local held = redis.call('HMGET', producers, 'applied', 'bytes')
   new[#new + 1] = 'applied'
-  new[#new + 1] = text(whole(held[1] or '0', 'applied') + sum)
+  new[#new + 1] = whole(held[1] or '0', 'applied') + sum
   new[#new + 1] = 'bytes'
-  new[#new + 1] = text(math.max(0, whole(held[2] or '0', 'bytes') - (batch_bytes or 0)))
+  new[#new + 1] = math.max(0, whole(held[2] or '0', 'bytes') - (batch_bytes or 0))
   later_pairs('HSET', producers, new)
   return at + 1 + 3 * count
 end
@@ -250,7 +254,7 @@ check_kind(producers, 'hash')
 check_kind(id_index, 'zset')
 check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
-local at = 5
+local at = 6
 while not failure and at <= #ARGV do
   local step = steps[ARGV[at]]
   if must(step, 'an unknown step') then

@@ -14,7 +14,6 @@ namespace luot::aggregator {
 
 namespace {
 
-constexpr std::size_t most_remembered = 1 << 18;
 constexpr std::size_t most_members = 500;  // of one variadic call: a read holds Redis up, too
 
 /// One command per `most_members` values.
@@ -54,28 +53,10 @@ std::string member(std::uint64_t id)
     return bytes;
 }
 
-std::uint64_t path_memory::key(std::string_view site, std::string_view path) noexcept
-{
-    return checksum(path, checksum(site));
-}
-
-void path_memory::learn(std::string_view site, std::string_view path)
-{
-    if (known_.size() >= most_remembered)
-        known_.clear();
-    known_.insert(key(site, path));
-}
-
-lookup::lookup(unsigned partition, questions asked, id_sets sets, path_memory& memory)
+lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memory& memory)
     : asked_(std::move(asked)), sets_(std::move(sets)), memory_(memory)
 {
-    for (auto& [id, s] : asked_.sites)
-        std::erase_if(s.paths, [&, &site = id](std::string& path) {
-            if (!memory_.knows(site, path))
-                return false;
-            known_.sites[site].paths.insert(std::move(path));
-            return true;
-        });
+    known_.memory = &memory;
     const auto one = [this](std::string_view name, const std::string& key, auto... arguments) {
         redis::command c{name};
         c.add(std::string_view(key));
@@ -149,8 +130,6 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
         out.path_count = static_cast<std::uint64_t>(answers[at++].count());
         if (!answers[at++].is_null() && out.path_count > 0)
             --out.path_count;  // "(other)" is no path
-        out.seen.reserve(s.visitors.size());
-        out.paths.reserve(s.paths.size());
         read_parts(answers, at, s.visitors,
                    [&out](std::uint64_t visitor, const redis::reply_view& r) {
                        if (const auto time = r.number())

@@ -4,14 +4,13 @@
 #pragma once
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/memory.hpp"
 #include "core/redis/pipeline.hpp"
 #include "core/redis/reply.hpp"
 
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
-#include <unordered_set>
 #include <vector>
 
 namespace luot::aggregator {
@@ -19,27 +18,13 @@ namespace luot::aggregator {
 /// The sets of hit ids of a partition: number of the ten minutes -> ids in it.
 using id_sets = std::map<std::int64_t, std::uint64_t>;
 
-/// Paths that are known to exist: nearly all hits are on such, and paths do not go. A stale one
-/// costs a site's limits one path, never a count.
-class path_memory {
-public:
-    [[nodiscard]] bool knows(std::string_view site, std::string_view path) const
-    {
-        return known_.contains(key(site, path));
-    }
-    void learn(std::string_view site, std::string_view path);
-
-private:
-    [[nodiscard]] static std::uint64_t key(std::string_view site, std::string_view path) noexcept;
-    std::unordered_set<std::uint64_t> known_;
-};
-
-/// The reads for one batch of one partition. A plain pipeline: a full Redis refuses MULTI.
+/// The reads for one batch of one partition. A plain pipeline: a full
+/// Redis refuses MULTI.
 class lookup {
 public:
     /// `sets` are the id sets that are thought to exist; when there are others, read() says so.
-    /// `memory` must outlive it.
-    lookup(unsigned partition, questions asked, id_sets sets, path_memory& memory);
+    /// `memory`, which holds what was not asked, must outlive it; the paths found are learnt.
+    lookup(unsigned partition, questions asked, id_sets sets, partition_memory& memory);
 
     void add_to(redis::pipeline& commands) const;
 
@@ -67,7 +52,7 @@ private:
 
     questions asked_;
     id_sets sets_;
-    path_memory& memory_;
+    partition_memory& memory_;
     std::vector<redis::command> list_;
     knowledge known_;
     std::string error_;

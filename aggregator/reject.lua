@@ -33,7 +33,7 @@ redis.call('XADD', rejected, '*', unpack(fields))
 
 local held = redis.call('HMGET', producers, producer .. ':applied', 'applied', 'bytes', 'damaged')
 local before = tonumber(held[1] or '0') or 0
-redis.call('HSET', producers,
+redis.call('HSET', producers, 'tip', ARGV[1],
   producer .. ':applied', string.format('%.0f', math.max(before, last)),
   'applied', string.format('%.0f', (tonumber(held[2] or '0') or 0) + math.max(0, last - before)),
   'bytes', string.format('%.0f', math.max(0, (tonumber(held[3] or '0') or 0) - bytes)),

@@ -62,6 +62,7 @@ struct partition_state {
     std::string failed_head;  ///< the first entry, alone, since a batch with it was refused
     int failures = 0;         ///< of that entry alone
     std::uint64_t silent = 0;
+    partition_memory memory;
 };
 
 /// A partition's turn within one round.
@@ -103,7 +104,6 @@ public:
     bot_list bots;
     const std::string owner;
     std::array<partition_state, partitions> states;
-    path_memory paths;
     std::map<std::string, counter*, std::less<>> views_by_site;
     std::map<bot_kind, counter*> bots_by_kind;
     std::int64_t leases_at_ms = -lease_every_ms;
@@ -245,8 +245,10 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
         std::vector<lookup> lookups;
         redis::pipeline commands;
         for (const auto& t : turns) {
-            lookups.emplace_back(t.partition, ask_for(t.batch, t.count, *known_sites),
-                                 states[t.partition].sets, paths);
+            auto& state = states[t.partition];
+            lookups.emplace_back(t.partition,
+                                 ask_for(t.batch, t.count, *known_sites, &state.memory), state.sets,
+                                 state.memory);
             lookups.back().add_to(commands);
         }
         const auto answers = co_await redis.exec(commands);
@@ -274,7 +276,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                     t.count /= 2;
                     t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
                 }
-                t.options = {owner, lease_ms};
+                t.options = {states[t.partition].memory.tip(), owner, lease_ms};
             }
             folded.push_back(std::move(t));
         }
@@ -330,14 +332,18 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
     for (const auto& t : turns)
         commands.add(apply_command(t.partition, t.batch, t.count, t.added, t.options));
     const auto answers = co_await redis.exec(commands);
-    if (!answers)
+    if (!answers) {
+        for (const auto& t : turns)
+            states[t.partition].memory.forget_visitors();
         co_return false;
+    }
     for (std::size_t i = 0; i < turns.size(); ++i) {
         auto& t = turns[i];
         auto& state = states[t.partition];
         const auto answer = (*answers)[i];
         if (answer.text() == "ok") {
             state.failed_head.clear();
+            state.memory.applied(t.batch[t.count - 1].id, t.added);
             is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             count(t.added);
             if (!t.batch.front().hits.empty())
@@ -345,6 +351,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
                     std::max<std::int64_t>(0, unix_ms() - t.batch.front().hits.front().time_ms);
             continue;
         }
+        state.memory.forget_visitors();
         if (answer.text() == "stale") {
             stale.add();
             continue;

@@ -23,7 +23,8 @@
 --
 -- Fields of the producers hash: P:shipped, P:applied, P:lost, P:watermark, P:chain, P:heard (when Redis last
 -- heard of it, in steps of ten minutes) per producer P; and for the partition: bytes (waiting in the stream), last_ms (of the newest entry's id), applied (hits applied,
--- of all producers together), lost, damaged.
+-- of all producers together), tip (entry applied last), lost,
+-- damaged, unconfigured.
 
 local stream, producers = KEYS[1], KEYS[2]
 local producer, prev, last, lost = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

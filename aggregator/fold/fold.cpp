@@ -1,5 +1,6 @@
 #include "aggregator/fold/fold.hpp"
 
+#include "aggregator/memory.hpp"
 #include "core/bytes.hpp"
 
 #include <fmt/format.h>
@@ -38,9 +39,9 @@ void make_unique(Values& values)
 /// What the fold of one batch has seen of one site so far, on top of what Redis knew.
 class site_fold {
 public:
-    site_fold(const site_table::site& site, const knowledge::site& known, additions::site& out,
-              std::uint32_t max_paths)
-        : site_(site), known_(known), out_(out), max_paths_(max_paths)
+    site_fold(const site_table::site& site, const knowledge::site& known,
+              const partition_memory* memory, additions::site& out, std::uint32_t max_paths)
+        : site_(site), known_(known), memory_(memory), out_(out), max_paths_(max_paths)
     {
     }
 
@@ -108,25 +109,25 @@ private:
     }
 
     /// When the visitor was last seen, under today's id or, just after midnight, yesterday's.
-    const std::int64_t* last_seen(const hit& h) const
+    std::optional<std::int64_t> last_seen(const hit& h) const
     {
-        const auto* today = seen(h.visitor);
-        const auto* before = h.visitor_before ? seen(h.visitor_before) : nullptr;
-        return !today || (before && *before > *today) ? before : today;
+        const auto today = seen(h.visitor);
+        const auto before = h.visitor_before ? seen(h.visitor_before) : std::nullopt;
+        return std::max(today, before);  // none is less than any
     }
 
-    const std::int64_t* seen(std::uint64_t visitor) const
+    std::optional<std::int64_t> seen(std::uint64_t visitor) const
     {
         if (const auto here = out_.seen.find(visitor); here != out_.seen.end())
-            return &here->second;
-        const auto before = known_.seen.find(visitor);
-        return before == known_.seen.end() ? nullptr : &before->second;
+            return here->second;
+        if (const auto before = known_.seen.find(visitor); before != known_.seen.end())
+            return before->second;
+        return memory_ ? memory_->seen(visitor) : std::nullopt;
     }
 
     void see(const hit& h, std::int64_t time_ms)
     {
-        const auto* before = seen(h.visitor);
-        out_.seen[h.visitor] = before ? std::max(*before, time_ms) : time_ms;
+        out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
     }
 
     /// The views of the path, or of "(other)" when the site is at a limit and does not know it.
@@ -135,7 +136,8 @@ private:
         if (const auto here = pages_.find(path); here != pages_.end())
             return here->second;
         const std::string name(path);
-        if (!known_.paths.contains(name)) {
+        if (!known_.paths.contains(name) &&
+            !(memory_ && memory_->knows(site_.settings->id, path))) {
             const auto before = known_.new_paths.find(date);
             const auto new_today = (before == known_.new_paths.end() ? 0 : before->second) +
                                    out_.days[date]["new_paths"];
@@ -152,6 +154,7 @@ private:
 
     const site_table::site& site_;
     const knowledge::site& known_;
+    const partition_memory* memory_;
     additions::site& out_;
     std::optional<hour_counters> counters_;
     std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
@@ -205,7 +208,8 @@ std::size_t additions::weight() const noexcept
     return sum;
 }
 
-questions ask_for(const std::vector<entry>& batch, std::size_t count, const site_table& sites)
+questions ask_for(const std::vector<entry>& batch, std::size_t count, const site_table& sites,
+                  const partition_memory* memory)
 {
     struct asked_site {
         const site_table::site* site;  ///< null: not configured
@@ -226,10 +230,10 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
                 s.ask = &asked.sites[std::string(h.site)];
             if (h.id != 0)
                 asked.ids.push_back(h.id);
-            s.ask->visitors.push_back(h.visitor);
-            if (h.visitor_before != 0)
-                s.ask->visitors.push_back(h.visitor_before);
-            if (!h.is_event())
+            for (const auto visitor : {h.visitor, h.visitor_before})
+                if (visitor != 0 && !(memory && memory->seen(visitor)))
+                    s.ask->visitors.push_back(visitor);
+            if (!h.is_event() && !(memory && memory->knows(h.site, h.path)))
                 s.paths.push_back(h.path);
             const auto date = date_of(h, time_of(h, batch[i]), *s.site);
             auto& dates = s.ask->dates;
@@ -293,7 +297,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
             if (!of_site.fold) {
                 const auto told = known.sites.find(h.site);
                 of_site.fold.emplace(*site, told == known.sites.end() ? nothing : told->second,
-                                     out.sites[std::string(h.site)],
+                                     known.memory, out.sites[std::string(h.site)],
                                      sites.settings().aggregator.max_paths);
             }
             const auto date = date_of(h, time_ms, *site);

@@ -8,6 +8,8 @@
 #include "core/hit.hpp"
 #include "core/local_time.hpp"
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,6 +27,11 @@ inline constexpr std::int64_t id_set_ms = 10 * 60 * 1000;
 inline constexpr std::int64_t clock_tolerance_ms = 5000;
 /// Where views of paths beyond a site's limits are counted.
 inline constexpr std::string_view other_path = "(other)";
+
+class partition_memory;
+
+/// When visitors were last seen, Unix milliseconds.
+using visitor_times = boost::unordered_flat_map<std::uint64_t, std::int64_t>;
 
 /// One entry of a partition's stream, decoded. The hits' views point into the stream's reply.
 struct entry {
@@ -71,13 +78,14 @@ struct questions {
 /// The answers to questions, read while the batch was at the head of its stream.
 struct knowledge {
     struct site {
-        std::unordered_map<std::uint64_t, std::int64_t> seen;  ///< visitor -> time of the last hit
-        std::unordered_set<std::string> paths;                 ///< those that exist already
+        visitor_times seen;                     ///< visitor -> time of the last hit
+        std::unordered_set<std::string> paths;  ///< those that exist already
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
     };
     std::unordered_set<std::uint64_t> ids;  ///< hits that were counted before
     std::map<std::string, site, std::less<>> sites;
+    const partition_memory* memory = nullptr;  ///< what was not asked because it is remembered
 };
 
 using fields = std::map<std::string, std::int64_t, std::less<>>;
@@ -90,7 +98,7 @@ struct additions {
         std::map<std::int32_t, fields> months;  ///< by the month's first day
         fields pages;
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
-        std::unordered_map<std::uint64_t, std::int64_t> seen;
+        visitor_times seen;
     };
     struct position {
         std::uint64_t applied = 0;
@@ -110,9 +118,9 @@ struct additions {
     [[nodiscard]] std::size_t weight() const noexcept;
 };
 
-/// What to ask for the first `count` entries of a batch.
+/// What to ask for the first `count` entries of a batch, less what `memory` holds.
 [[nodiscard]] questions ask_for(const std::vector<entry>& batch, std::size_t count,
-                                const site_table& sites);
+                                const site_table& sites, const partition_memory* memory = nullptr);
 
 /// Folds the first `count` entries.
 [[nodiscard]] additions fold(const std::vector<entry>& batch, std::size_t count,

@@ -302,7 +302,7 @@ class Aggregator:
         steps += ["L", self.name, 1000]
         upto = batch[-1][0].decode()
         size = sum(len(fields[b"h"]) for _, fields in batch)
-        self.work = keys, [batch[0][0], upto, id_after(upto), size, *steps]
+        self.work = keys, [batch[0][0], upto, id_after(upto), size, "", *steps]
 
 
 def packed(members):
@@ -491,11 +491,11 @@ class Scripts(ProtocolTest):
             self.PRODUCER, prev, last, lost, prev_chain, chain, nonce, bound, 1, hits])
         return [part.decode() for part in answer]
 
-    def apply(self, *steps, keys=(), batch=None, size=1):
+    def apply(self, *steps, keys=(), batch=None, size=1, tip=""):
         entries = self.client.xrange(key(0, "hits"))
         head, upto = batch or (entries[0][0].decode(), entries[-1][0].decode())
         names = [key(0, n) for n in ("hits", "producers", "ids", "lease")] + [key(0, k) for k in keys]
-        return self.store.run("apply", names, [head, upto, id_after(upto), size, *steps])
+        return self.store.run("apply", names, [head, upto, id_after(upto), size, tip, *steps])
 
     def state(self):
         return {name: self.client.dump(name) for name in self.client.keys("*")}
@@ -604,6 +604,20 @@ class Scripts(ProtocolTest):
         self.assertEqual(self.apply(*steps, keys=("a:pages",), batch=(entry, entry)), b"stale")
         self.assertEqual(self.client.zscore(key(0, "a:pages"), "/a"), 3)
         self.assertNotEqual(self.state(), before)
+
+    def test_a_fold_that_rests_on_another_entry_than_the_last_is_not_applied(self):
+        """What an aggregator remembers is true of one state only."""
+        steps = ("Z", 5, 1, "/a", 1, "O", 1, self.PRODUCER)
+        self.ship(0, 3)
+        tip = self.client.xrange(key(0, "hits"))[0][0].decode()
+        self.assertEqual(self.apply(*steps, 3, 1, keys=("a:pages",), tip="1-1"), b"stale")
+        self.assertEqual(self.apply(*steps, 3, 1, keys=("a:pages",)), b"ok")
+        self.ship(3, 4)
+        before = self.state()
+        self.assertEqual(self.apply(*steps, 4, 1, keys=("a:pages",), tip="1-1"), b"stale")
+        self.assertEqual(self.state(), before)
+        self.assertEqual(self.apply(*steps, 4, 1, keys=("a:pages",), tip=tip), b"ok")
+        self.assertEqual(self.client.zscore(key(0, "a:pages"), "/a"), 2)
 
     def test_a_batch_whose_end_was_lost_by_a_fall_back_is_not_applied(self):
         self.ship(0, 3)

@@ -201,9 +201,11 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                 {other_producer + ":applied", 13},
                                                 {other_producer + ":watermark", midnight + minute},
                                                 {"applied", 1017},
+                                                {"tip", 0},  // no number
                                                 {"unconfigured", 1},
                                                 {"bytes", 0},
                                                 {"lost", 5}});
+    BOOST_TEST(redis.text("HGET", keys::producers(partition), "tip") == entries[2].id);
     BOOST_TEST(redis.number("PTTL", keys::lease(partition)) > 2'000);
     // And nothing else, anywhere.
     const std::set<std::string> wanted{
@@ -397,7 +399,7 @@ BOOST_AUTO_TEST_CASE(steps_that_make_no_sense_stop_a_batch)
               keys::id_set(partition, 7)})
             c.add(std::string_view(key));
         c.add(std::string_view(entries[0].id)).add(std::string_view(entries[0].id));
-        c.add(std::string_view(next_id(entries[0].id))).add(1);
+        c.add(std::string_view(next_id(entries[0].id))).add(1).add(std::string_view{});
         // One that is right comes first: its write must not be made either.
         for (const auto* word : {"H", "5", "1", "views", "1"})
             c.add(std::string_view(word));

@@ -1,0 +1,44 @@
+// What a worker remembers of a partition from batch to batch, so that Redis is asked only for what
+// is new.
+
+#pragma once
+
+#include "aggregator/fold/fold.hpp"
+
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace luot::aggregator {
+
+/// Bounded; belongs to one worker.
+///
+/// When visitors were last seen is exact as of tip(), the last entry that was applied: apply.lua
+/// acts only if that is still the last one in Redis. Ids of entries never come back for other
+/// content, so one tip is one state, also after Redis fell back. Paths that exist stay; a stale one
+/// costs a site's limits one path, never a count.
+class partition_memory {
+public:
+    /// The last applied entry; empty when no visitor is remembered and nothing is to be compared.
+    [[nodiscard]] const std::string& tip() const noexcept { return tip_; }
+
+    [[nodiscard]] std::optional<std::int64_t> seen(std::uint64_t visitor) const;
+    [[nodiscard]] bool knows(std::string_view site, std::string_view path) const;
+    void learn(std::string_view site, std::string_view path);
+
+    /// A batch up to this entry was applied on top of tip(), or of what was read from Redis.
+    void applied(const std::string& upto, const additions& a);
+
+    /// Somebody else has applied something, or may have.
+    void forget_visitors();
+
+private:
+    std::string tip_;
+    visitor_times seen_;
+    boost::unordered_flat_set<std::uint64_t> paths_;  // hashes
+};
+
+}  // namespace luot::aggregator
