@@ -64,9 +64,14 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         list_.push_back(std::move(c));
     };
     one("ZRANGE", keys::id_sets(partition), 0, -1, std::string_view("WITHSCORES"));
-    if (asks_for_ids()) {
-        auto c = redis::evaluate(known_script(), sets_.size());
-        for (const auto& [time, count] : sets_)
+    std::vector<std::int64_t> unknown_sets;
+    for (const auto& [time, count] : sets_)
+        if (!memory_.has_all_of(time))
+            unknown_sets.push_back(time);
+    asks_for_ids_ = !unknown_sets.empty() && !asked_.ids.empty();
+    if (asks_for_ids_) {
+        auto c = redis::evaluate(known_script(), unknown_sets.size());
+        for (const auto time : unknown_sets)
             c.add(std::string_view(keys::id_set(partition, time)));
         std::string ids;
         for (const auto id : asked_.ids)
@@ -110,12 +115,12 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
         now[listed[i].count()] = static_cast<std::uint64_t>(listed[i + 1].count());
     const bool all_asked = std::all_of(now.begin(), now.end(),
                                        [this](const auto& s) { return sets_.contains(s.first); });
-    const bool asked_for_ids = asks_for_ids();
     sets_ = std::move(now);
     if (!all_asked && !asked_.ids.empty())
         return outcome::more_sets;
+    memory_.keep_sets(sets_);
 
-    if (asked_for_ids) {
+    if (asks_for_ids_) {
         const auto flags = answers[at++].text();
         if (flags.size() != asked_.ids.size()) {
             error_ = "known.lua did not answer for every id";

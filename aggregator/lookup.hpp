@@ -15,9 +15,6 @@
 
 namespace luot::aggregator {
 
-/// The sets of hit ids of a partition: number of the ten minutes -> ids in it.
-using id_sets = std::map<std::int64_t, std::uint64_t>;
-
 /// The reads for one batch of one partition. A plain pipeline: a full
 /// Redis refuses MULTI.
 class lookup {
@@ -44,15 +41,10 @@ public:
     [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
 private:
-    /// Without a set no id is known.
-    [[nodiscard]] bool asks_for_ids() const noexcept
-    {
-        return !sets_.empty() && !asked_.ids.empty();
-    }
-
     questions asked_;
     id_sets sets_;
     partition_memory& memory_;
+    bool asks_for_ids_ = false;
     std::vector<redis::command> list_;
     knowledge known_;
     std::string error_;

@@ -334,7 +334,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
     const auto answers = co_await redis.exec(commands);
     if (!answers) {
         for (const auto& t : turns)
-            states[t.partition].memory.forget_visitors();
+            states[t.partition].memory.forget_state();
         co_return false;
     }
     for (std::size_t i = 0; i < turns.size(); ++i) {
@@ -343,7 +343,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
         const auto answer = (*answers)[i];
         if (answer.text() == "ok") {
             state.failed_head.clear();
-            state.memory.applied(t.batch[t.count - 1].id, t.added);
+            state.memory.applied(t.batch[t.count - 1].id, t.added, state.sets);
             is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             count(t.added);
             if (!t.batch.front().hits.empty())
@@ -351,7 +351,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
                     std::max<std::int64_t>(0, unix_ms() - t.batch.front().hits.front().time_ms);
             continue;
         }
-        state.memory.forget_visitors();
+        state.memory.forget_state();
         if (answer.text() == "stale") {
             stale.add();
             continue;

@@ -263,7 +263,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
         std::optional<site_fold> fold;
         std::uint64_t views = 0;
     };
-    std::unordered_set<std::uint64_t> new_ids;
+    boost::unordered_flat_set<std::uint64_t> new_ids;
     std::map<std::string_view, folded_site> folds;
     auto at = folds.end();
     std::size_t hits = 0;
@@ -288,7 +288,8 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                 continue;
             }
             if (h.id != 0) {
-                if (known.ids.contains(h.id) || !new_ids.insert(h.id).second) {
+                if (known.ids.contains(h.id) || (known.memory && known.memory->was_counted(h.id)) ||
+                    !new_ids.insert(h.id).second) {
                     ++out.repeats;
                     continue;
                 }

@@ -30,6 +30,9 @@ inline constexpr std::string_view other_path = "(other)";
 
 class partition_memory;
 
+/// The sets of hit ids of a partition: number of the ten minutes -> ids in it.
+using id_sets = std::map<std::int64_t, std::uint64_t>;
+
 /// When visitors were last seen, Unix milliseconds.
 using visitor_times = boost::unordered_flat_map<std::uint64_t, std::int64_t>;
 
