@@ -233,6 +233,8 @@ void shipper::impl::stop_forked(shipped_log& log, unsigned partition)
                  "Redis holds other hits under this log's name: this data_dir is a copy, or "
                  "another process runs on a copy of it. This log is shipped no further; stop "
                  "one of the two and see docs/exactly-once.md"}});
+    if (log.live && options.on_live_fork)
+        options.on_live_fork();
 }
 
 /// Whether Redis has less than before.

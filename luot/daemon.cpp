@@ -365,6 +365,8 @@ void daemon::start_collector()
     collector::shipper_options options;
     options.directory = directory;
     options.retain = c.spool.retain;
+    // A new start writes under new names, which nobody else has.
+    options.on_live_fork = [this] { asio::post(context_, [this] { stop(1); }); };
     shipper_ = std::make_unique<collector::shipper>(ship_thread_->context(), *ship_redis_, options,
                                                     budget_, metrics_);
     shipper_->find_old_logs();

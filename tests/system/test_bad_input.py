@@ -307,6 +307,58 @@ class OddHttp(OneLuot):
                                f"Content-Length: {len(body)}\r\n\r\n{body}")
         self.assertIn(b"HTTP/1.1 202", raw)
 
+    def test_a_request_without_end_is_refused_before_it_fills_the_memory(self):
+        """What has no limit in HTTP has one here."""
+        head = b"POST /hit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for begin, again in ((b"0\r\nA: ", b"x" * 1000), (b"0\r\n", b"A: b\r\n" * 100), (b"1;a=", b"x" * 1000)):
+            with self.subTest(begin):
+                raw, closed = raw_exchange(self.luot.public, head + begin + again * 200, deadline=patience(8))
+                self.assertTrue(closed)
+                self.assertIn(split_answers(raw)[0].status, (400, 413))
+
+    def test_a_client_that_does_not_read_its_answers_does_not_fill_the_memory(self):
+        def resident():
+            return int(Path(f"/proc/{self.luot.pid}/statm").read_text().split()[1]) * 4096
+
+        self.luot.http.get("/luot.js")
+        before = resident()
+        wires = []
+        for _ in range(20):
+            wire = socket.create_connection(split_address(self.luot.public))
+            self.addCleanup(wire.close)
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.sendall(b"GET /luot.js HTTP/1.1\r\nHost: x\r\n\r\n" * 1500)
+            wires.append(wire)
+        self.assertEqual(self.luot.http.get("/luot.js").status, 200, "others are answered meanwhile")
+        if not LIGHT:  # a sanitizer keeps what was freed
+            self.assertLess(resident() - before, 20 * 2**20)
+
+    def test_of_pipelined_hits_only_the_last_is_told_that_the_connection_closes(self):
+        first = hit_request("skhcn", "/p1", how="pixel")
+        last = hit_request("skhcn", "/p2", how="pixel")[:-2] + b"Connection: close\r\n\r\n"
+        raw, closed = raw_exchange(self.luot.public, first + last)
+        answers = split_answers(raw)
+        self.assertTrue(closed)
+        self.assertEqual([a.status for a in answers], [200, 200])
+        self.assertEqual([a.headers["Connection"] for a in answers], [None, "close"])
+
+    def test_what_is_too_large_is_refused_in_the_form_of_its_route(self):
+        long = "a" * 17_000
+        cases = ((f"GET /hit.gif?s=skhcn&p=/{long} HTTP/1.1\r\nHost: x\r\n\r\n", "image/gif"),
+                 (f"POST /hit HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n", "application/json"),
+                 (f"GET /api/v1/counts?site=skhcn&path=/{long} HTTP/1.1\r\nHost: x\r\n\r\n", "application/json"))
+        for request, kind in cases:
+            with self.subTest(request[:20]):
+                answer = split_answers(raw_exchange(self.luot.public, request.encode())[0])[0]
+                self.assertEqual((answer.status, answer.headers["Content-Type"]), (413, kind))
+                self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+                if kind == "image/gif":
+                    self.assertEqual((len(answer.body), answer.reason), (GIF_BYTES, "too_large"))
+                elif "counts" in request:
+                    self.assertEqual(answer.json()["error"]["code"], "too_large")
+        self.assert_balanced(self.luot)
+        self.assertEqual(self.luot.metrics().by("reason", "luot_hits_refused_total")["too_large"], 2)
+
     def test_a_client_that_leaves_in_the_middle_does_no_harm(self):
         whole = hit_request("skhcn", "/half", "json")
         for cut in range(1, len(whole), 9):

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import (BROWSER, FIREFOX, GOOGLEBOT, LIGHT, SITES, GIF_BYTES, Hit, Load, SystemTest,  # noqa: E402
@@ -209,6 +210,19 @@ class Tokens(One):
         self.assertLess(time.monotonic() - began, patience(6))
 
 
+    def test_a_read_waits_for_all_of_its_tokens(self):
+        first, second = self.luot.take_hit("skhcn", "/a"), self.luot.take_hit("bao", "/a")
+        producer, partition, offset = second.split(".")
+        far = f"{producer}.{partition}.{int(offset) + 1000}"
+        for after, behind in (([first, second], None), ([far, first], True), ([first, far], True)):
+            answer = self.luot.http.get("/api/v1/counts?site=skhcn&" + urlencode([("after", t) for t in after]))
+            self.assertEqual(answer.json().get("behind"), behind, after)
+            body = json.dumps({"site": "skhcn", "paths": ["/a"], "after": after})
+            self.assertEqual(self.luot.http.request("POST", "/api/v1/counts", body=body).json().get("behind"), behind)
+        answer = self.luot.http.get("/api/v1/counts?site=skhcn&" + urlencode([("after", "bad"), ("after", first)]))
+        self.assertEqual((answer.status, answer.json()["error"]["code"]), (400, "bad_token"))
+
+
 class Caching(One):
     def test_an_etag_names_the_figures_and_nothing_else(self):
         token = self.luot.take_hit("skhcn", "/a")
@@ -281,6 +295,14 @@ class Reading(One):
             answer = self.luot.http.get("/count.txt?site=skhcn" + target)
             self.assertEqual((answer.status, answer.body.strip()), (200, shown), target)
             self.assertIn("text/plain", answer.headers["Content-Type"])
+
+    def test_one_bad_address_of_a_list_does_not_take_the_numbers_of_the_others_away(self):
+        token = self.luot.take_hit("skhcn", "/a")
+        bad = ["/50%-off", "javascript:void(0)", "", "https://evil.example/x", "/" + "a" * 2100]
+        body = json.dumps({"site": "skhcn", "paths": ["/a", *bad], "after": token})
+        answer = self.luot.http.request("POST", "/api/v1/counts", body=body)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json()["pages"], {"/a": {"views": 1}, **{path: None for path in bad}})
 
     def test_a_page_nobody_has_read_has_no_views(self):
         answer = self.luot.counts("skhcn", "/never", "/also-never")

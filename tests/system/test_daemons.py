@@ -431,6 +431,27 @@ class CheckConfig(SystemTest):
         self.assertFalse((self.world.folder / "data").exists())
 
 
+class CopiedSpool(SystemTest):
+    def test_a_collector_whose_log_somebody_else_ships_ends_rather_than_take_hits_in_vain(self):
+        """A machine that was cloned while it ran. Started again it writes under names of its own."""
+        server = self.world.redis()
+        client = server.client()
+        collector = self.world.luot("collector", redis=server, config={"collector": {"workers": 1}})
+        collector.expect_exit = 1
+        producer, partition, _ = collector.take_hit("skhcn", "/a").split(".")
+        producers = f"luot:{{p{partition}}}:producers"
+        eventually(lambda: client.hget(producers, f"{producer}:shipped") == b"1", patience(5), "the hit is shipped")
+        client.hset(producers, mapping={f"{producer}:shipped": 5, f"{producer}:chain": "0123456789abcdef"})
+        self.assertEqual(collector.wait_exit(patience(15)), 1)
+        self.assertIn("spool_forked", collector.log_text())
+        collector.expect_exit = 0
+        collector.start()
+        aggregator = self.world.luot("aggregator", redis=server)
+        token = collector.take_hit("skhcn", "/b")
+        aggregator.wait_for("skhcn", token)
+        self.assertEqual(aggregator.views("skhcn", "/b"), 1)
+
+
 class Documents(SystemTest):
     def test_the_metrics_are_those_of_the_document(self):
         """docs/metrics.md names each metric, with its labels, and none that does not exist."""
