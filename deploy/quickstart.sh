@@ -92,7 +92,7 @@ if [ -n "${LUOT_BIN-}" ]; then
   luot=$(cd "$root" && realpath -e "$LUOT_BIN" 2>/dev/null) || die "LUOT_BIN: there is no $LUOT_BIN"
 else
   say "building luot (the first time takes some minutes)"
-  (cd "$root" && { [ -e build/release/build.ninja ] || cmake --preset release >/dev/null; } && cmake --build --preset release) ||
+  (cd "$root" && { [ -e build/release/build.ninja ] || cmake --preset release >/dev/null; } && cmake --build --preset release --target luot) ||
     die "the build failed, see above"
   luot=$root/build/release/luot
 fi
