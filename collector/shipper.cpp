@@ -666,24 +666,29 @@ asio::awaitable<void> shipper::impl::run()
         if (now_connected == 0 || std::exchange(connection, now_connected) != now_connected)
             forget_answers();  // another connection may be one to an earlier state
         if (now_connected == 0) {
-            co_await rest(shortest_rest_us);
+            told = true;  // what came meanwhile is not told again
+            co_await redis.wait_connected(std::chrono::milliseconds(100));
             continue;
         }
         if (now - last_upkeep_ms >= upkeep_every_ms)
             co_await upkeep();
         const bool any_unknown = std::any_of(
             logs.begin(), logs.end(), [](const auto& log) { return !log->known && !log->forked; });
-        if ((any_unknown || now - last_ask_ms >= ask_every_ms) && !co_await ask()) {
-            co_await rest(100'000);
-            continue;
+        if (any_unknown || now - last_ask_ms >= ask_every_ms) {
+            const bool answered = co_await ask();
+            if (!answered) {
+                told = true;
+                co_await rest(100'000);
+                continue;
+            }
         }
         if (held.any() && now >= held_until_ms)
             probe_full_partitions();
         const auto begun_us = steady_us();
         bool more = false;
         const bool well = co_await ship_round(more);
-        if (more && well) {
-            told = true;  // go on at once, but let others of this thread have their turn
+        told = told || more || !well;
+        if (more && well) {  // go on at once, but let others of this thread have their turn
             co_await asio::post(context, asio::use_awaitable);
         } else {
             co_await rest(well ? std::clamp(rest_times * (steady_us() - begun_us), shortest_rest_us,
