@@ -254,6 +254,12 @@ check_kind(producers, 'hash')
 check_kind(id_index, 'zset')
 check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
+for _, call in ipairs({ { 'HSET', producers, 'f', 'v' }, { 'ZADD', producers, '0', 'm' }, { 'SADD', producers, 'm' },
+    { 'PFADD', producers, 'm' }, { 'XTRIM', stream, 'MINID', '0' }, { 'PEXPIRE', lease, '1' } }) do
+  if not redis.acl_check_cmd(unpack(call)) then
+    return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
+  end
+end
 local at = 6
 while not failure and at <= #ARGV do
   local step = steps[ARGV[at]]

@@ -16,6 +16,9 @@ for i, wanted in ipairs({ 'stream', 'hash', 'stream' }) do
     return redis.error_reply('LUOT ' .. KEYS[i] .. ' is of a wrong type')
   end
 end
+if not redis.acl_check_cmd('HSET', producers, 'f', 'v') or not redis.acl_check_cmd('XTRIM', stream, 'MINID', '0') then
+  return redis.error_reply('NOPERM LUOT: the user of redis.url may not HSET or XTRIM')
+end
 local count = tonumber(ARGV[3])
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)
 if not count or #first == 0 or first[1][1] ~= ARGV[1] then

@@ -377,10 +377,10 @@ asio::awaitable<void> worker::impl::refused(turn& t, std::string_view command,
     auto& state = states[t.partition];
     state.paused_until_ms = steady_ms() + pause_ms;
     // NOSCRIPT, READONLY, OOM, LOADING and their like pass, and are no fault of the entry.
-    const bool is_of_the_data = reason.find("LUOT") != std::string::npos ||
-                                reason.find("user_script") != std::string::npos ||
-                                reason.find("WRONGTYPE") != std::string::npos;
-    if (!is_of_the_data)
+    const auto says = [&reason](std::string_view word) {
+        return reason.find(word) != std::string::npos;
+    };
+    if (says("NOPERM") || !(says("LUOT") || says("user_script") || says("WRONGTYPE")))
         co_return;
     const auto& head = t.batch.front().id;
     if (state.failed_head != head) {

@@ -44,6 +44,10 @@ if not new or not gone or not tonumber(prev) or new <= tonumber(prev) or gone < 
   return redis.error_reply('LUOT ship: bad offsets')
 end
 
+if not redis.acl_check_cmd('HSET', producers, 'f', 'v') then
+  return redis.error_reply('NOPERM LUOT: the user of redis.url may not HSET')
+end
+
 local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied',
   producer .. ':chain', producer .. ':lost', 'bytes', 'last_ms', 'lost', producer .. ':heard')
 local shipped, applied, known = held[1] or '0', held[2] or '0', held[3] or ''

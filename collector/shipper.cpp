@@ -78,6 +78,7 @@ struct shipped_log {
     bool known = false;      ///< shipped is what Redis said, over this connection
     bool was_known = false;  ///< ... or over an earlier one: enough to know what may be removed
     bool forked = false;     ///< somebody else ships under this name: it is stopped
+    bool is_over = false;    ///< its name is being taken off Redis
     bool settled = false;    ///< an old log: partitions without hits are taken off Redis
     std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
     /// Where the reader was when it was sent back to look whether a full partition has room again.
@@ -193,8 +194,9 @@ void shipper::impl::answered()
 
 void shipper::impl::forget_answers()
 {
+    // A question without an answer of before registers a log in all partitions: settle it again.
     for (auto& log : logs)
-        log->known = false;
+        log->known = log->settled = false;
 }
 
 bool shipper::impl::is_idle(const shipped_log& log) const
@@ -551,6 +553,7 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     }
     if (!log.reader.segments().empty() || sync_directory(options.directory))
         co_return false;
+    log.forked = true;  // it asks no more, which would register it again
     redis::pipeline commands;
     for (unsigned p = 0; p < partitions; ++p)
         commands.add("HDEL", keys::producers(p), log.name + ":shipped", log.name + ":applied",
@@ -569,7 +572,10 @@ bool shipper::impl::drop_first(shipped_log& log)
 {
     if (waits_for_redis && !log.live)
         return false;  // the reader's place is what the answer is about
-    if (log.reader.segments().size() == 1) {
+    const bool is_last = log.reader.segments().size() == 1;
+    if (is_last) {
+        if (!log.reader.is_at_end())
+            return false;  // its end is not known: it is read to it first
         const auto& last = log.reader.segments().back().header;
         spool::segment tombstone;
         tombstone.header = {last.producer, last.number + 1, unix_ms(), log.reader.known(), {}};
@@ -589,8 +595,8 @@ bool shipper::impl::drop_first(shipped_log& log)
     }
     if (!remove_segment(log))
         return false;
-    if (!log.live)
-        log.reader.seek(log.shipped);
+    if (is_last)
+        log.reader.seek(log.shipped);  // the tombstone
     return true;
 }
 
@@ -738,10 +744,10 @@ asio::awaitable<void> shipper::impl::upkeep()
         const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
                                   segments[0].bytes <= spool::header_bytes && is_idle(**log) &&
                                   (*log)->settled;
-        const bool is_over =
-            is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count();
+        if (is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count())
+            (*log)->is_over = true;
         bool is_retired = false;
-        if (is_over)
+        if ((*log)->is_over)
             is_retired = co_await retire(**log);
         log = is_retired ? logs.erase(log) : std::next(log);
     }

@@ -122,14 +122,12 @@ redis::client_options client_named(std::string name, std::chrono::milliseconds t
 
 /// One worker thread of the public port.
 struct public_worker {
-    public_worker(const std::shared_ptr<const config>& c, metrics_registry& metrics,
-                  const http::server_options& options)
+    public_worker(metrics_registry& metrics, const http::server_options& options)
         : server(thread.context(), routes, options, metrics, "public")
     {
         routes.set_common_headers(
             "Access-Control-Allow-Origin: *\r\n"
             "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n");
-        (void)c;
     }
 
     loop thread;
@@ -406,8 +404,7 @@ void daemon::start_workers()
     auto address = c.listen.public_port;
     check_is_free("listen.public", address);
     for (unsigned i = 0; i < count; ++i) {
-        auto& w =
-            *workers_.emplace_back(std::make_unique<public_worker>(config_, metrics_, options));
+        auto& w = *workers_.emplace_back(std::make_unique<public_worker>(metrics_, options));
         if (roles_.collector) {
             w.log = std::make_unique<spool::writer>(random_u64(), spool_options, budget_);
             shipper_->add(w.log->log());
@@ -527,6 +524,9 @@ void daemon::reload()
         auto next = load_config(config_file_);
         const auto waiting = keep_until_restart(next, *started_with_);
         const auto shared = std::make_shared<const config>(std::move(next));
+        // First: a hit of a new site must not be folded by who does not know it.
+        if (folder_)
+            folder_->use(shared);
         for (auto& w : workers_)
             asio::post(w->thread.context(), [&w = *w, shared] {
                 if (w.intake)
@@ -534,8 +534,6 @@ void daemon::reload()
                 if (w.reads)
                     w.reads->use(shared);
             });
-        if (folder_)
-            folder_->use(shared);
         config_ = shared;
         log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});
         if (!waiting.empty())

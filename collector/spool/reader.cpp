@@ -181,11 +181,23 @@ error_code log_reader::read_chunk(const segment& s, std::string& chunk)
         file_name_ = s.name;
     }
     const auto size = std::min<std::uint64_t>(chunk_bytes, s.bytes - at_.byte);
-    const auto error =
-        file_.read_at(at_.byte, failed_reads_ > 0 ? std::min(size, page_bytes) : size, chunk);
-    if (!error || ++failed_reads_ < most_failed_reads)
+    const auto error = file_.read_at(at_.byte, size, chunk);
+    if (!error)
+        return {};
+    const std::pair here{at_.number, at_.byte};
+    failed_reads_ = std::exchange(failed_at_, here) == here ? failed_reads_ + 1 : 1;
+    if (failed_reads_ < most_failed_reads)
         return error;
-    chunk.assign(std::min<std::size_t>(size, page_bytes), '\0');  // a page of damage
+    // The pages that can be read, and damage where they cannot.
+    chunk.clear();
+    std::string page;
+    const auto end = at_.byte + size;
+    for (auto at = at_.byte; at < end; at += page.size()) {
+        const auto wanted = std::min(at / page_bytes * page_bytes + page_bytes, end) - at;
+        if (file_.read_at(at, wanted, page) || page.empty())
+            page.assign(wanted, '\0');
+        chunk += page;
+    }
     return {};
 }
 
@@ -217,7 +229,6 @@ error_code log_reader::read(std::size_t most_bytes, const std::bitset<partitions
             out.resize(first);
             return error;
         }
-        failed_reads_ = 0;
         if (chunk.empty()) {  // gone, or shorter than it was: nothing more will come
             at_.bad_bytes += s.bytes - at_.byte;
             at_.byte = s.bytes;

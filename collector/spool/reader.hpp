@@ -117,7 +117,9 @@ private:
     damage damage_;
     file file_;
     std::string file_name_;
-    int failed_reads_ = 0;  ///< of the place at hand
+    std::pair<std::uint64_t, std::uint64_t>
+        failed_at_;         ///< segment and byte that could not be read
+    int failed_reads_ = 0;  ///< of it, one after the other
 };
 
 }  // namespace luot::spool
