@@ -1,5 +1,6 @@
-// What the fold needs to know of a batch, read from Redis after its entries were. Nothing of it can
-// have changed while the batch's first entry is the head of its stream, and apply.lua checks that.
+// What the fold needs to know of a batch, read from Redis after its entries were. No hit can have
+// been added to it while the batch's first entry is the head of its stream, and apply.lua checks
+// that.
 
 #pragma once
 

@@ -18,10 +18,10 @@ namespace luot::aggregator {
 
 /// Bounded; belongs to one worker.
 ///
-/// Visitors and hit ids are exact as of tip(), the last entry that was applied: apply.lua acts only
-/// if that is still the last one in Redis. Ids of entries never come back for other content, so one
-/// tip is one state, also after Redis fell back. Paths that exist stay; a stale one costs a site's
-/// limits one path, never a count.
+/// Visitors and hit ids are those as of tip() (and some that were forgotten there since), the last
+/// entry that was applied: apply.lua acts only if that is still the last one in Redis. Ids of
+/// entries never come back for other content, so one tip is one state, also after Redis fell back.
+/// Paths that exist stay; a stale one costs a site's limits one path, never a count.
 class partition_memory {
 public:
     /// The last applied entry; empty when nothing is remembered that would have to be compared.

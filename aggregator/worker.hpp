@@ -1,5 +1,5 @@
 // The aggregator's loop: reads the heads of the partitions' streams, folds them, and applies the
-// additions, round after round. README.md has the exactly-once argument and what happens at each
+// additions, round after round. docs/exactly-once.md has the argument and what happens at each
 // crash.
 
 #pragma once

@@ -20,8 +20,7 @@ class rate_limiter {
 public:
     /// A client that was quiet may send what comes in so many seconds at once.
     static constexpr std::uint64_t burst_seconds = 5;
-    /// Clients remembered, at least this many of the last ones; beyond, a client may get more than
-    /// its rate, never less.
+    /// Clients remembered, about; beyond, one that was forgotten may get more than its rate.
     static constexpr std::size_t most_clients = 1 << 16;
 
     rate_limiter();

@@ -52,6 +52,7 @@ MUTATIONS = {
         [("if head ~= upto and #redis.call('XRANGE', stream, upto, upto, 'COUNT', 1) == 0 then",
           "if false then")],
     ),
+    "apply-tip": ("apply", [("redis.call('HGET', producers, 'tip') ~= ARGV[5]", "false")]),
     "apply-trim": ("apply", [("redis.call('XTRIM', stream, 'MINID', '=', after)", "")]),
     "apply-offsets": ("apply", [("later_pairs('HSET', producers, new)", "")]),
 }
@@ -117,7 +118,7 @@ class Part:
     is the checksum over everything up to offset first_chain + i."""
 
     def __init__(self):
-        self.hits, self.base, self.cursor, self.confirmed = [], 0, None, {}
+        self.hits, self.base, self.cursor, self.confirmed, self.learned = [], 0, None, {}, None
         self.chains = [""]
 
     def end(self):
@@ -185,7 +186,9 @@ class Collector:
         for log in list(self.logs[:-1]):
             if log.is_empty():
                 log.emptied_at = store.answered if log.emptied_at is None else log.emptied_at
-                if store.answered - log.emptied_at > TOMBSTONE:
+                # A name goes only when Redis has just said that all of the log is there or declared.
+                is_done = all(p.learned == store.answered and p.cursor >= p.end() for p in log.parts.values())
+                if is_done and store.answered - log.emptied_at > TOMBSTONE:
                     self.logs.remove(log)
                     for part in PARTITIONS:
                         store.retire(part, log.producer)
@@ -219,7 +222,7 @@ class Collector:
         """The shipper goes on from what Redis answers, ahead or behind, unless the reply is lost."""
         if rng.random() < 0.15:
             return
-        held.cursor = shipped
+        held.cursor, held.learned = shipped, store.answered
         for offset in [o for o in held.confirmed if o > shipped]:
             del held.confirmed[offset]  # Redis fell back: no longer confirmed
         for offset in range(held.base + 1, min(shipped, held.end()) + 1):
@@ -229,14 +232,31 @@ class Collector:
             held.drop_first()
 
 
+class Memory:
+    """What an aggregator knows of a partition as of the entry applied last: the ids of sets that it has seen begin."""
+
+    def __init__(self):
+        self.tip, self.sets = "", {}
+
+    def applied(self, upto, new_ids, before):
+        self.tip = upto
+        for bucket, members in new_ids.items():
+            if bucket in self.sets or bucket not in before:
+                self.sets.setdefault(bucket, set()).update(members)
+
+
 class Aggregator:
     def __init__(self, name):
-        self.name, self.work = name, None
+        self.name, self.work, self.memory = name, None, {part: Memory() for part in PARTITIONS}
 
     def step(self, store, rng, stall):
         if self.work is not None:
             if rng.random() >= stall:
-                store.run("apply", *self.work)
+                part, upto, new_ids, before, call = self.work
+                if store.run("apply", *call) == b"ok" and rng.random() >= 0.15:
+                    self.memory[part].applied(upto, new_ids, before)
+                else:  # somebody else was first, or the answer was lost
+                    self.memory[part] = Memory()
                 self.work = None
             return
         self.read(store, rng, rng.choice(PARTITIONS))
@@ -255,12 +275,15 @@ class Aggregator:
         if not batch:
             return
         sets = client.zrange(key(part, "ids"), 0, -1)
+        memory, before = self.memory[part], {int(name) for name in sets}
+        memory.sets = {bucket: ids for bucket, ids in memory.sets.items() if bucket in before}
         entries = [(fields[b"p"].decode(), int(fields[b"l"]), json.loads(fields[b"h"])) for _, fields in batch]
         ids = sorted({hit[1] for _, _, hits in entries for hit in hits if hit[1]})
         known = set()
         if ids:
             pipe = client.pipeline(transaction=False)
-            for name in sets:
+            known.update(i for i in ids if any(i in held for held in memory.sets.values()))
+            for name in (name for name in sets if int(name) not in memory.sets):
                 pipe.smismember(key(part, "ids", name.decode()), [f"{i:<8}" for i in ids])
             for answer in pipe.execute():
                 known.update(i for i, is_in in zip(ids, answer) if is_in)
@@ -302,7 +325,8 @@ class Aggregator:
         steps += ["L", self.name, 1000]
         upto = batch[-1][0].decode()
         size = sum(len(fields[b"h"]) for _, fields in batch)
-        self.work = keys, [batch[0][0], upto, id_after(upto), size, "", *steps]
+        call = keys, [batch[0][0], upto, id_after(upto), size, memory.tip, *steps]
+        self.work = part, upto, new_ids, before, call
 
 
 def packed(members):
@@ -466,6 +490,9 @@ class Mutations(ProtocolTest):
 
     def test_apply_without_the_compare_of_the_end_is_noticed(self):
         self.assert_noticed("apply-upto")
+
+    def test_apply_that_does_not_compare_the_tip_is_noticed(self):
+        self.assert_noticed("apply-tip")
 
     def test_apply_that_does_not_trim_is_noticed(self):
         self.assert_noticed("apply-trim")

@@ -110,8 +110,7 @@ def seeded(name):
 
 
 def client_address(rng):
-    """The address of some reader, as X-Forwarded-For carries it. Many readers, because one that sees
-    more than 20 new pages an hour is not believed."""
+    """The address of some reader, as X-Forwarded-For carries it."""
     return f"100.{rng.randrange(64, 128)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
 
 

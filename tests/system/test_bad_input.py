@@ -597,13 +597,14 @@ class Start(SystemTest):
             luot.stop()
             self.assertTrue(tokens)
         else:
+            tokens = []
             self.assertEqual(luot.process.returncode, 2)
             self.assertIn("password", luot.log_text())
         self.assertNotIn("wrong-password", luot.log_text(), "secrets are not logged")
         luot.config["redis"]["url"] = f"redis://:right-password@127.0.0.1:{server.port}/0"
         luot.start()
-        luot.take_hit("skhcn", "/a")
-        eventually(lambda: luot.views("skhcn", "/a") >= 1, patience(10))
+        tokens.append(luot.take_hit("skhcn", "/a"))
+        eventually(lambda: luot.views("skhcn", "/a") == len(tokens), patience(10), "what was acknowledged is counted")
 
     def test_redis_by_tcp_with_user_and_password_works(self):
         server = self.world.redis(tcp=True, password="right-password")

@@ -172,7 +172,9 @@ class Signals(SystemTest):
         luot.write_config()
         luot.hang_up()
         eventually(lambda: luot.hit("new-site", "/a").status == 202, patience(5), "the new site is known")
-        eventually(lambda: luot.views("new-site", "/a") > 0, patience(5), "and counted, and shown")
+        taken = 1 + sum(luot.hit("new-site", "/a").status == 202 for _ in range(50))
+        eventually(lambda: luot.views("new-site", "/a") == taken, patience(5), "and counted, and shown")
+        self.assertEqual(luot.metrics().sum("luot_hits_unconfigured_total"), 0)
         token = luot.take_hit("skhcn", "/a")
         self.assertEqual(luot.views("skhcn", "/a", after=token), 1)
 
@@ -429,6 +431,45 @@ class CheckConfig(SystemTest):
     def test_nothing_but_the_file_is_touched(self):
         self.check(self.config())
         self.assertFalse((self.world.folder / "data").exists())
+
+
+class Refused(SystemTest):
+    def test_a_redis_user_that_may_not_write_counts_nothing_half(self):
+        """Redis does not roll a script back: what the user may not do has to be found before the first write."""
+        server = self.world.redis(tcp=True)
+        client = server.client()
+        client.execute_command("ACL", "SETUSER", "luot", "on", ">pw", "~*", "&*", "+@all", "-zadd")
+        luot = self.world.luot(config={"redis": {"url": f"redis://luot:pw@127.0.0.1:{server.port}/0"}})
+        for _ in range(5):
+            luot.take_hit("skhcn", "/a")
+        eventually(lambda: "NOPERM" in luot.log_text(), patience(10), "the log tells what the user may not")
+        steadily(lambda: luot.views("skhcn") == 0 and luot.metrics().sum("luot_hits_damaged_total") == 0, 4)
+        client.execute_command("ACL", "SETUSER", "luot", "+zadd")
+        eventually(lambda: luot.views("skhcn", "/a") == 5 and luot.views("skhcn") == 5, patience(10))
+
+    def test_good_hits_before_a_bad_entry_are_counted_and_the_partition_goes_on(self):
+        """A key of a wrong type stops the entries of its site, not those of its neighbours."""
+        sites = [{"id": f"s{i}", "hosts": [f"s{i}.example.vn"], "timezone": "UTC"} for i in range(40)]
+        server = self.world.redis()
+        client = server.client()
+        collector = self.world.luot("collector", redis=server, sites=sites, config={"collector": {"workers": 1}})
+        by_partition = {}
+        for site in sites:
+            token = collector.take_hit(site["id"], "/first")
+            by_partition.setdefault(token.split(".")[1], []).append(site["id"])
+        part, (good, bad, *_) = next((p, s) for p, s in by_partition.items() if len(s) > 1)
+        eventually(lambda: collector.metrics().value("luot_unshipped_hits") == 0, patience(5))
+        client.set(f"luot:{{p{part}}}:{bad}:totals", "another program's")
+        for _ in range(3):
+            for site in (good, good, bad):
+                collector.take_hit(site, "/a")
+                eventually(lambda: collector.metrics().value("luot_unshipped_hits") == 0, patience(5))
+        aggregator = self.world.luot("aggregator", redis=server, sites=sites, reads=False)
+        eventually(lambda: aggregator.views(good, "/a") == 6, patience(40), "the good site is counted")
+        eventually(lambda: aggregator.metrics().value("luot_rejected_entries") == 4, patience(40),
+                   "the bad site's entries are set aside")
+        self.assertEqual(aggregator.views(good), 7)
+        self.assertEqual(aggregator.metrics().sum("luot_hits_damaged_total"), 4)
 
 
 class CopiedSpool(SystemTest):

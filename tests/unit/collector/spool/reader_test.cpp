@@ -836,6 +836,32 @@ BOOST_AUTO_TEST_CASE(a_segment_that_is_gone_is_lost_and_what_is_behind_it_is_rea
     BOOST_TEST(reader.known() == log.last(), per_element);
 }
 
+// A disk that cannot read: what is behind it must not wait for ever. A folder in place of the file
+// can be opened and never be read.
+BOOST_AUTO_TEST_CASE(
+    a_segment_that_cannot_be_read_three_times_is_lost_and_what_is_behind_it_is_read)
+{
+    written_log log(600);
+    log.fill(60);
+    auto reader = log.reader();
+    const auto all = log.segments();
+    BOOST_TEST_REQUIRE(all.size() > 3U);
+    std::filesystem::remove(all[1].name);
+    std::filesystem::create_directory(all[1].name);
+    std::uint64_t missing = 0;
+    for (unsigned p = 0; p < partitions; ++p)
+        missing += all[2].header.offsets[p] - all[1].header.offsets[p];
+    for (int attempt = 1; attempt < 3; ++attempt) {
+        std::vector<entry> unused;
+        BOOST_TEST(!!reader.read(much, none_held, unused));
+        BOOST_TEST(unused.empty());
+    }
+    const auto content = read_on(reader);
+    BOOST_TEST(content.lost == missing);
+    BOOST_TEST(reader.known() == log.last(), per_element);
+    BOOST_TEST(reader.found().bytes == all[1].bytes - header_bytes);
+}
+
 // The same place is read again after each fall-back of Redis, and whenever a partition was full.
 BOOST_AUTO_TEST_CASE(damage_is_counted_once_however_often_it_is_read)
 {
