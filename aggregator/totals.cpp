@@ -1,5 +1,6 @@
 #include "aggregator/totals.hpp"
 
+#include "aggregator/fold/fold.hpp"
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
 #include "core/path.hpp"
@@ -19,6 +20,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t rows_per_step = 250;
+constexpr std::uint64_t most_views = 1ULL << 53;  // beyond, numbers in Redis are no longer exact
 constexpr std::size_t rows_per_read = 1000;
 
 /// The cells of one line (RFC 4180 quoting).
@@ -125,6 +127,8 @@ totals parse_totals(std::string_view csv, const std::string& file_name, const si
         if (!out.pages.emplace(path, views).second)
             throw fail(line_number, "the path is there twice: after normalising it is " + path);
         sum += views;
+        if (sum > most_views)
+            throw fail(line_number, "the views of all rows together are too many to be counted");
     }
     if (!site_line)
         out.views = sum;
@@ -171,25 +175,47 @@ asio::awaitable<import_outcome> import_totals(redis::client& redis, const site_c
         if (views > (before == present.end() ? 0 : before->second))
             rising.emplace_back(path, views);
     }
-    std::size_t added = 0;
-    for (std::size_t from = 0; from < rising.size(); from += rows_per_step) {
-        redis::command c{"ZMSCORE"};
-        c.add(std::string_view(keys::pages(site.id)));
-        for (auto i = from; i < std::min(rising.size(), from + rows_per_step); ++i)
-            c.add(std::string_view(rising[i].first));
-        redis::pipeline commands;
-        commands.add(c).add("ZCARD", keys::pages(site.id));
-        const auto answers = co_await redis.exec(commands);
-        if (const auto trouble = checked(answers, redis); !trouble.empty())
-            throw totals_error(trouble);
-        for (std::size_t i = 0; i < (*answers)[0].size(); ++i)
-            added += (*answers)[0][i].is_null() ? 1 : 0;
-        if (static_cast<std::uint64_t>((*answers)[1].count()) + added > max_paths)
-            throw totals_error(
-                fmt::format("the site would have more than aggregator.max_paths = {} "
-                            "paths: raise it, or import fewer",
-                            max_paths));
-    }
+    // How many paths the site would have: new ones come, and those go that have only been imported.
+    std::int64_t path_count = 0;
+    const auto look_at = [&](const std::vector<std::pair<std::string, std::uint64_t>>& rows,
+                             const auto& change) -> asio::awaitable<void> {
+        for (std::size_t from = 0; from < rows.size(); from += rows_per_step) {
+            const auto upto = std::min(rows.size(), from + rows_per_step);
+            redis::command c{"ZMSCORE"};
+            c.add(std::string_view(keys::pages(site.id)));
+            for (auto i = from; i < upto; ++i)
+                c.add(std::string_view(rows[i].first));
+            redis::pipeline commands;
+            commands.add(c);
+            const auto answers = co_await redis.exec(commands);
+            if (const auto trouble = checked(answers, redis); !trouble.empty())
+                throw totals_error(trouble);
+            for (auto i = from; i < upto; ++i)
+                path_count += change(rows[i], (*answers)[0][i - from]);
+        }
+    };
+    const auto comes = [](const auto&, const redis::reply_view& views) {
+        return views.is_null() ? 1 : 0;
+    };
+    const auto goes = [&present](const auto& row, const redis::reply_view& views) {
+        const bool is_only_imported =
+            views.count() == static_cast<std::int64_t>(present[row.first]);
+        return row.second == 0 && is_only_imported ? -1 : 0;
+    };
+    co_await look_at(rising, comes);
+    co_await look_at(falling, goes);
+    redis::pipeline counting;
+    counting.add("ZCARD", keys::pages(site.id));
+    counting.add("ZSCORE", keys::pages(site.id), other_path);
+    const auto counted = co_await redis.exec(counting);
+    if (const auto trouble = checked(counted, redis); !trouble.empty())
+        throw totals_error(trouble);
+    path_count += (*counted)[0].count() - ((*counted)[1].is_null() ? 0 : 1);
+    if (!rising.empty() && path_count > max_paths)
+        throw totals_error(
+            fmt::format("the site would have {} paths, more than aggregator.max_paths = {}: raise "
+                        "it, or import fewer",
+                        path_count, max_paths));
 
     const auto step = [&](const redis::command& arguments) -> asio::awaitable<void> {
         redis::pipeline commands;

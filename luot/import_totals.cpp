@@ -56,10 +56,15 @@ int import_totals_file(const std::string& config_file, const std::string& csv_fi
         std::fprintf(stderr, "luot: %s has no site %s\n", config_file.c_str(), site_id.c_str());
         return 2;
     }
-    const auto csv = read_file(csv_file, most_csv_bytes);
+    const auto csv = read_file(csv_file, most_csv_bytes + 1);
     if (!csv) {
         std::fprintf(stderr, "luot: cannot read %s: %s\n", csv_file.c_str(),
                      csv.error().message().c_str());
+        return 1;
+    }
+    if (csv->size() > most_csv_bytes) {
+        std::fprintf(stderr, "luot: %s is larger than 256 MiB: are these totals?\n",
+                     csv_file.c_str());
         return 1;
     }
     try {

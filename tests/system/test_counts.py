@@ -209,7 +209,6 @@ class Tokens(One):
         self.assertEqual(answered, {b"200": count})
         self.assertLess(time.monotonic() - began, patience(6))
 
-
     def test_a_read_waits_for_all_of_its_tokens(self):
         first, second = self.luot.take_hit("skhcn", "/a"), self.luot.take_hit("bao", "/a")
         producer, partition, offset = second.split(".")

@@ -173,7 +173,6 @@ class Full(SystemTest):
         steadily(lambda: luot.views("skhcn", "/a") == taken, 1)
         self.assert_balanced(luot)
 
-
     def test_confirmed_hits_make_room_while_redis_is_away(self):
         """A spool full of what Redis has is not full."""
         server = self.world.redis()
