@@ -187,7 +187,8 @@ class Collector:
             if log.is_empty():
                 log.emptied_at = store.answered if log.emptied_at is None else log.emptied_at
                 # A name goes only when Redis has just said that all of the log is there or declared.
-                is_done = all(p.learned == store.answered and p.cursor >= p.end() for p in log.parts.values())
+                is_done = all(p.cursor is not None and p.learned == store.answered and p.cursor >= p.end()
+                              for p in log.parts.values())
                 if is_done and store.answered - log.emptied_at > TOMBSTONE:
                     self.logs.remove(log)
                     for part in PARTITIONS:
