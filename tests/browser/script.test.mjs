@@ -417,7 +417,7 @@ describe('the script on a page', () => {
     } finally {
       alone.kill();
       await once(alone, 'exit');
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     }
     if (stub.hits[0].t === 'loaded') return context.skip('this browser prerenders nothing');
     assert.deepEqual(stub.hits.map((hit) => [hit.p, hit.t]), [['/next', 'prerendered, shown']]);
