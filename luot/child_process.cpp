@@ -12,7 +12,6 @@ namespace luot {
 namespace {
 
 constexpr std::size_t most_output_bytes = 1 << 20;
-constexpr int exec_failed = 127;
 
 }  // namespace
 

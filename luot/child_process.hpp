@@ -7,6 +7,9 @@
 
 namespace luot {
 
+/// The exit status of a child whose program could not be executed, as the shells have it.
+inline constexpr int exec_failed = 127;
+
 /// Whether a program of this name is in PATH.
 [[nodiscard]] bool is_installed(const std::string& program);
 

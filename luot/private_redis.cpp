@@ -25,7 +25,6 @@ namespace luot {
 
 namespace {
 
-constexpr int exec_failed = 127;
 constexpr std::int64_t early_ms = 5'000;  ///< an end so soon after the start makes the pause longer
 constexpr std::int64_t longest_pause_ms = 10'000;
 
