@@ -5,6 +5,7 @@
 #include "aggregator/lookup.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
+#include "core/fail_point.hpp"
 #include "core/keys.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
@@ -314,7 +315,9 @@ asio::awaitable<void> worker::impl::set_aside(turn& t, std::string_view reason)
     const auto& e = t.batch.front();
     redis::pipeline commands;
     commands.add(reject_command(t.partition, e, reason));
+    fail_point("reject.before");
     const auto answers = co_await redis.exec(commands);
+    fail_point("reject.answered");
     if (!answers || (*answers)[0].text() != "ok")
         co_return;
     log::error("entry_set_aside",
@@ -331,7 +334,9 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
     redis::pipeline commands;
     for (const auto& t : turns)
         commands.add(apply_command(t.partition, t.batch, t.count, t.added, t.options));
+    fail_point("apply.before");
     const auto answers = co_await redis.exec(commands);
+    fail_point("apply.answered");
     if (!answers) {
         for (const auto& t : turns)
             states[t.partition].memory.forget_state();

@@ -2,6 +2,7 @@
 
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
+#include "core/fail_point.hpp"
 #include "core/http/server.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
@@ -233,6 +234,7 @@ void intake::end_turn()
 {
     turn_is_posted_ = false;
     const auto error = log_.commit();
+    fail_point("hit.before_answer");
     counters_->turns.add();
     if (error) {
         counters_->failed_turns.add();

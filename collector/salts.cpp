@@ -51,15 +51,53 @@ std::array<unsigned char, Size> derived(std::string_view purpose, const salt_cha
     return out;
 }
 
+bool exists(const std::string& file_name, struct stat& status)
+{
+    return ::stat(file_name.c_str(), &status) == 0;
+}
+
+/// Throws std::runtime_error when others can read it, too, or nobody can.
+std::string read_private(const std::string& file_name)
+{
+    struct stat status {};
+    if (exists(file_name, status) && (status.st_mode & 077) != 0)
+        throw std::runtime_error(file_name + " can be read by others: chmod 600 " + file_name);
+    auto content = read_file(file_name);
+    if (!content)
+        throw std::runtime_error("cannot read " + file_name + ": " + content.error().message());
+    return std::move(*content);
+}
+
+void start_sodium()
+{
+    if (sodium_init() < 0)
+        throw std::runtime_error("libsodium does not start");
+}
+
 }  // namespace
+
+salt_chain::salt_chain(std::string file_name, const std::string& text, const std::string& origin)
+    : file_name_(std::move(file_name))
+{
+    std::istringstream in(text);
+    std::string magic, version, ids_word, ids, day_word, salt;
+    in >> magic >> version >> ids_word >> ids >> day_word >> oldest_ >> salt;
+    if (magic == "luot-salts" && version.size() <= 9 && std::atoi(version.c_str()) > 1)
+        throw std::runtime_error(origin + " was written by a newer luot: start that version");
+    if (!in || magic != "luot-salts" || version != "1" || ids_word != "ids" || day_word != "day" ||
+        !from_hex(ids, id_key_) || !from_hex(salt, link_))
+        throw std::runtime_error(origin +
+                                 " is damaged: get the chain of another collector (luot salt "
+                                 "export, import), or remove it to begin a new one (visitors of "
+                                 "today count once more)");
+}
 
 salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
     : file_name_(std::move(file_name))
 {
-    if (sodium_init() < 0)
-        throw std::runtime_error("libsodium does not start");
+    start_sodium();
     struct stat status {};
-    if (::stat(file_name_.c_str(), &status) != 0) {
+    if (!exists(file_name_, status)) {
         oldest_ = oldest_needed(now_ms);
         randombytes_buf(link_.data(), link_.size());
         randombytes_buf(id_key_.data(), id_key_.size());
@@ -67,29 +105,44 @@ salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
             throw std::runtime_error("cannot write " + file_name_ + ": " + error.message());
         return;
     }
-    if ((status.st_mode & 077) != 0)
-        throw std::runtime_error(file_name_ + " can be read by others: chmod 600 " + file_name_);
-    const auto content = read_file(file_name_);
-    if (!content)
-        throw std::runtime_error("cannot read " + file_name_ + ": " + content.error().message());
-    std::istringstream in(*content);
-    std::string magic, version, ids_word, ids, day_word, salt;
-    in >> magic >> version >> ids_word >> ids >> day_word >> oldest_ >> salt;
-    if (magic == "luot-salts" && version.size() <= 9 && std::atoi(version.c_str()) > 1)
-        throw std::runtime_error(file_name_ + " was written by a newer luot: start that version");
-    if (!in || magic != "luot-salts" || version != "1" || ids_word != "ids" || day_word != "day" ||
-        !from_hex(ids, id_key_) || !from_hex(salt, link_))
-        throw std::runtime_error(file_name_ +
-                                 " is damaged: restore it from another collector, or remove it to "
-                                 "begin a new chain (visitors of today count once more)");
+    const salt_chain kept(file_name_, read_private(file_name_), file_name_);
+    oldest_ = kept.oldest_;
+    link_ = kept.link_;
+    id_key_ = kept.id_key_;
     if (const auto error = forget_old(now_ms))
         throw std::runtime_error("cannot write " + file_name_ + ": " + error.message());
 }
 
+std::string salt_chain::export_from(const std::string& file_name, std::int64_t now_ms)
+{
+    start_sodium();
+    salt_chain chain(file_name, read_private(file_name), file_name);
+    (void)chain.advance(now_ms);
+    return chain.text();
+}
+
+bool salt_chain::import_to(const std::string& file_name, const std::string& text,
+                           std::int64_t now_ms)
+{
+    start_sodium();
+    salt_chain chain(file_name, text, "what is to be imported");
+    (void)chain.advance(now_ms);
+    if (const auto before = read_file(file_name); before && *before == chain.text())
+        return false;
+    if (const auto error = chain.save())
+        throw std::runtime_error("cannot write " + file_name + ": " + error.message());
+    return true;
+}
+
+std::string salt_chain::text() const
+{
+    return "luot-salts 1\nids " + hex(id_key_) + "\nday " + std::to_string(oldest_) + ' ' +
+           hex(link_) + '\n';
+}
+
 error_code salt_chain::save() const
 {
-    return replace_file(file_name_, "luot-salts 1\nids " + hex(id_key_) + "\nday " +
-                                        std::to_string(oldest_) + ' ' + hex(link_) + '\n');
+    return replace_file(file_name_, text());
 }
 
 salt_chain::link salt_chain::link_of(std::int32_t date) const
@@ -106,18 +159,25 @@ salt_chain::key salt_chain::visitor_key(std::int32_t date) const
     return derived<16>("luot visitors " + std::to_string(date), link_of(date));
 }
 
-error_code salt_chain::forget_old(std::int64_t now_ms)
+/// Whether a link was dropped.
+bool salt_chain::advance(std::int64_t now_ms)
 {
     const auto needed = oldest_needed(now_ms);
-    if (needed > oldest()) {
-        const auto next = link_of(needed);
-        const std::scoped_lock lock(mutex_);
-        link_ = next;
-        oldest_ = needed;
-        is_saved_ = false;
-    }
+    if (needed <= oldest())
+        return false;
+    const auto next = link_of(needed);
+    const std::scoped_lock lock(mutex_);
+    link_ = next;
+    oldest_ = needed;
+    return true;
+}
+
+error_code salt_chain::forget_old(std::int64_t now_ms)
+{
+    const bool has_dropped = advance(now_ms);
     // A link that could not be taken off the disk is tried again.
     const std::scoped_lock lock(mutex_);
+    is_saved_ = is_saved_ && !has_dropped;
     if (is_saved_)
         return {};
     const auto error = save();

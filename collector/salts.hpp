@@ -24,6 +24,15 @@ public:
     /// others).
     salt_chain(std::string file_name, std::int64_t now_ms);
 
+    /// The chain of a file as text for import_to(), from the oldest link that is needed now on. The
+    /// file stays as it is. Throws std::runtime_error with a line for the operator.
+    [[nodiscard]] static std::string export_from(const std::string& file_name, std::int64_t now_ms);
+
+    /// Writes the chain of such a text to a file, which no collector may be using. False: it held
+    /// this chain already. Throws std::runtime_error with a line for the operator.
+    static bool import_to(const std::string& file_name, const std::string& text,
+                          std::int64_t now_ms);
+
     /// The key for visitor ids of a local date (days since 1970-01-01). A date before the oldest
     /// link that is kept (a clock set back) gets a key of its own from that link.
     [[nodiscard]] key visitor_key(std::int32_t date) const;
@@ -41,6 +50,11 @@ public:
     [[nodiscard]] std::int32_t oldest() const;
 
 private:
+    /// Of a text that save() wrote; `origin` names it in errors.
+    salt_chain(std::string file_name, const std::string& text, const std::string& origin);
+
+    [[nodiscard]] bool advance(std::int64_t now_ms);
+    [[nodiscard]] std::string text() const;
     [[nodiscard]] error_code save() const;
     [[nodiscard]] link link_of(std::int32_t date) const;
 

@@ -2,6 +2,7 @@
 
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
+#include "core/fail_point.hpp"
 #include "core/keys.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
@@ -410,7 +411,9 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
                              .add(options.queue_bytes)
                              .add(hit_format)
                              .add(e.hits));
+    fail_point("ship.before");
     const auto answers = co_await exec(commands);
+    fail_point("ship.answered");
     if (!answers) {
         failures.add(commands.size());
         forget_answers();
@@ -535,6 +538,7 @@ bool shipper::impl::remove_segment(shipped_log& log)
             log::error("spool_remove_failed", {{"why", error.message()}});
         return false;
     }
+    fail_point("segment.removed");
     budget.used_bytes -= std::min(budget.used_bytes.load(), first.bytes);
     removed.add();
     if (log.live && segments.size() > 1)
@@ -553,6 +557,7 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     }
     if (!log.reader.segments().empty() || sync_directory(options.directory))
         co_return false;
+    fail_point("log.unlinked");
     log.forked = true;  // it asks no more, which would register it again
     redis::pipeline commands;
     for (unsigned p = 0; p < partitions; ++p)
@@ -587,6 +592,7 @@ bool shipper::impl::drop_first(shipped_log& log)
         spool::encode_header(tombstone.header, head);
         if (replace_file(tombstone.name, head))
             return false;
+        fail_point("segment.tombstone");
         tombstone.bytes = spool::header_bytes;
         budget.used_bytes += spool::header_bytes;
         auto segments = log.reader.segments();

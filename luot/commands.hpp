@@ -19,6 +19,12 @@ int run_daemon(const std::string& config_file, roles r);
 int import_totals_file(const std::string& config_file, const std::string& csv_file,
                        const std::string& site);
 
+/// Prints the salt chain of this data_dir: a secret.
+int export_salts(const std::string& config_file);
+
+/// Takes over another collector's; `file` "-": standard input.
+int import_salts(const std::string& config_file, const std::string& file);
+
 int check_config(const std::string& config_file);
 
 }  // namespace luot

@@ -4,6 +4,7 @@
 //   luot collector    takes hits, keeps them in the spool, ships them to Redis
 //   luot aggregator   counts them, answers reads
 //   luot import totals FILE.csv --site S
+//   luot salt export, luot salt import FILE
 //   luot check-config F
 
 #include "core/log.hpp"
@@ -79,6 +80,16 @@ int main(int argc, char** argv)
         ->required();
     totals->add_option("--site", site, "id of the site")->required();
 
+    auto* salt = app.add_subcommand("salt", "the secret behind visitor ids, for another collector");
+    salt->require_subcommand(1);
+    auto* salt_export = takes_config(
+        salt->add_subcommand("export", "prints this collector's salts: keep them from others"));
+    std::string salts_file;
+    auto* salt_import = takes_config(
+        salt->add_subcommand("import", "takes over another collector's, before the start"));
+    salt_import->add_option("FILE", salts_file, "what `luot salt export` printed; - : standard input")
+        ->required();
+
     std::string checked_file;
     auto* check =
         app.add_subcommand("check-config", "checks a configuration file and prints it whole");
@@ -107,6 +118,10 @@ int main(int argc, char** argv)
             return luot::run_daemon(config_file, {false, true});
         if (*totals)
             return luot::import_totals_file(config_file, csv_file, site);
+        if (*salt_export)
+            return luot::export_salts(config_file);
+        if (*salt_import)
+            return luot::import_salts(config_file, salts_file);
         if (*check)
             return luot::check_config(checked_file);
     } catch (const std::exception& e) {

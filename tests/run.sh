@@ -50,5 +50,5 @@ if [ -z "$quick" ]; then
   run asan
 
   build tsan
-  run tsan -R '^(unit|counts|kill)$'
+  run tsan -R '^(unit|counts|fault_kill)$'
 fi

@@ -1,6 +1,7 @@
 #include "collector/spool/writer.hpp"
 
 #include "core/clock.hpp"
+#include "core/fail_point.hpp"
 #include "core/log.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -85,6 +86,7 @@ error_code writer::write_turn()
         (has_hits && unix_ms() - begun_ms_ >= options_.segment_ms))
         if (const auto error = begin_segment())
             return error;
+    fail_point("spool.before_write");
     if (const auto error = file_.append(turn_)) {
         // What was written of the turn must not be found: its hits are refused. Nor is this segment
         // gone on with: once it is ended and confirmed it can be removed, which makes room.
@@ -92,6 +94,7 @@ error_code writer::write_turn()
         needs_segment_ = has_hits || !is_cut;
         return error;
     }
+    fail_point("spool.written");
     if (options_.sync == spool_sync::disk) {
         if (const auto error = file_.sync()) {
             // The kernel may have dropped the pages: a later sync that succeeds would prove
@@ -125,6 +128,7 @@ error_code writer::begin_segment()
             ++number_;  // the name is taken by a file that cannot be removed
         return error;
     }
+    fail_point("segment.begun");
     next.bytes = header_bytes;
     file_ = std::move(*created);
     file_bytes_ = header_bytes;

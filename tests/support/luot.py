@@ -192,13 +192,14 @@ def is_alive(pid):
         return False
 
 
-def spawn(arguments, log, cwd=None):
+def spawn(arguments, log, cwd=None, environment=None):
     """Starts a process that dies with this one, its output in a file. Call it from the main thread:
     the kernel ties the child to the thread that made it."""
     with open(log, "ab") as out:
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
+            env={**os.environ, **environment} if environment else None,
         )
 
 
@@ -233,10 +234,21 @@ class World:
             process.start(reads=reads)
         return process
 
+    def share_salts(self, first, *others):
+        """Gives the salts of a collector to others, which are not running."""
+        status, salts, errors = self.run("salt", "export", "--config", first.config_file)
+        for other in others:
+            other.write_config()
+            status, _, errors = self.run("salt", "import", "-", "--config", other.config_file, input=salts.encode())
+            if status != 0:
+                raise AssertionError(f"luot salt import: {errors}")
+
     def run(self, *arguments, deadline=None, **options):
         """Runs luot to its end: (exit status, standard output, standard error)."""
+        if "input" not in options:
+            options["stdin"] = subprocess.DEVNULL
         done = subprocess.run(
-            [str(BINARY), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+            [str(BINARY), *map(str, arguments)], capture_output=True,
             timeout=deadline or patience(30), cwd=self.folder, **options,
         )
         output, errors = done.stdout, done.stderr
@@ -310,7 +322,7 @@ class RedisServer:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0" if tcp else f"unix://{self.socket}"
-        self.process, self.frozen = None, False
+        self.process, self.frozen, self.environment = None, False, {}
         world.parts.append(self)
 
     def start(self):
@@ -320,7 +332,7 @@ class RedisServer:
         ]
         if self.password:
             arguments += ["--requirepass", self.password]
-        self.process = spawn(arguments + self.options, self.log)
+        self.process = spawn(arguments + self.options, self.log, environment=self.environment)
         eventually(lambda: self.client().ping(), 20, "Redis answers")
 
     def client(self):
@@ -499,6 +511,7 @@ class Luot:
     def __init__(self, world, command, name, config, options=()):
         self.world, self.command, self.name = world, command, name
         self.config, self.options = config, list(options)
+        self.binary, self.environment = BINARY, {}
         self.config_file = world.folder / f"{name}.toml"
         self.data_dir = Path(config["data_dir"])
         self.process, self.log, self.starts = None, None, 0
@@ -518,7 +531,8 @@ class Luot:
         self.log = self.world.folder / f"{self.name}.{self.starts}.log"
         self.public = self.admin = self._http = self._admin_http = None
         self.process = spawn(
-            [BINARY, self.command, "--config", self.config_file, *self.options], self.log)
+            [self.binary, self.command, "--config", self.config_file, *self.options], self.log,
+            environment=self.environment)
         if wait:
             self.wait_listening(deadline)
             if reads and self.command != "collector":
@@ -537,15 +551,21 @@ class Luot:
                 connection.close()
         return True
 
+    def is_listening(self):
+        """Whether it does, and its addresses are known then."""
+        found = self.LISTENING.search(self.log.read_text(errors="replace"))
+        if found:
+            self.public, self.admin = found[1], found[2]
+        return bool(found)
+
     def wait_listening(self, deadline=None):
         def listening():
             if self.process.poll() is not None:
                 tail = self.log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"luot {self.command} ended with {self.process.returncode}:\n{tail}")
-            return self.LISTENING.search(self.log.read_text(errors="replace"))
+            return self.is_listening()
 
-        found = eventually(listening, deadline or patience(20), f"luot {self.command} listens")
-        self.public, self.admin = found[1], found[2]
+        eventually(listening, deadline or patience(20), f"luot {self.command} listens")
 
     @property
     def pid(self):
@@ -694,10 +714,11 @@ class Luot:
 
 
 class Hit:
-    __slots__ = ("site", "page", "request", "is_view", "sent_at", "sends")
+    __slots__ = ("site", "page", "request", "is_view", "client", "sent_at", "sends")
 
-    def __init__(self, site, page, request, is_view=True):
+    def __init__(self, site, page, request, is_view=True, client=None):
         self.site, self.page, self.request, self.is_view = site, page, request, is_view
+        self.client = client
         self.sent_at, self.sends = 0.0, 0
 
 
@@ -721,15 +742,15 @@ def hit_request(site, page, how="json", id=None, client=None, agent=BROWSER, hos
             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
 
 
-def random_hits(rng, pages, count=None, prefix="h"):
-    """Hits with ids of their own, by changing readers, on pages [(site, path)], in all three forms;
-    without a count they never end."""
+def random_hits(rng, pages, count=None, prefix="h", clients=None):
+    """Hits with ids of their own, by changing readers (of a list of addresses, if one is given), on
+    pages [(site, path)], in all three forms; without a count they never end."""
     number = 0
     while count is None or number < count:
         site, page = pages[int(len(pages) * rng.random() ** 2)]
         how = ("json", "pixel", "form")[rng.randrange(3)]
-        yield Hit(site, page, hit_request(site, page, how, id=f"{prefix}{number}",
-                                          client=client_address(rng)))
+        client = rng.choice(clients) if clients else client_address(rng)
+        yield Hit(site, page, hit_request(site, page, how, id=f"{prefix}{number}", client=client), client=client)
         number += 1
 
 
@@ -741,6 +762,7 @@ class Load:
     `addresses` may be changed at any time; while it is empty the clients wait. In the end
       acknowledged[site, page]   hits that were acknowledged, each once
       views[site, page]          those of them that are views
+      clients[site]              the clients whose views they are
       acknowledgements           answers that acknowledged (a hit can be acknowledged only once here)
       refused[reason]            hits that were refused for good
       repeats                    times that a hit was sent again
@@ -759,6 +781,7 @@ class Load:
         self.answer_deadline = answer_deadline or patience(10)
         self.sent = self.repeats = self.acknowledgements = self.unavailable = 0
         self.acknowledged, self.views, self.refused = (collections.Counter() for _ in range(3))
+        self.clients = collections.defaultdict(set)
         self.tokens, self.slowest, self.fault = {}, 0.0, None
         self._retry, self._ended, self._in_hand = collections.deque(), False, 0
         self._wires = set()
@@ -870,6 +893,7 @@ class Load:
             self.acknowledged[hit.site, hit.page] += 1
             if hit.is_view:
                 self.views[hit.site, hit.page] += 1
+                self.clients[hit.site].add(hit.client)
             log = token[1].decode(), token[2].decode()
             if int(token[3]) > self.tokens.get(log, (0, ""))[0]:
                 self.tokens[log] = int(token[3]), hit.site

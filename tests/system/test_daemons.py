@@ -6,7 +6,6 @@ import fcntl
 import os
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -41,18 +40,47 @@ class Apart(SystemTest):
         self.assertEqual(accepted, load.acknowledgements)
 
     def test_a_hit_repeated_at_another_collector_counts_once(self):
-        """The second has been given the first one's salts, with which ids are hashed."""
+        """The second has been given the first one's salts, with which ids and readers are hashed."""
         collectors = [self.start("collector", "c0")]
-        salts, = collectors[0].data_dir.glob("*salt*")
-        second = self.world.folder / "c1"
-        second.mkdir(mode=0o700)
-        shutil.copy2(salts, second)
-        collectors.append(self.start("collector", "c1"))
+        collectors.append(self.world.luot("collector", "c1", redis=self.server, start=False))
+        self.world.share_salts(*collectors)
+        collectors[1].start()
         aggregator = self.start("aggregator", "a0")
-        tokens = [c.take_hit("skhcn", "/a", id="the-same") for c in collectors for _ in range(2)]
+        tokens = [c.take_hit("skhcn", "/a", id="the-same", client="100.64.0.1") for c in collectors for _ in range(2)]
+        tokens += [c.take_hit("skhcn", "/b", client="100.64.0.1") for c in collectors]
         for token in tokens:
             aggregator.wait_for("skhcn", token)
-        self.assertEqual(aggregator.views("skhcn", "/a"), 1)
+        counts = aggregator.counts("skhcn", "/a")
+        self.assertEqual((counts["pages"]["/a"]["views"], counts["views"], counts["visits"]), (1, 3, 1))
+        self.assertEqual([c.metrics().value("luot_salts_differ") for c in collectors], [0, 0])
+
+    def test_collectors_with_salts_of_their_own_are_told_of(self):
+        collectors = [self.start("collector", f"c{i}") for i in range(2)]
+        eventually(lambda: sum(c.metrics().value("luot_salts_differ") for c in collectors) == 1, patience(10))
+
+    def test_salts_are_imported_into_a_collector_at_rest_only(self):
+        first, second = self.start("collector", "c0"), self.start("collector", "c1")
+        salts = self.world.folder / "salts.txt"
+        salts.write_text(self.world.run("salt", "export", "--config", first.config_file)[1])
+        command = ("salt", "import", salts, "--config", second.config_file)
+        kept = (second.data_dir / "salts").read_bytes()
+        status, _, errors = self.world.run(*command)
+        self.assertEqual(status, 1)
+        self.assertIn("stop it", errors)
+        self.assertEqual((second.data_dir / "salts").read_bytes(), kept)
+        second.stop()
+        self.assertEqual(self.world.run(*command)[0], 0)
+        self.assertEqual((second.data_dir / "salts").read_bytes(), (first.data_dir / "salts").read_bytes())
+        self.assertEqual((second.data_dir / "salts").stat().st_mode & 0o777, 0o600)
+        self.assertIn("nothing changed", self.world.run(*command)[1])
+        salts.write_text("luot-salts 1\nids 00\n")
+        status, _, errors = self.world.run(*command)
+        self.assertEqual(status, 1)
+        self.assertIn("is damaged", errors)
+        self.assertEqual((second.data_dir / "salts").read_bytes(), (first.data_dir / "salts").read_bytes())
+        (second.data_dir / "salts").unlink()
+        status, _, errors = self.world.run("salt", "export", "--config", second.config_file)
+        self.assertEqual((status, "No such file" in errors), (1, True))
 
     def test_an_aggregator_killed_is_replaced_by_the_other(self):
         collector = self.start("collector", "c0")

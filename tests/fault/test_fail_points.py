@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""The process dies at each place where a death could lose or double something: again and again at the same
+one, each time at another pass, under load that goes on with the next start.
+"""
+
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FaultTest, LONG, RATE  # noqa: E402
+from luot import LIGHT, eventually, main, patience  # noqa: E402
+
+DEATHS = 12 if LONG else 2 if LIGHT else 4  # of each point
+
+
+class FailPoints(FaultTest):
+    def die_at(self, point, config=None, passes=40, deaths=DEATHS, rate=RATE):
+        luot = self.faulty(config=config)
+        luot.start()
+        load = self.load(luot, rate=rate)
+        self.more_hits(load, 50)
+        luot.stop()
+        for _ in range(deaths):
+            load.addresses = []
+            luot.environment = {"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(1, passes)}:kill"}
+            luot.start(wait=False)
+            if eventually(lambda: luot.is_listening() or not luot.is_running(), patience(20)):
+                load.addresses = [luot.public] if luot.public else []
+            self.assertEqual(luot.wait_exit(patience(30)), -signal.SIGKILL, f"it passes {point}")
+            luot._forget_connections()
+            self.kills[point] += 1
+        load.addresses, luot.environment = [], {}
+        luot.start()
+        load.addresses = [luot.public]
+        self.more_hits(load, 50)
+        self.check(load, [luot], [luot])
+
+    # A spool so small that segments come and go all the time.
+    SMALL = {"config": {"spool": {"max_bytes": "1MiB"}, "collector": {"workers": 1}}, "rate": 4 * RATE}
+
+    def test_before_the_write_to_the_spool(self):
+        self.die_at("spool.before_write")
+
+    def test_after_the_write_to_the_spool(self):
+        self.die_at("spool.written")
+
+    def test_after_the_write_before_the_sync(self):
+        self.die_at("spool.written", {"spool": {"sync": "disk"}})
+
+    def test_before_the_answer(self):
+        self.die_at("hit.before_answer")
+
+    def test_before_a_new_segment_is_in_use(self):
+        self.die_at("segment.begun", passes=5, **self.SMALL)
+
+    def test_before_ship_lua(self):
+        self.die_at("ship.before")
+
+    def test_after_ship_lua_before_its_answer_is_used(self):
+        self.die_at("ship.answered")
+
+    def test_before_apply_lua(self):
+        self.die_at("apply.before")
+
+    def test_after_apply_lua(self):
+        self.die_at("apply.answered")
+
+    def test_in_the_removal_of_a_segment(self):
+        self.die_at("segment.removed", passes=6, **self.SMALL)
+
+    def test_between_a_log_s_tombstone_and_its_last_segment(self):
+        self.die_at("segment.tombstone", passes=2, **self.SMALL)
+
+
+if __name__ == "__main__":
+    main()

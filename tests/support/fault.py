@@ -1,0 +1,291 @@
+"""What the fault suite (tests/fault/) stands on, beside the harness of the system tests: a luot with fail
+points, a proxy between luot and Redis that misbehaves, a clock that can be set, and one checker that every
+scenario ends with: what was acknowledged is counted exactly once, and all ways out agree.
+
+LUOT_SEED other random choices; LUOT_LONG=1 more of everything.
+"""
+
+import asyncio
+import collections
+import os
+import struct
+import threading
+import time
+
+from luot import (BINARY, LIGHT, LONG, SITES, Load, SystemTest, children_of, client_address, eventually,
+                  patience, random_hits, seeded, steadily, stream_lengths)
+
+FAULTY = BINARY.parent / "luot_faulty"
+SHIFTED_CLOCK = BINARY.parent / "shifted_clock.so"
+
+PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(90)]
+RATE = 150 if LIGHT else 800  # hits a second of a scenario's load
+
+
+# ---- a proxy between luot and Redis ------------------------------------------------------------------
+
+
+class Proxy:
+    """A TCP proxy before a Redis server (on its unix socket). What it does can be changed at any time:
+
+      forward             as a wire does
+      refuse              closes what is open and what is opened
+      black_hole          stays established and silent; what was sent meanwhile arrives when it ends,
+                          also when the sender has long given up: as after a broken network
+      delay(seconds)      each piece comes so much later
+      split               byte by byte, each a packet of its own
+      cut(rng)            now and then closes in the middle of a reply
+      answer(error)       answers each command with this error instead of Redis
+    """
+
+    def __init__(self, server):
+        self.server = server
+        self.mode, self.argument = "forward", None
+        self.cuts = 0
+        self._pipes, self._ready = set(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def forward(self):
+        self._set("forward")
+
+    def refuse(self):
+        self._set("refuse")
+
+    def black_hole(self):
+        self._set("black_hole")
+
+    def delay(self, seconds):
+        self._set("delay", seconds)
+
+    def split(self):
+        self._set("split")
+
+    def cut(self, rng):
+        self._set("cut", rng)
+
+    def answer(self, error):
+        self._set("answer", error)
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(5)
+
+    # The thread's side.
+
+    def _set(self, mode, argument=None):
+        done = threading.Event()
+
+        def change():
+            self.mode, self.argument = mode, argument
+            if mode in ("refuse", "answer") or self._was == "answer":
+                for writer in list(self._pipes):  # a half-sent command must not meet an invented answer
+                    writer.transport.abort()
+            self._was = mode
+            self._changed.set()
+            self._changed = asyncio.Event()
+            done.set()
+        self._loop.call_soon_threadsafe(change)
+        done.wait(5)
+
+    async def _main(self):
+        self._loop, self._changed, self._stop, self._was = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event(), ""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        for writer in list(self._pipes):
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _serve(self, reader, writer):
+        if self.mode == "refuse":
+            writer.transport.abort()
+            return
+        self._pipes.add(writer)
+        upstream = None
+        try:
+            if self.mode == "answer":
+                await self._invent(reader, writer)
+                return
+            up_reader, upstream = await asyncio.open_unix_connection(str(self.server.socket))
+            self._pipes.add(upstream)
+            await asyncio.gather(self._pump(reader, upstream, False), self._pump(up_reader, writer, True))
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # either side has gone
+        finally:
+            for end in (writer, upstream):
+                if end:
+                    self._pipes.discard(end)
+                    end.close()
+
+    async def _pump(self, source, target, is_reply):
+        while True:
+            data = await source.read(65536)
+            while self.mode == "black_hole":
+                await self._changed.wait()
+            if not data:
+                break
+            if self.mode == "delay":
+                await asyncio.sleep(self.argument)
+            if self.mode == "split":
+                for byte in data:
+                    target.write(bytes([byte]))
+                    await target.drain()
+                    await asyncio.sleep(0)
+                continue
+            if self.mode == "cut" and is_reply and self.argument.random() < 0.05:
+                self.cuts += 1
+                target.write(data[:self.argument.randrange(len(data))])
+                await target.drain()
+                raise ConnectionResetError
+            target.write(data)
+            await target.drain()
+        target.close()
+
+    async def _invent(self, reader, writer):
+        while True:
+            head = await reader.readline()
+            if not head.startswith(b"*"):
+                break
+            for _ in range(int(head[1:])):
+                size = int((await reader.readline())[1:])
+                await reader.readexactly(size + 2)
+            writer.write(b"-" + self.argument.encode() + b"\r\n")
+            await writer.drain()
+
+
+# ---- the clock ---------------------------------------------------------------------------------------
+
+
+class Clock:
+    """The time of day as the processes that get its `environment` see it; they may be running."""
+
+    def __init__(self, world):
+        self.file = world.folder / "clock"
+        self.set(0)
+        self.environment = {
+            "LD_PRELOAD": str(SHIFTED_CLOCK), "LUOT_CLOCK_FILE": str(self.file),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
+        }
+
+    def set(self, seconds):
+        """Shifted by so much from now on."""
+        with self.file.open("r+b" if self.file.exists() else "wb") as f:
+            f.write(struct.pack("=q", int(seconds * 1e9)))
+
+
+# ---- scenarios ---------------------------------------------------------------------------------------
+
+
+class FaultTest(SystemTest):
+    """A scenario: load that repeats what was not answered, faults, and the checker."""
+
+    def setUp(self):
+        super().setUp()
+        self.name = f"{type(self).__name__}.{self._testMethodName}"
+        self.rng = seeded(self.name)
+        self.kills = collections.Counter()
+
+    def proxy(self, server):
+        proxy = Proxy(server)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def faulty(self, command="serve", point=None, **options):
+        """A luot with fail points, one of which (NAME:PASS:kill or :freeze) is armed."""
+        luot = self.world.luot(command, start=False, **options)
+        luot.binary = FAULTY
+        if point:
+            luot.environment = {"LUOT_FAIL_POINT": point}
+        return luot
+
+    def apart(self, server, collectors=2, aggregators=2, config=None):
+        """Collectors with the same salts and aggregators, on one Redis (or a proxy before it)."""
+        taking = [self.world.luot("collector", f"c{i}", redis=server, start=False, config=config)
+                  for i in range(collectors)]
+        taking[0].start()
+        self.world.share_salts(*taking)
+        for collector in taking[1:]:
+            collector.start()
+        counting = [self.world.luot("aggregator", f"a{i}", redis=server, config=config) for i in range(aggregators)]
+        return taking, counting
+
+    def load(self, *collectors, rate=RATE, pages=PAGES, connections=16, readers=300):
+        """Endless hits of so many readers, begun."""
+        clients = [client_address(self.rng) for _ in range(readers)]
+        return Load(random_hits(self.rng, pages, clients=clients), [c.public for c in collectors],
+                    connections=connections, rate=rate, answer_deadline=patience(5)).start()
+
+    def more_hits(self, load, number, deadline=None):
+        """Waits until so many hits more have been acknowledged."""
+        wanted = load.acknowledgements + number
+        eventually(lambda: load.acknowledgements >= wanted, deadline or patience(20), f"{number} hits more")
+
+    def check(self, load, readers, collectors=(), lost=0):
+        """Ends the load, and holds every way out of every reader to what was acknowledged. `lost` is how
+        many hits may be declared lost (counted + declared = acknowledged then)."""
+        load.end().wait(patience(60))
+        eventually(lambda: self._settled(load, readers[0], lost), patience(60), "all is applied")
+        declared = self.lost(readers[0])
+        differing = self._differences(load, readers[0])
+        missing = sum(max(0, n) for n in differing.values())
+        doubled = sum(max(0, -n) for n in differing.values())
+        print(f"{self.name}: {sum(self.kills.values())} kills {dict(self.kills) or ''}, {load.sent} hits sent, "
+              f"{sum(load.acknowledged.values())} acknowledged, {load.repeats} sent again, {declared} declared lost, "
+              f"{missing} missing, {doubled} doubled", flush=True)
+        self.assertEqual(doubled, 0, f"doubled: {[(k, -n) for k, n in differing.items() if n < 0][:8]}")
+        self.assertEqual(missing, declared, f"missing: {[(k, n) for k, n in differing.items() if n > 0][:8]}")
+        self.assertLessEqual(declared, lost)
+        self.assertFalse(load.refused)
+        if lost == 0:
+            for reader in readers:
+                self.assert_ways_out(reader, load)
+        steadily(lambda: self._differences(load, readers[0]) == differing, 1.5, "no old log brings a hit once more")
+        if collectors:
+            self.assert_balanced(*collectors)
+
+    def lost(self, reader):
+        return int(reader.metrics().sum("luot_hits_lost_total") + reader.metrics().sum("luot_hits_damaged_total"))
+
+    def _settled(self, load, reader, lost):
+        differing = self._differences(load, reader)
+        return sum(max(0, n) for n in differing.values()) == (self.lost(reader) if lost else 0)
+
+    @staticmethod
+    def _differences(load, reader):
+        """(site, page) -> acknowledged views that are not shown; below 0: shown and never sent."""
+        out = {}
+        for site in {site for site, _ in load.views}:
+            shown = reader.all_views(site, [page for s, page in load.views if s == site])
+            out.update({(site, page): load.views[site, page] - n for page, n in shown.items()
+                        if n != load.views[site, page]})
+        return out
+
+    def assert_ways_out(self, reader, load):
+        """Counts, summary and bare number of a site say the same; visits are the visitors' (all of a test is
+        within 30 minutes)."""
+        for site in sorted({site for site, _ in load.views}):
+            pages = {page: n for (s, page), n in load.views.items() if s == site}
+            views, visits = sum(pages.values()), len(load.clients[site])
+
+            def agrees():
+                counts = reader.counts(site, summary=1)
+                self.assertEqual(counts["views"], views)
+                total = counts["summary"]["total"]
+                self.assertEqual((total["views"], total["visits"]), (counts["views"], counts["visits"]))
+                self.assertEqual(counts["visits"], visits, "visits of this site")
+                days = [counts["summary"][day] for day in ("yesterday", "today")]
+                self.assertEqual(sum(d["views"] for d in days), views)
+                self.assertEqual(sum(d["visits"] for d in days), counts["visits"])
+                for day in days:
+                    self.assertLessEqual(day["visitors"], day["views"])
+                self.assertEqual(int(reader.http.get(f"/count.txt?site={site}").body), views)
+                page, seen = next(iter(pages.items()))
+                self.assertEqual(int(reader.http.get(f"/count.txt?site={site}&path={page}").body), seen)
+                self.assertEqual(reader.views(site, page), seen)
+                return True
+            eventually(agrees, patience(3), f"all ways out of {site} agree")  # answers are cached for a moment
