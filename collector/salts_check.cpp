@@ -43,7 +43,8 @@ asio::awaitable<void> watch_salts(asio::io_context& context, redis::client& redi
                 log::error("salts_differ",
                            {{"what",
                              "another collector on this Redis uses other salts, so that readers "
-                             "count once for each: give the others the salts of one (luot salt export, luot salt "
+                             "count once for each: give the others the salts of one (luot salt "
+                             "export, luot salt "
                              "import)"}});
         }
         pause.expires_after(std::chrono::seconds(answers ? 60 : 2));

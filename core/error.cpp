@@ -28,6 +28,8 @@ public:
                 return "a write fell short";
             case errc::redis_away:
                 return "Redis is away";
+            case errc::redis_evicts:
+                return "Redis evicts keys";
             case errc::redis_error:
                 return "Redis answered with an error";
             case errc::redis_protocol:

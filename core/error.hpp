@@ -19,6 +19,7 @@ enum class errc {
     spool_full,       ///< no room left for unconfirmed hits
     short_write,      ///< a write to the spool fell short and was cut back
     redis_away,       ///< no connection to Redis, or it did not answer in time
+    redis_evicts,     ///< this Redis drops keys when its memory is full
     redis_error,      ///< Redis answered with an error
     redis_protocol,   ///< Redis sent something that is not the Redis protocol
     stopping,         ///< the program is shutting down

@@ -30,6 +30,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -218,6 +219,7 @@ public:
 
 private:
     void check_limits();
+    void check_redis();
     [[nodiscard]] bool lock_data_dir();
     void start();
     void start_collector();
@@ -323,6 +325,31 @@ void daemon::check_limits()
         throw std::runtime_error("spool.max_bytes is too small for " +
                                  std::to_string(worker_count_) + " worker threads: at least " +
                                  std::to_string(least) + " bytes, or set collector.workers");
+}
+
+/// A Redis that must not be used is refused at the start; one that is away is waited for, while
+/// hits are taken.
+void daemon::check_redis()
+{
+    if (!started_with_->redis.configured)
+        return;
+    asio::io_context context;
+    metrics_registry metrics;
+    auto options = client_named("luot-check", std::chrono::seconds(1));
+    options.quiet = true;
+    redis::client client(context, redis_of(*started_with_), options, metrics);
+    client.start();
+    std::string objection;
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+            objection = co_await client.objection(std::chrono::seconds(1));
+            client.stop();
+        },
+        asio::detached);
+    context.run_for(std::chrono::seconds(3));
+    if (!objection.empty())
+        throw std::runtime_error("redis.url: " + objection);
 }
 
 /// Waits while another process holds data_dir. False: asked to stop meanwhile.
@@ -702,6 +729,7 @@ int daemon::run()
     asio::co_spawn(context_, watch_signals(), watched("signals"));
     try {
         check_limits();
+        check_redis();
         if (roles_.collector && !lock_data_dir())
             return status_;
         start();

@@ -87,7 +87,8 @@ int main(int argc, char** argv)
     std::string salts_file;
     auto* salt_import = takes_config(
         salt->add_subcommand("import", "takes over another collector's, before the start"));
-    salt_import->add_option("FILE", salts_file, "what `luot salt export` printed; - : standard input")
+    salt_import
+        ->add_option("FILE", salts_file, "what `luot salt export` printed; - : standard input")
         ->required();
 
     std::string checked_file;

@@ -64,6 +64,7 @@ public:
     asio::awaitable<void> run();
     asio::awaitable<error_code> connect();
     asio::awaitable<error_code> introduce();
+    error_code eviction_of(std::string_view info);
     asio::awaitable<void> read_replies(std::uint64_t connection);
     asio::awaitable<void> write_commands(std::uint64_t connection);
     asio::awaitable<result<replies>> exec(const pipeline& commands);
@@ -90,6 +91,7 @@ public:
     std::deque<waiter*> waiting;
     std::string outgoing;
     std::array<char, 64 * 1024> buffer;
+    bool has_tried = false, is_unfit = false;
     std::string trouble = "not connected yet";  ///< why there is no connection, or was none
     std::string refused;                        ///< what Redis said against this attempt
     std::uint64_t connection =
@@ -191,6 +193,7 @@ asio::awaitable<error_code> client::impl::introduce()
     pipeline versions;
     versions.add("SET", options.format_key, options.format, std::string_view("NX"));
     versions.add("GET", options.format_key);
+    versions.add("INFO", std::string_view("memory"));
     answered = co_await exec(versions);
     if (!answered)
         co_return answered.error();
@@ -204,7 +207,25 @@ asio::awaitable<error_code> client::impl::introduce()
                   " that this luot knows: upgrade this luot, or give it a Redis of its own";
         co_return errc::newer_format;
     }
-    co_return error_code{};
+    co_return eviction_of((*answered)[2].text());
+}
+
+/// Evicted counters are lost counters. A user of Redis that may not ask INFO is trusted.
+error_code client::impl::eviction_of(std::string_view info)
+{
+    constexpr std::string_view field = "maxmemory_policy:";
+    const auto at = info.find(field);
+    if (at == std::string_view::npos)
+        return {};
+    const auto policy = info.substr(at + field.size());
+    const auto name = std::string(policy.substr(0, policy.find_first_of("\r\n")));
+    if (name == "noeviction")
+        return {};
+    refused = "its maxmemory-policy is " + name +
+              ", which drops counts when its memory is full: set maxmemory-policy noeviction "
+              "(redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf), or give luot "
+              "a Redis of its own";
+    return errc::redis_evicts;
 }
 
 asio::awaitable<void> client::impl::run()
@@ -236,6 +257,8 @@ asio::awaitable<void> client::impl::run()
         if (stopping)
             break;
         failed_connects.add();
+        has_tried = true;
+        is_unfit = error == errc::newer_format || error == errc::redis_evicts;
         trouble = refused.empty() ? error.message() : refused;
         refused.clear();
         fail(errc::redis_away);
@@ -402,6 +425,17 @@ std::uint64_t client::connection() const noexcept
 std::string client::trouble() const
 {
     return impl_->ready ? std::string{} : impl_->trouble;
+}
+
+asio::awaitable<std::string> client::objection(std::chrono::milliseconds most)
+{
+    const auto self = impl_;
+    const auto until = steady_ms() + most.count();
+    while (!self->ready && !self->has_tried && !self->stopping && steady_ms() < until) {
+        asio::steady_timer again(self->context, std::chrono::milliseconds(5));
+        co_await again.async_wait(as_result);
+    }
+    co_return !self->ready && self->is_unfit ? self->trouble : std::string{};
 }
 
 asio::awaitable<bool> client::wait_connected(std::chrono::milliseconds most)

@@ -33,7 +33,8 @@ struct client_options {
     std::chrono::milliseconds longest_pause{250};     ///< between two attempts to connect
     bool quiet = false;  ///< no log lines: the caller reports for itself (command line tools)
     /// Names the version of the data; set where it is missing. Data of a newer version is not
-    /// touched: there is no connection then, and trouble() says why. Empty: not checked.
+    /// touched, nor a Redis that may evict any: there is no connection then, and trouble() says
+    /// why. Empty: not checked.
     std::string format_key;
     unsigned format = 0;
 };
@@ -64,6 +65,10 @@ public:
 
     /// Why there is no connection, for a person; empty while there is one.
     [[nodiscard]] std::string trouble() const;
+
+    /// Waits for the first attempt to connect, for at most `most`. Why this Redis must not be used
+    /// at all, for a person; empty when it may, also when it is only away.
+    [[nodiscard]] boost::asio::awaitable<std::string> objection(std::chrono::milliseconds most);
 
     /// Waits until there is a connection, for at most `most`. False when there is none by then.
     [[nodiscard]] boost::asio::awaitable<bool> wait_connected(std::chrono::milliseconds most);

@@ -1,6 +1,6 @@
-// Preloaded (LD_PRELOAD), this adds to the time of day what LUOT_CLOCK_FILE holds: nanoseconds, 8 bytes in
-// the machine's order, which may change while the process runs. The monotonic clock stays as it is, as it
-// does when an administrator sets the clock.
+// Preloaded (LD_PRELOAD), this adds to the time of day what LUOT_CLOCK_FILE holds: nanoseconds, 8
+// bytes in the machine's order, which may change while the process runs. The monotonic clock stays
+// as it is, as it does when an administrator sets the clock.
 
 #include <cstdint>
 #include <cstdlib>
@@ -29,8 +29,8 @@ const volatile std::int64_t* find_shift()
 
 std::int64_t shifted_now()
 {
-    static const auto real = reinterpret_cast<int (*)(clockid_t, timespec*)>(
-        ::dlsym(RTLD_NEXT, "clock_gettime"));
+    static const auto real =
+        reinterpret_cast<int (*)(clockid_t, timespec*)>(::dlsym(RTLD_NEXT, "clock_gettime"));
     static const volatile std::int64_t* const shift = find_shift();
     timespec now{};
     real(CLOCK_REALTIME, &now);
@@ -48,8 +48,8 @@ int clock_gettime(clockid_t clock, timespec* out) noexcept
         *out = {static_cast<time_t>(now / second), static_cast<long>(now % second)};
         return 0;
     }
-    static const auto real = reinterpret_cast<int (*)(clockid_t, timespec*)>(
-        ::dlsym(RTLD_NEXT, "clock_gettime"));
+    static const auto real =
+        reinterpret_cast<int (*)(clockid_t, timespec*)>(::dlsym(RTLD_NEXT, "clock_gettime"));
     return real(clock, out);
 }
 

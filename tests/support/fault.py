@@ -42,7 +42,7 @@ class Proxy:
         self.server = server
         self.mode, self.argument = "forward", None
         self.cuts = 0
-        self._pipes, self._ready = set(), threading.Event()
+        self._pipes, self._serving, self._ready = set(), set(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -70,8 +70,10 @@ class Proxy:
         self._set("answer", error)
 
     def close(self):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(5)
+        """What was held back is lost."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(5)
 
     # The thread's side.
 
@@ -99,13 +101,16 @@ class Proxy:
         server.close()
         for writer in list(self._pipes):
             writer.transport.abort()
-        await asyncio.sleep(0)
+        self.mode = "forward"
+        self._changed.set()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader, writer):
         if self.mode == "refuse":
             writer.transport.abort()
             return
         self._pipes.add(writer)
+        self._serving.add(asyncio.current_task())
         upstream = None
         try:
             if self.mode == "answer":
@@ -117,6 +122,7 @@ class Proxy:
         except (OSError, asyncio.IncompleteReadError):
             pass  # either side has gone
         finally:
+            self._serving.discard(asyncio.current_task())
             for end in (writer, upstream):
                 if end:
                     self._pipes.discard(end)
@@ -225,9 +231,10 @@ class FaultTest(SystemTest):
         wanted = load.acknowledgements + number
         eventually(lambda: load.acknowledgements >= wanted, deadline or patience(20), f"{number} hits more")
 
-    def check(self, load, readers, collectors=(), lost=0):
+    def check(self, load, readers, collectors=(), lost=0, clock_was_set=False):
         """Ends the load, and holds every way out of every reader to what was acknowledged. `lost` is how
-        many hits may be declared lost (counted + declared = acknowledged then)."""
+        many hits may be declared lost (counted + declared = acknowledged then). Where the `clock_was_set`, one
+        reader's hits may lie half an hour apart, and on any day: visits and days are not known then."""
         load.end().wait(patience(60))
         eventually(lambda: self._settled(load, readers[0], lost), patience(60), "all is applied")
         declared = self.lost(readers[0])
@@ -243,7 +250,7 @@ class FaultTest(SystemTest):
         self.assertFalse(load.refused)
         if lost == 0:
             for reader in readers:
-                self.assert_ways_out(reader, load)
+                self.assert_ways_out(reader, load, clock_was_set)
         steadily(lambda: self._differences(load, readers[0]) == differing, 1.5, "no old log brings a hit once more")
         if collectors:
             self.assert_balanced(*collectors)
@@ -265,7 +272,7 @@ class FaultTest(SystemTest):
                         if n != load.views[site, page]})
         return out
 
-    def assert_ways_out(self, reader, load):
+    def assert_ways_out(self, reader, load, clock_was_set=False):
         """Counts, summary and bare number of a site say the same; visits are the visitors' (all of a test is
         within 30 minutes)."""
         for site in sorted({site for site, _ in load.views}):
@@ -277,10 +284,12 @@ class FaultTest(SystemTest):
                 self.assertEqual(counts["views"], views)
                 total = counts["summary"]["total"]
                 self.assertEqual((total["views"], total["visits"]), (counts["views"], counts["visits"]))
-                self.assertEqual(counts["visits"], visits, "visits of this site")
+                self.assertLessEqual(counts["visits"], views)
                 days = [counts["summary"][day] for day in ("yesterday", "today")]
-                self.assertEqual(sum(d["views"] for d in days), views)
-                self.assertEqual(sum(d["visits"] for d in days), counts["visits"])
+                if not clock_was_set:
+                    self.assertEqual(counts["visits"], visits, "visits of this site")
+                    self.assertEqual(sum(d["views"] for d in days), views)
+                    self.assertEqual(sum(d["visits"] for d in days), visits)
                 for day in days:
                     self.assertLessEqual(day["visitors"], day["views"])
                 self.assertEqual(int(reader.http.get(f"/count.txt?site={site}").body), views)

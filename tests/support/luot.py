@@ -325,7 +325,7 @@ class RedisServer:
         self.process, self.frozen, self.environment = None, False, {}
         world.parts.append(self)
 
-    def start(self):
+    def start(self, answers=True):
         arguments = [
             "redis-server", "--port", self.port, "--unixsocket", self.socket, "--dir", self.folder,
             "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
@@ -333,7 +333,8 @@ class RedisServer:
         if self.password:
             arguments += ["--requirepass", self.password]
         self.process = spawn(arguments + self.options, self.log, environment=self.environment)
-        eventually(lambda: self.client().ping(), 20, "Redis answers")
+        if answers:
+            eventually(lambda: self.client().ping(), 20, "Redis answers")
 
     def client(self):
         return redis.Redis(unix_socket_path=str(self.socket), password=self.password,
@@ -784,6 +785,7 @@ class Load:
         self.clients = collections.defaultdict(set)
         self.tokens, self.slowest, self.fault = {}, 0.0, None
         self._retry, self._ended, self._in_hand = collections.deque(), False, 0
+        self._paused = False
         self._wires = set()
         self._next_due = 0.0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -791,6 +793,14 @@ class Load:
     def start(self):
         self._thread.start()
         return self
+
+    def pause(self):
+        """Sends nothing until go_on(); what is in hand has been answered when this returns."""
+        self._paused = True
+        eventually(lambda: self._in_hand == 0, patience(20), "the hits in hand are answered")
+
+    def go_on(self):
+        self._paused = False
 
     def end(self):
         """No new hits from now on; those in hand are sent until they are acknowledged."""
@@ -934,6 +944,9 @@ class _Wire(asyncio.Protocol):
     def send(self):
         load = self.load
         if self.closed.done() or self.transport.is_closing():
+            return
+        if load._paused and not load._retry and not load._ended:
+            load._loop.call_later(0.01, self.send)
             return
         hit = load._take()
         if hit is None:

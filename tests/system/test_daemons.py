@@ -133,49 +133,6 @@ class Apart(SystemTest):
 
 
 class Signals(SystemTest):
-    def test_a_stop_under_load_loses_nothing_and_ends_with_0_within_10_s(self):
-        """Of serve, ten times in a row; its clients go on with the next one."""
-        luot = self.world.luot()
-        load = Load(random_hits(seeded("test_daemons stop"), PAGES), [luot.public], connections=16,
-                    rate=300 if LIGHT else 2000).start()
-        slowest = 0.0
-        for round_number in range(3 if LIGHT else 10):
-            enough = load.acknowledgements + 200
-            eventually(lambda: load.acknowledgements > enough, patience(10), "hits are acknowledged")
-            began = time.monotonic()
-            luot.stop()  # checks the exit status and the time
-            slowest = max(slowest, time.monotonic() - began)
-            load.addresses = []
-            luot.start()
-            load.addresses = [luot.public]
-        load.end().wait(patience(30))
-        print(f"{load}; slowest stop {slowest:.2f} s", flush=True)
-        self.assertFalse(load.refused)
-        self.assert_counted(luot, load.views)
-        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "none is counted twice")
-        self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
-
-    def test_collector_and_aggregator_stop_under_load(self):
-        server = self.world.redis()
-        collectors = [self.world.luot("collector", f"c{i}", redis=server) for i in range(2)]
-        aggregators = [self.world.luot("aggregator", f"a{i}", redis=server) for i in range(2)]
-        load = Load(random_hits(seeded("test_daemons stop apart"), PAGES), [c.public for c in collectors],
-                    connections=16, rate=300 if LIGHT else 1500).start()
-        eventually(lambda: load.acknowledgements > 300, patience(10))
-        aggregators[0].stop()
-        enough = load.acknowledgements + 300
-        eventually(lambda: load.acknowledgements > enough, patience(10))
-        load.addresses = [collectors[1].public]
-        collectors[0].stop()
-        collectors[0].start()
-        aggregators[0].start()
-        load.addresses = [c.public for c in collectors]
-        enough = load.acknowledgements + 300
-        eventually(lambda: load.acknowledgements > enough, patience(10))
-        load.end().wait(patience(30))
-        for aggregator in aggregators:
-            self.assert_counted(aggregator, load.views)
-
     def test_a_stop_without_redis_keeps_what_was_acknowledged(self):
         server = self.world.redis()
         luot = self.world.luot(redis=server)
@@ -474,57 +431,6 @@ class Refused(SystemTest):
         steadily(lambda: luot.views("skhcn") == 0 and luot.metrics().sum("luot_hits_damaged_total") == 0, 4)
         client.execute_command("ACL", "SETUSER", "luot", "+zadd")
         eventually(lambda: luot.views("skhcn", "/a") == 5 and luot.views("skhcn") == 5, patience(10))
-
-    def test_good_hits_before_a_bad_entry_are_counted_and_the_partition_goes_on(self):
-        """A key of a wrong type stops the entries of its site, not those of its neighbours."""
-        sites = [{"id": f"s{i}", "hosts": [f"s{i}.example.vn"], "timezone": "UTC"} for i in range(40)]
-        server = self.world.redis()
-        client = server.client()
-        collector = self.world.luot("collector", redis=server, sites=sites, config={"collector": {"workers": 1}})
-
-        def take_and_ship(site, path):
-            """Each hit in an entry of its own: they are set aside by entries."""
-            token = collector.take_hit(site, path)
-            producer, partition, offset = token.split(".")
-            shipped = f"luot:{{p{partition}}}:producers", f"{producer}:shipped"
-            eventually(lambda: client.hget(*shipped) == offset.encode(), patience(5), "the hit is shipped")
-            return partition
-
-        by_partition = {}
-        for site in sites:
-            by_partition.setdefault(take_and_ship(site["id"], "/first"), []).append(site["id"])
-        part, (good, bad, *_) = next((p, s) for p, s in by_partition.items() if len(s) > 1)
-        client.set(f"luot:{{p{part}}}:{bad}:totals", "another program's")
-        for _ in range(3):
-            for site in (good, good, bad):
-                take_and_ship(site, "/a")
-        aggregator = self.world.luot("aggregator", redis=server, sites=sites, reads=False)
-        eventually(lambda: aggregator.views(good, "/a") == 6, patience(40), "the good site is counted")
-        eventually(lambda: aggregator.metrics().value("luot_rejected_entries") == 4, patience(40),
-                   "the bad site's entries are set aside")
-        self.assertEqual(aggregator.views(good), 7)
-        self.assertEqual(aggregator.metrics().sum("luot_hits_damaged_total"), 4)
-
-
-class CopiedSpool(SystemTest):
-    def test_a_collector_whose_log_somebody_else_ships_ends_rather_than_take_hits_in_vain(self):
-        """A machine that was cloned while it ran. Started again it writes under names of its own."""
-        server = self.world.redis()
-        client = server.client()
-        collector = self.world.luot("collector", redis=server, config={"collector": {"workers": 1}})
-        collector.expect_exit = 1
-        producer, partition, _ = collector.take_hit("skhcn", "/a").split(".")
-        producers = f"luot:{{p{partition}}}:producers"
-        eventually(lambda: client.hget(producers, f"{producer}:shipped") == b"1", patience(5), "the hit is shipped")
-        client.hset(producers, mapping={f"{producer}:shipped": 5, f"{producer}:chain": "0123456789abcdef"})
-        self.assertEqual(collector.wait_exit(patience(15)), 1)
-        self.assertIn("spool_forked", collector.log_text())
-        collector.expect_exit = 0
-        collector.start()
-        aggregator = self.world.luot("aggregator", redis=server)
-        token = collector.take_hit("skhcn", "/b")
-        aggregator.wait_for("skhcn", token)
-        self.assertEqual(aggregator.views("skhcn", "/b"), 1)
 
 
 class Documents(SystemTest):

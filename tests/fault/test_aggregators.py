@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Several aggregators on the same partitions: dead, frozen for longer than their lease and then going on,
+frozen right before apply.lua, and with no lease at all. Correctness rests on the compare-and-set alone.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FAULTY, FaultTest, LONG  # noqa: E402
+from luot import PARTITIONS, eventually, main, patience  # noqa: E402
+
+LEASE_S = 6
+
+
+class Aggregators(FaultTest):
+    def begin(self, aggregators):
+        self.server = self.world.redis()
+        self.collectors, self.aggregators = self.apart(self.server, aggregators=aggregators)
+        self.hits = self.load(*self.collectors)
+        self.more_hits(self.hits, 200)
+
+    def current(self, reader):
+        """Waits until a reader shows what has been acknowledged by now."""
+        wanted = self.hits.snapshot()
+
+        def shown():
+            for site in {site for site, _ in wanted}:
+                views = reader.all_views(site, [page for s, page in wanted if s == site])
+                self.assertFalse([p for p, n in views.items() if n < wanted[site, p]])
+            return True
+        eventually(shown, patience(LEASE_S + 4), "another aggregator has taken over")
+
+    def freeze_each_in_turn(self):
+        for _ in range(2 if LONG else 1):
+            for frozen in self.aggregators:
+                os.kill(frozen.pid, signal.SIGSTOP)
+                try:
+                    time.sleep(LEASE_S + 1)  # longer than its lease
+                    others = [a for a in self.aggregators if a is not frozen]
+                    self.current(self.rng.choice(others))
+                finally:
+                    os.kill(frozen.pid, signal.SIGCONT)
+                self.more_hits(self.hits, 100)
+
+    def test_one_of_two_frozen_and_continued(self):
+        self.begin(2)
+        self.freeze_each_in_turn()
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_one_of_three_frozen_and_continued(self):
+        self.begin(3)
+        self.freeze_each_in_turn()
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_frozen_with_a_folded_batch_in_hand(self):
+        """It wakes with additions made of entries that another has applied meanwhile."""
+        self.begin(1)
+        for point in ("apply.before", "apply.answered", "apply.before"):
+            other = self.world.luot("aggregator", f"frozen-{len(self.world.parts)}", redis=self.server, start=False)
+            other.binary = FAULTY
+            other.environment = {"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(1, 30)}:freeze"}
+            for part in self.aggregators:
+                part.stop()  # the partitions are the other's now
+            other.start(reads=False)
+            eventually(lambda: is_stopped(other.pid), patience(20), f"it passes {point}")
+            for part in self.aggregators:
+                part.start(reads=False)
+            time.sleep(patience(LEASE_S) + 1)
+            self.current(self.aggregators[0])
+            os.kill(other.pid, signal.SIGCONT)
+            self.more_hits(self.hits, 100)
+            self.aggregators.append(other)
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_without_any_lease(self):
+        """Leases are taken away as fast as they are given: all work on all partitions at once."""
+        self.begin(3)
+        client, over = self.server.client(), threading.Event()
+        keys = [f"luot:{{p{part:02}}}:lease" for part in range(PARTITIONS)]
+
+        def take_away():
+            while not over.is_set():
+                client.delete(*keys)
+                time.sleep(0.002)
+        thread = threading.Thread(target=take_away, daemon=True)
+        thread.start()
+        try:
+            eventually(lambda: sum(a.metrics().value("luot_leases_held") for a in self.aggregators) > 2 * PARTITIONS,
+                       patience(20), "several work on one partition")
+            self.more_hits(self.hits, 4000 if LONG else 1500, patience(60))
+        finally:
+            over.set()
+            thread.join()
+        stale = sum(a.metrics().value("luot_apply_stale_total") for a in self.aggregators)
+        self.assertGreater(stale, 0, "they met")
+        self.check(self.hits, self.aggregators, self.collectors)
+
+
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[0] == b"T"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""The network between luot and Redis misbehaves, under load: closed, silent, slow, in single bytes, cut in
+the middle of a reply. What was sent into a silent network arrives long after its sender has given up.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FaultTest, LONG, RATE  # noqa: E402
+from luot import main, patience  # noqa: E402
+
+GIVES_UP_S = 5  # luot's patience with one question
+
+
+class Network(FaultTest):
+    def go_through(self, fault, seconds, rate=RATE, hits_meanwhile=True):
+        server = self.world.redis()
+        proxy = self.proxy(server)
+        luot = self.world.luot(redis=proxy)
+        load = self.load(luot, rate=rate)
+        self.more_hits(load, 100)
+        for _ in range(3 if LONG else 1):
+            fault(proxy)
+            before = load.acknowledgements
+            time.sleep(seconds)  # how long it lasts
+            self.assertGreater(load.acknowledgements, before + 20, "hits are taken whatever Redis does")
+            proxy.forward()
+            self.more_hits(load, 100)
+        self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
+        self.check(load, [luot], [luot])
+        return proxy
+
+    def test_closed(self):
+        self.go_through(lambda proxy: proxy.refuse(), 2)
+
+    def test_silent_until_luot_gives_up(self):
+        self.go_through(lambda proxy: proxy.black_hole(), GIVES_UP_S + 2)
+
+    def test_silent_for_a_moment(self):
+        self.go_through(lambda proxy: proxy.black_hole(), 1.5)
+
+    def test_slow(self):
+        self.go_through(lambda proxy: proxy.delay(0.3), 3)
+
+    def test_single_bytes(self):
+        self.go_through(lambda proxy: proxy.split(), 4, rate=100)
+
+    def test_cut_in_the_middle_of_replies(self):
+        proxy = self.go_through(lambda proxy: proxy.cut(self.rng), 5)
+        self.assertGreater(proxy.cuts, 5)
+
+
+class Partition(FaultTest):
+    def test_one_of_two_aggregators_and_one_of_two_collectors_are_cut_off(self):
+        """What the cut-off ones had on the way arrives when the others have long taken over."""
+        server = self.world.redis()
+        proxy = self.proxy(server)
+        collectors, aggregators = self.apart(server, 1, 1)
+        far_collectors = [self.world.luot("collector", "far-c", redis=proxy, start=False)]
+        self.world.share_salts(collectors[0], far_collectors[0])
+        far_collectors[0].start()
+        self.world.luot("aggregator", "far-a", redis=proxy)
+        collectors += far_collectors
+        load = self.load(*collectors)
+        for _ in range(3 if LONG else 1):
+            self.more_hits(load, 200)
+            proxy.black_hole()
+            time.sleep(patience(GIVES_UP_S) + 4)  # beyond the lease, too
+            proxy.forward()
+        self.more_hits(load, 200)
+        self.check(load, aggregators, collectors)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Redis frozen, killed, or not there at the start: every hit is acknowledged all the same, none is lost, and
+reads say that they cannot answer instead of answering wrongly.
+
+LUOT_LONG=1 keeps Redis away for 60 s instead of 8.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from luot import (LIGHT, LONG, SITES, Load, SystemTest, eventually, main, patience, random_hits,  # noqa: E402
+                  seeded, steadily)
+
+AWAY = 60 if LONG else 8
+CURRENT_WITHIN = 5  # seconds from the return of Redis until the counts are current
+PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(60)]
+
+
+class Away(SystemTest):
+    def load(self, luot, rng, rate=None):
+        return Load(random_hits(rng, PAGES), [luot.public], connections=16, rate=rate or (100 if LIGHT else 500),
+                    answer_deadline=patience(10)).start()
+
+    def warm_up(self, luot, load):
+        eventually(lambda: load.acknowledgements > 100, patience(10), "hits are acknowledged")
+        eventually(lambda: luot.views("skhcn") > 0, patience(5), "hits are counted")
+
+    def assert_reads_are_refused(self, luot):
+        """503 with Retry-After on every way out, and never a number."""
+        for target in ("/api/v1/counts?site=skhcn&path=/bai-0", "/api/v1/summary?site=skhcn",
+                       "/count.txt?site=skhcn"):
+            began = time.monotonic()
+            answer = luot.http.get(target)
+            self.assertEqual(answer.status, 503, answer)
+            self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+            self.assertLess(time.monotonic() - began, patience(5), "a refusal comes soon")
+
+    def stay_away(self, luot, load, seconds):
+        """Redis is away by now; hits go on."""
+        end = time.monotonic() + seconds
+        eventually(lambda: luot.http.get("/api/v1/counts?site=skhcn").status == 503, patience(6),
+                   "reads are refused while Redis is away")
+        before = load.acknowledgements
+        while time.monotonic() < end:
+            self.assert_reads_are_refused(luot)
+            self.assertEqual(luot.admin_http.get("/readyz").status, 200, "serve is ready without Redis")
+            self.assertEqual(luot.admin_http.get("/healthz").status, 200)
+            self.assertEqual(luot.http.get("/luot.js").status, 200)
+            eventually(lambda: time.monotonic() >= end or load.acknowledgements > before, patience(5))
+            time.sleep(0.2)  # the pace of the looks, nothing waits for it
+        self.assertGreater(load.acknowledgements - before, seconds * 20, "hits were taken all the time")
+
+    def assert_current_soon(self, luot, load, returned):
+        """All that was acknowledged before the return shows within 5 s of it; hits go on meanwhile."""
+        wanted = load.snapshot()
+
+        def current():
+            for site in {s for s, _ in PAGES}:
+                shown = luot.all_views(site, [p for s, p in PAGES if s == site])
+                behind = {p: (n, wanted[site, p]) for p, n in shown.items() if n < wanted[site, p]}
+                self.assertFalse(behind, "path: (shown, acknowledged)")
+            return True
+
+        left = returned + patience(CURRENT_WITHIN) - time.monotonic()
+        eventually(current, left, f"counts are current within {CURRENT_WITHIN} s")
+        print(f"{sum(wanted.values())} hits were current {time.monotonic() - returned:.1f} s after Redis came back",
+              flush=True)
+
+    def finish(self, luot, load):
+        load.end().wait(patience(30))
+        print(load, flush=True)
+        self.assertFalse(load.refused)
+        self.assertEqual(load.unavailable, 0, "every hit is acknowledged at once")
+        self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
+        self.assert_counted(luot, load.views)
+        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "no hit is counted twice")
+        self.assert_balanced(luot)
+        self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
+
+    def test_a_frozen_redis_loses_nothing(self):
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        self.assertIsNone(luot.redis_pid(), "with redis.url there is no private Redis")
+        load = self.load(luot, seeded("redis_away frozen"))
+        self.warm_up(luot, load)
+        server.freeze()
+        self.stay_away(luot, load, AWAY)
+        server.thaw()
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_killed_redis_loses_nothing(self):
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        load = self.load(luot, seeded("redis_away killed"))
+        self.warm_up(luot, load)
+        server.kill()
+        self.stay_away(luot, load, AWAY)
+        server.start()
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_killed_private_redis_is_started_again(self):
+        luot = self.world.luot()
+        load = self.load(luot, seeded("redis_away private killed"))
+        self.warm_up(luot, load)
+        for _ in range(3):
+            old = luot.redis_pid()
+            os.kill(old, signal.SIGKILL)
+            eventually(lambda: luot.redis_pid() not in (None, old) and luot.redis().ping(), patience(10),
+                       "the private Redis is started again")
+            self.assert_current_soon(luot, load, time.monotonic())
+        self.finish(luot, load)
+
+    def test_a_frozen_private_redis_loses_nothing(self):
+        luot = self.world.luot()
+        load = self.load(luot, seeded("redis_away private frozen"))
+        self.warm_up(luot, load)
+        pid = luot.redis_pid()
+        os.kill(pid, signal.SIGSTOP)
+        self.stay_away(luot, load, AWAY / 2)
+        os.kill(pid, signal.SIGCONT)
+        self.assert_current_soon(luot, load, time.monotonic())
+        self.assertEqual(luot.redis_pid(), pid, "a slow Redis is not replaced by a second one")
+        self.finish(luot, load)
+
+    def test_redis_away_at_the_start_is_no_reason_not_to_take_hits(self):
+        server = self.world.redis()
+        server.stop()
+        luot = self.world.luot(redis=server, reads=False)
+        for _ in range(5):
+            luot.take_hit("skhcn", "/a")
+        self.assert_reads_are_refused(luot)
+        server.start()
+        eventually(lambda: luot.views("skhcn", "/a") == 5, patience(10), "hits are counted")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""A spool folder that exists twice: copied to a second collector, restored from a copy, on a machine that was
+cloned. No hit is counted twice, and where two logs of one name differ it is noticed, counted and stopped.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FaultTest  # noqa: E402
+from luot import eventually, main, patience, steadily  # noqa: E402
+
+
+class CopiedSpool(FaultTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.world.redis()
+        self.first = self.world.luot("collector", "first", redis=self.server)
+        self.second = self.world.luot("collector", "second", redis=self.server, start=False)
+        self.world.share_salts(self.first, self.second)
+        self.aggregator = self.world.luot("aggregator", redis=self.server)
+        self.hits = self.load(self.first)
+
+    def copy_spool(self, source, target):
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+
+    def test_copied_while_redis_was_away_it_is_counted_once(self):
+        self.server.freeze()
+        self.more_hits(self.hits, 500)
+        self.copy_spool(self.first.data_dir / "spool", self.second.data_dir / "spool")
+        self.more_hits(self.hits, 200)
+        self.second.start()  # both ship the same logs, one of them shorter
+        self.server.thaw()
+        self.more_hits(self.hits, 200)
+        self.hits.addresses = [self.first.public, self.second.public]
+        self.more_hits(self.hits, 200)
+        self.check(self.hits, [self.aggregator], [self.first, self.second])
+
+    def test_restored_from_an_older_copy(self):
+        """Redis holds more than the copy: nothing is shipped twice, and what comes is counted."""
+        copy = self.world.folder / "copy"
+        self.more_hits(self.hits, 300)
+        self.copy_spool(self.first.data_dir / "spool", copy)
+        self.more_hits(self.hits, 300)
+        self.hits.pause()
+        eventually(lambda: self.first.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is shipped")
+        self.first.kill()
+        self.copy_spool(copy, self.first.data_dir / "spool")
+        self.first.start()
+        self.hits.addresses = [self.first.public]
+        self.hits.go_on()
+        self.more_hits(self.hits, 300)
+        self.check(self.hits, [self.aggregator], [self.first])
+
+    def start_with_another_content(self, collector, producer, partition):
+        """As if somebody else had shipped other hits under this log's name."""
+        self.server.client().hset(f"luot:{{p{partition}}}:producers", f"{producer}:chain", "0123456789abcdef")
+        collector.start()
+
+    def test_another_content_of_an_old_log_is_noticed_and_stopped(self):
+        self.more_hits(self.hits, 200)
+        self.hits.end().wait(patience(10))
+        token = self.first.take_hit("skhcn", "/last")
+        producer, partition, offset = token.split(".")
+        self.aggregator.wait_for("skhcn", token)
+        self.first.stop()
+        self.start_with_another_content(self.first, producer, partition)
+        eventually(lambda: self.first.metrics().value("luot_spool_forked_total") == 1, patience(10), "it is counted")
+        self.assertIn(f"spool_forked producer={producer}", self.first.log_text())
+        self.assertTrue(self.first.is_running(), "it writes under another name")
+        self.assertEqual(self.aggregator.views("skhcn", "/last"), 1)
+        token = self.first.take_hit("skhcn", "/new")
+        self.aggregator.wait_for("skhcn", token)
+        self.assertEqual(self.aggregator.views("skhcn", "/new"), 1)
+        steadily(lambda: self.aggregator.views("skhcn", "/last") == 1, 1)
+
+    def test_a_live_log_that_somebody_else_ships_ends_its_collector(self):
+        """A machine that was cloned while it ran. Started again it writes under names of its own."""
+        self.more_hits(self.hits, 50)
+        self.hits.end()
+        self.first.expect_exit = 1
+        producer, partition, offset = self.first.take_hit("skhcn", "/a").split(".")
+        self.hits.wait(patience(10))
+        eventually(lambda: self.first.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is shipped")
+        self.server.client().hset(f"luot:{{p{partition}}}:producers", mapping={
+            f"{producer}:shipped": int(offset) + 100_000, f"{producer}:chain": "0123456789abcdef"})
+        self.assertEqual(self.first.wait_exit(patience(15)), 1)
+        self.assertIn("spool_forked", self.first.log_text())
+        self.first.expect_exit = 0
+        self.first.start()
+        token = self.first.take_hit("skhcn", "/b")
+        self.aggregator.wait_for("skhcn", token)
+        self.assertEqual(self.aggregator.views("skhcn", "/b"), 1)
+
+
+if __name__ == "__main__":
+    main()
