@@ -2,6 +2,7 @@
 
 #include "aggregator/apply.hpp"
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/leases.hpp"
 #include "aggregator/lookup.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -19,11 +20,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <utility>
-
-namespace luot::embedded {
-extern const std::string_view lease_lua;
-}
 
 namespace luot::aggregator {
 
@@ -38,19 +36,12 @@ constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also wh
 /// A round rests for so many times what it took, within bounds: hits that come meanwhile go
 /// together, and a lone one is counted at once.
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 80'000;
-constexpr std::int64_t lease_ms = 6'000;
 constexpr std::int64_t lease_every_ms = 2'000;
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s
 constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
 constexpr int most_failures = 3;               ///< then the head is set aside
-
-const redis::script& lease_script()
-{
-    static const redis::script s{embedded::lease_lua};
-    return s;
-}
 
 enum class trouble { none, newer_format };
 
@@ -83,7 +74,7 @@ public:
          std::string name, metrics_registry& m);
 
     asio::awaitable<void> run();
-    asio::awaitable<bool> take_leases();
+    asio::awaitable<bool> renew_leases();
     asio::awaitable<bool> round();
     asio::awaitable<bool> look_up_and_fold(std::vector<turn>& turns);
     asio::awaitable<bool> apply(std::vector<turn>& turns);
@@ -103,7 +94,7 @@ public:
     std::shared_ptr<const config> settings;
     std::shared_ptr<const site_table> sites;
     bot_list bots;
-    const std::string owner;
+    leases ours;
     std::array<partition_state, partitions> states;
     std::map<std::string, counter*, std::less<>> views_by_site;
     std::map<bot_kind, counter*> bots_by_kind;
@@ -130,7 +121,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       metrics(m),
       settings(std::move(s)),
       sites(std::make_shared<const site_table>(settings)),
-      owner(std::move(name)),
+      ours(r, std::move(name)),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
                             "Hits applied whose id had been counted before: not counted again.")),
@@ -181,27 +172,18 @@ asio::awaitable<void> worker::impl::sleep(std::int64_t ms)
     return rest(ms * 1000);
 }
 
-asio::awaitable<bool> worker::impl::take_leases()
+asio::awaitable<bool> worker::impl::renew_leases()
 {
-    redis::pipeline commands;
-    for (unsigned p = 0; p < partitions; ++p) {
-        const bool idle = states[p].was_empty;
-        commands.add(redis::evaluate(lease_script(), 1)
-                         .add(std::string_view(keys::lease(p)))
-                         .add(std::string_view(owner))
-                         .add(lease_ms)
-                         .add(std::string_view(idle ? "1" : "0")));
-    }
-    const auto answers = co_await redis.exec(commands);
-    if (!answers || !answers->first_error().is_null())
+    std::bitset<partitions> idle;
+    for (unsigned p = 0; p < partitions; ++p)
+        idle[p] = states[p].was_empty;
+    if (!co_await ours.renew(idle))
         co_return false;
-    unsigned ours = 0;
-    for (unsigned p = 0; p < partitions; ++p) {
-        states[p].is_ours = (*answers)[p].count() == 1;
-        ours += states[p].is_ours ? 1 : 0;
-    }
-    if (held.exchange(ours) != ours)
-        log::info("leases", {{"held", ours}});
+    for (unsigned p = 0; p < partitions; ++p)
+        states[p].is_ours = ours.held()[p];
+    const auto number = static_cast<unsigned>(ours.held().count());
+    if (held.exchange(number) != number)
+        log::info("leases", {{"held", number}});
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
 }
@@ -277,7 +259,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                     t.count /= 2;
                     t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
                 }
-                t.options = {states[t.partition].memory.tip(), owner, lease_ms};
+                t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count()};
             }
             folded.push_back(std::move(t));
         }
@@ -595,7 +577,7 @@ asio::awaitable<void> worker::impl::run()
             continue;
         }
         const auto begun = steady_ms();
-        if (begun - leases_at_ms >= lease_every_ms && !co_await take_leases()) {
+        if (begun - leases_at_ms >= lease_every_ms && !co_await renew_leases()) {
             co_await sleep(200);
             continue;
         }
@@ -613,12 +595,7 @@ asio::awaitable<void> worker::impl::run()
             co_await rest(std::clamp(rest_times * busy_us, shortest_rest_us, longest_rest_us));
     }
     held = 0;
-    // Give the partitions to whoever is left at once.
-    redis::pipeline commands;
-    for (unsigned p = 0; p < partitions; ++p)
-        if (states[p].is_ours)
-            commands.add("DEL", keys::lease(p));
-    co_await redis.exec(commands);
+    co_await ours.give_up();
 }
 
 worker::worker(asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
@@ -631,7 +608,9 @@ worker::~worker() = default;
 
 std::vector<const redis::script*> worker::scripts()
 {
-    return {&known_script(), &apply_script(), &reject_script(), &tidy_script(), &lease_script()};
+    auto all = leases::scripts();
+    all.insert(all.end(), {&known_script(), &apply_script(), &reject_script(), &tidy_script()});
+    return all;
 }
 
 asio::awaitable<void> worker::run()

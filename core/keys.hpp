@@ -12,6 +12,7 @@ namespace luot::keys {
 inline constexpr unsigned format = 1;
 inline constexpr std::string_view format_key = "luot:format";
 inline constexpr std::string_view salts_key = "luot:salts";
+inline constexpr std::string_view aggregators_key = "luot:aggregators";
 
 /// Keys of a partition, which share its hash tag: a cluster keeps them on one node.
 [[nodiscard]] std::string hits(unsigned partition);

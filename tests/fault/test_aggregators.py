@@ -73,15 +73,37 @@ class Aggregators(FaultTest):
             time.sleep(patience(LEASE_S) + 1)
             self.current(self.aggregators[0])
             os.kill(other.pid, signal.SIGCONT)
+            other.environment = {}
             self.more_hits(self.hits, 100)
             self.aggregators.append(other)
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_each_takes_its_share(self):
+        """And that of one that died, within 10 s; of one that stops, soon."""
+        self.begin(1)
+        extra = [self.world.luot("aggregator", f"extra-{i}", redis=self.server, start=False) for i in range(2)]
+
+        def shares(*wanted, deadline=patience(8)):
+            working = [a for a in self.aggregators + extra if a.is_running()]
+            eventually(lambda: sorted(int(a.metrics().value("luot_leases_held")) for a in working) == sorted(wanted)
+                       or self.fail([a.metrics().value("luot_leases_held") for a in working]), deadline)
+        shares(16)
+        extra[0].start()
+        shares(8, 8)
+        extra[1].start()
+        shares(6, 6, 4)
+        extra[0].stop()
+        shares(8, 8)
+        self.kills["aggregator"] += 1
+        extra[1].kill()
+        shares(16, deadline=patience(10))
         self.check(self.hits, self.aggregators, self.collectors)
 
     def test_without_any_lease(self):
         """Leases are taken away as fast as they are given: all work on all partitions at once."""
         self.begin(3)
         client, over = self.server.client(), threading.Event()
-        keys = [f"luot:{{p{part:02}}}:lease" for part in range(PARTITIONS)]
+        keys = ["luot:aggregators", *(f"luot:{{p{part:02}}}:lease" for part in range(PARTITIONS))]
 
         def take_away():
             while not over.is_set():
