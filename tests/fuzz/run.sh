@@ -4,7 +4,7 @@
 # promise, an input over 1 s of CPU time or over 512 MB fails it, and the input is kept.
 #
 # usage: tests/fuzz/run.sh [--seconds N] [--seed N] [--jobs N] [TARGET...]
-#   --seconds N  for each target, after the known inputs were tried (default 5, as CI does; nightly 30 or more)
+#   --seconds N  for each target, the known inputs included (default 5, as CI does; nightly 30 or more)
 #   --seed N     of the random choices (default 1); the same seed, corpus and program try the same inputs
 #   --jobs N     targets at a time (default 2)
 #   TARGET       a file in tests/fuzz/targets without .cpp (default: all)
@@ -81,7 +81,7 @@ reap() {
   else
     failed+=("$target")
     printf '%-14s FAILED with status %d; its log ends with:\n' "$target" $status
-    tail -n 60 "$out/log/$target.log"
+    tail -n 120 "$out/log/$target.log"
   fi
 }
 

@@ -8,6 +8,7 @@
 #include "tests/fuzz/fuzz.hpp"
 
 #include <memory>
+#include <unordered_set>
 
 namespace luot::fuzz {
 
@@ -93,7 +94,7 @@ knowledge some_of(const questions& asked, std::uint64_t seed)
             known.ids.insert(id);
     for (const auto& [id, s] : asked.sites) {
         auto& site = known.sites[id];
-        site.path_count = pick.below(8);
+        site.path_count = pick.below(2) * pick.below(8);
         for (const auto visitor : s.visitors)
             if (pick.below(2) == 0)
                 site.seen[visitor] = static_cast<std::int64_t>(pick.below(1ULL << 52));
@@ -101,7 +102,7 @@ knowledge some_of(const questions& asked, std::uint64_t seed)
             if (site.paths.empty() && pick.below(2) == 0)
                 site.paths.insert(path);
         for (const auto date : s.dates)
-            site.new_paths[date] = static_cast<std::int64_t>(pick.below(6));
+            site.new_paths[date] = static_cast<std::int64_t>(pick.below(2) * pick.below(6));
     }
     return known;
 }
@@ -131,6 +132,15 @@ void try_batch(const std::vector<entry>& batch, std::uint64_t seed)
         for (const auto& [id, s] : added.sites)
             counted += static_cast<std::uint64_t>(check_site(s));
         check(counted == hits, "every hit is a view, an event, a bot, a repeat or unconfigured");
+
+        std::unordered_set<std::uint64_t> ids;
+        std::size_t listed = 0;
+        for (const auto& [time, members] : added.ids) {
+            listed += members.size();
+            ids.insert(members.begin(), members.end());
+        }
+        check(ids.size() == listed && listed + added.repeats == with_id(batch, count),
+              "of hits with one id one is counted");
 
         // Once applied and remembered, whatever has an id is a repeat.
         partition_memory memory;

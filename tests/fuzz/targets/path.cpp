@@ -39,6 +39,25 @@ bool is_nfc(const std::string& text)
     return composed && text == reinterpret_cast<const char*>(composed.get());
 }
 
+/// A path without its query, from its first slash on, segment by segment.
+void check_segments(std::string_view path)
+{
+    path = path.substr(0, path.find('?'));
+    path.remove_prefix(std::min(path.find('/'), path.size()));
+    if (path == "/")
+        return;
+    std::string_view segment;
+    while (!path.empty()) {
+        path.remove_prefix(1);
+        segment = path.substr(0, path.find('/'));
+        check(!segment.empty(), "no slash is doubled, and none is at the end");
+        check(segment != "." && segment != "..", "no segment is a step");
+        path.remove_prefix(segment.size());
+    }
+    check(segment != "index.html" && segment != "index.htm" && segment != "index.php",
+          "no index is at the end");
+}
+
 void try_page(std::string_view address, const site_config& site, std::string_view host)
 {
     std::string path = "left from before";
@@ -53,6 +72,7 @@ void try_page(std::string_view address, const site_config& site, std::string_vie
           "a path begins with a slash, or with the host");
     check(utf8::valid(path) && !has_control(path), "a path is UTF-8 without controls");
     check(is_nfc(path), "a path is in NFC");
+    check_segments(path);
     check(path.find('#') == std::string::npos && path.find(' ') == std::string::npos,
           "a path has neither fragment nor space");
     for (const auto* field :
