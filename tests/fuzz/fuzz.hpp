@@ -1,5 +1,6 @@
-// What the fuzz targets share: the entry point, checks of promises, and inputs taken apart. A target is
-// one file in targets/ that defines try_input(); tests/fuzz/run.sh runs it. docs/testing.md.
+// What the fuzz targets share: the entry point, checks of promises, and inputs taken apart. A
+// target is one file in targets/ that defines try_input(); tests/fuzz/run.sh runs it.
+// docs/testing.md.
 
 #pragma once
 
@@ -11,8 +12,8 @@
 
 namespace luot::fuzz {
 
-/// Tries one input: any bytes. Defined by each target; must depend on nothing but the input, so that
-/// what was found is found again.
+/// Tries one input: any bytes. Defined by each target; must depend on nothing but the input, so
+/// that what was found is found again.
 void try_input(std::string_view input);
 
 /// Ends the process, which the fuzzer reports with the input, when `promise` does not hold.
