@@ -1,6 +1,7 @@
 #include "aggregator/worker.hpp"
 
 #include "aggregator/apply.hpp"
+#include "aggregator/batch.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/leases.hpp"
 #include "aggregator/lookup.hpp"
@@ -43,8 +44,6 @@ constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the othe
 constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
 constexpr int most_failures = 3;               ///< then the head is set aside
 
-enum class trouble { none, newer_format };
-
 /// What is kept of a partition from round to round; nothing of it is needed to be right.
 struct partition_state {
     bool is_ours = false;
@@ -84,7 +83,6 @@ public:
     asio::awaitable<void> tidy(unsigned partition);
     asio::awaitable<void> sleep(std::int64_t ms);
     asio::awaitable<void> rest(std::int64_t us);
-    trouble read_batch(const redis::reply_view& stream, std::vector<entry>& out);
     void find_surplus_ids(std::uint64_t surplus);
     void count(const additions& a);
 
@@ -186,38 +184,6 @@ asio::awaitable<bool> worker::impl::renew_leases()
         log::info("leases", {{"held", number}});
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
-}
-
-trouble worker::impl::read_batch(const redis::reply_view& stream, std::vector<entry>& out)
-{
-    for (std::size_t i = 0; i < stream.size(); ++i) {
-        const auto id = stream[i][0].text();
-        const auto fields = stream[i][1];
-        auto& e = out.emplace_back();
-        e.id = id;
-        std::uint64_t ms = 0;
-        (void)parse_number(id.substr(0, id.find('-')), ms);
-        e.time_ms = static_cast<std::int64_t>(ms);
-        std::string_view encoded;
-        for (std::size_t f = 0; f + 1 < fields.size(); f += 2) {
-            const auto name = fields[f].text();
-            const auto value = fields[f + 1];
-            if (name == "v" && value.count() > hit_format) {
-                out.pop_back();
-                return out.empty() ? trouble::newer_format : trouble::none;
-            }
-            if (name == "p")
-                e.producer = value.text();
-            else if (name == "f")
-                e.prev = static_cast<std::uint64_t>(value.count());
-            else if (name == "l")
-                e.last = static_cast<std::uint64_t>(value.count());
-            else if (name == "h")
-                encoded = value.text();
-        }
-        decode_hits(encoded, e);
-    }
-    return trouble::none;
 }
 
 /// Reads what the batches need to know and folds them. Turns that cannot be folded now are removed.
@@ -433,7 +399,7 @@ asio::awaitable<bool> worker::impl::round()
                 continue;
             states[p].was_empty = false;
             turn t{p, {}, 0, {}, {}};
-            if (read_batch(streams[i][1], t.batch) == trouble::newer_format) {
+            if (read_batch(streams[i][1], t.batch)) {  // newer_format
                 states[p].paused_until_ms = now + pause_ms;
                 failures.add();
                 if (format_limit.pass())

@@ -1,4 +1,4 @@
-# The flags that every target of luot is built with, and the two ways to compile data in.
+# The flags that every target of luot is built with, and the ways to compile data in.
 
 add_library(luot_options INTERFACE)
 target_include_directories(luot_options INTERFACE ${CMAKE_SOURCE_DIR})
@@ -24,6 +24,22 @@ function(luot_embed target symbol file)
         OUTPUT ${out}
         COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/cmake/embed.py ${symbol} ${file} ${out} ${ARGN}
         DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.py
+        VERBATIM)
+    target_sources(${target} PRIVATE ${out})
+endfunction()
+
+# luot_crawlers(TARGET): the list of the npm package crawler-user-agents as aggregator/fold/crawlers.hpp declares it.
+function(luot_crawlers target)
+    set(list ${CMAKE_SOURCE_DIR}/node_modules/crawler-user-agents/crawler-user-agents.json)
+    if(NOT EXISTS ${list})
+        message(FATAL_ERROR "${list} is missing: run deploy/install-deps.sh (or npm ci) first")
+    endif()
+    set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/crawlers.py)
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/crawlers.cpp)
+    add_custom_command(
+        OUTPUT ${out}
+        COMMAND ${Python3_EXECUTABLE} ${script} ${list} ${out}
+        DEPENDS ${list} ${script}
         VERBATIM)
     target_sources(${target} PRIVATE ${out})
 endfunction()

@@ -1,7 +1,7 @@
 #!/bin/bash
 # All tests of luot in one command: installs what is missing, builds, and runs every suite, then again
-# under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer. Ends at the first
-# suite that fails, with its summary and a status other than 0.
+# under AddressSanitizer with UndefinedBehaviorSanitizer and under ThreadSanitizer, and a few seconds of
+# fuzzing. Ends at the first suite that fails, with its summary and a status other than 0.
 #
 # usage: tests/run.sh [--quick]
 #   --quick  the release build and its tests only
@@ -51,4 +51,7 @@ if [ -z "$quick" ]; then
 
   build tsan
   run tsan -R '^(unit|counts|fault_kill)$'
+
+  step "fuzz, 5 s for each target"
+  tests/fuzz/run.sh
 fi

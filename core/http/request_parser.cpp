@@ -216,6 +216,13 @@ parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch&
     }
     if (bytes == "\r" && skipped < 8)
         return {};
+    // Beast's limit is one for the request line and another for the fields; chunk heads, extensions
+    // and trailers have none, and nothing is done with them until they are whole. Nothing behind
+    // the limit is looked at: what becomes of a request must not depend on how much came at once.
+    const bool has_head = bytes.size() < max_head_bytes ||
+                          bytes.substr(0, max_head_bytes).find("\r\n\r\n") != bytes.npos;
+    const auto most_bytes = has_head ? max_chunked_bytes : max_head_bytes;
+    bytes = bytes.substr(0, most_bytes);
 
     collector parser{bytes, out, scratch};
     ec error;
@@ -227,23 +234,18 @@ parse_outcome parse_request(std::string_view bytes, request& out, parse_scratch&
         if (error || n == 0)
             break;
     }
-    // Beast's limit is one for the request line and another for the fields.
-    const bool head_is_too_large =
-        bytes.size() > max_head_bytes &&
-        bytes.substr(0, max_head_bytes).find("\r\n\r\n") == std::string_view::npos;
-    // Chunk heads, extensions and trailers have no limit in Beast; nothing is done with them until
-    // they are whole.
-    const bool is_endless = !parser.is_done() && parser.is_header_done() &&
-                            !parser.content_length() && bytes.size() > max_chunked_bytes;
+    const bool is_over_a_limit =
+        error == beast::http::error::header_limit || error == beast::http::error::body_limit;
+    const bool is_bad = error && error != beast::http::error::need_more && !is_over_a_limit;
+    const bool is_endless = !is_bad && !parser.is_done() && bytes.size() == most_bytes;
     parse_outcome outcome;
-    if (head_is_too_large || is_endless || error == beast::http::error::header_limit ||
-        error == beast::http::error::body_limit) {
+    if (is_over_a_limit || is_endless) {
         outcome.status = parse_status::too_large;
         if (out.path.empty())
             out.path = path_at(bytes);
         return outcome;
     }
-    if (error && error != beast::http::error::need_more) {
+    if (is_bad) {
         outcome.status = parse_status::bad;
         return outcome;
     }

@@ -15,10 +15,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <hiredis/hiredis.h>
 
 #include <array>
 #include <deque>
+#include <optional>
 #include <random>
 
 namespace luot::redis {
@@ -29,10 +29,6 @@ using asio::generic::stream_protocol;
 namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
-struct reader_release {
-    void operator()(redisReader* r) const noexcept { redisReaderFree(r); }
-};
 
 }  // namespace
 
@@ -87,7 +83,7 @@ public:
     asio::steady_timer pause, writable;
     counter &round_trips, &errors, &connects, &failed_connects;
 
-    std::unique_ptr<redisReader, reader_release> reader;
+    std::optional<reply_parser> parser;
     std::deque<waiter*> waiting;
     std::string outgoing;
     std::array<char, 64 * 1024> buffer;
@@ -115,7 +111,7 @@ void client::impl::fail(error_code why)
     boost::system::error_code ignored;
     socket.close(ignored);
     outgoing.clear();
-    reader.reset();
+    parser.reset();
     for (auto* w : std::exchange(waiting, {})) {
         w->error = why;
         w->finished = true;
@@ -236,7 +232,7 @@ asio::awaitable<void> client::impl::run()
         auto error = co_await connect();
         if (!error && !stopping) {
             opened = true;
-            reader.reset(redisReaderCreate());
+            parser.emplace();
             const auto mine = ++connection;
             asio::co_spawn(context, read_replies(mine), asio::detached);
             asio::co_spawn(context, write_commands(mine), asio::detached);
@@ -287,31 +283,25 @@ asio::awaitable<void> client::impl::read_replies(std::uint64_t mine)
             fail(errc::redis_away);
             co_return;
         }
-        if (redisReaderFeed(reader.get(), buffer.data(), size) != REDIS_OK) {
+        if (parser->feed({buffer.data(), size})) {
             errors.add();
             fail(errc::redis_protocol);
             co_return;
         }
         for (;;) {
-            void* parsed = nullptr;
-            if (redisReaderGetReply(reader.get(), &parsed) != REDIS_OK) {
+            auto parsed = parser->next();
+            const bool is_unasked = parsed && *parsed && waiting.empty();  // out of step
+            if (!parsed || is_unasked) {
                 errors.add();
                 fail(errc::redis_protocol);
                 co_return;
             }
-            if (!parsed)
+            if (!*parsed)
                 break;
-            auto* reply = static_cast<redisReply*>(parsed);
-            if (waiting.empty()) {  // an answer to nothing: out of step
-                freeReplyObject(reply);
-                errors.add();
-                fail(errc::redis_protocol);
-                co_return;
-            }
             auto* w = waiting.front();
-            if (reply_view(reply).is_error("NOSCRIPT"))
+            if (reply_view(parsed->get()).is_error("NOSCRIPT"))
                 scripts_missing = true;
-            w->got.add(reply);
+            w->got.add(std::move(*parsed));
             if (w->got.size() == w->wanted) {
                 waiting.pop_front();
                 w->finished = true;

@@ -3,8 +3,42 @@
 #include <hiredis/hiredis.h>
 
 #include <charconv>
+#include <new>
 
 namespace luot::redis {
+
+namespace {
+
+const redisReplyObjectFunctions& plain_functions()
+{
+    static const auto functions = [] {
+        const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(),
+                                                                              &redisReaderFree);
+        if (!reader)
+            throw std::bad_alloc();
+        return *reader->fn;
+    }();
+    return functions;
+}
+
+/// hiredis 0.14 knows no limit: what is over it is refused as if there were no memory.
+void* create_limited_array(const redisReadTask* task, int elements)
+{
+    const bool fits = elements <= static_cast<int>(max_reply_elements);
+    return fits ? plain_functions().createArray(task, elements) : nullptr;
+}
+
+redisReplyObjectFunctions* limited_functions()
+{
+    static auto functions = [] {
+        auto f = plain_functions();
+        f.createArray = &create_limited_array;
+        return f;
+    }();
+    return &functions;
+}
+
+}  // namespace
 
 bool reply_view::is_error() const noexcept
 {
@@ -59,9 +93,14 @@ bool reply_view::is_error(std::string_view code) const noexcept
     return is_error() && text().starts_with(code);
 }
 
-void replies::add(redisReply* r)
+void reply_release::operator()(redisReply* r) const noexcept
 {
-    all_.emplace_back(r);
+    freeReplyObject(r);
+}
+
+void replies::add(owned_reply r)
+{
+    all_.push_back(std::move(r));
 }
 
 reply_view replies::operator[](std::size_t i) const noexcept
@@ -77,9 +116,30 @@ reply_view replies::first_error() const noexcept
     return reply_view{};
 }
 
-void replies::release::operator()(redisReply* r) const noexcept
+void reply_parser::release::operator()(redisReader* r) const noexcept
 {
-    freeReplyObject(r);
+    redisReaderFree(r);
+}
+
+reply_parser::reply_parser() : reader_(redisReaderCreateWithFunctions(limited_functions()))
+{
+    if (!reader_)
+        throw std::bad_alloc();
+}
+
+error_code reply_parser::feed(std::string_view bytes)
+{
+    if (redisReaderFeed(reader_.get(), bytes.data(), bytes.size()) != REDIS_OK)
+        return errc::redis_protocol;
+    return {};
+}
+
+result<owned_reply> reply_parser::next()
+{
+    void* parsed = nullptr;
+    if (redisReaderGetReply(reader_.get(), &parsed) != REDIS_OK)
+        return errc::redis_protocol;
+    return owned_reply{static_cast<redisReply*>(parsed)};
 }
 
 }  // namespace luot::redis

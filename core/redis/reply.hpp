@@ -3,12 +3,15 @@
 
 #pragma once
 
+#include "core/error.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
+struct redisReader;
 struct redisReply;
 
 namespace luot::redis {
@@ -39,20 +42,47 @@ private:
     const redisReply* reply_;
 };
 
+struct reply_release {
+    void operator()(redisReply* r) const noexcept;
+};
+/// One reply, owned. Not null, but for the end of what a parser has.
+using owned_reply = std::unique_ptr<redisReply, reply_release>;
+
 /// The replies to a pipeline, in order. Owns them.
 class replies {
 public:
-    void add(redisReply* r);
+    void add(owned_reply r);
     [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
     [[nodiscard]] reply_view operator[](std::size_t i) const noexcept;
     /// The first error among them; a null view when there is none.
     [[nodiscard]] reply_view first_error() const noexcept;
 
 private:
+    std::vector<owned_reply> all_;
+};
+
+/// Elements that an array may have at most: no read of luot comes near it, and room for as many as
+/// are announced is taken before the first one is there.
+inline constexpr std::size_t max_reply_elements = 1 << 20;
+
+/// Replies out of the bytes of one connection, however they are cut. No I/O. After an error nothing
+/// more can be had of the connection.
+class reply_parser {
+public:
+    reply_parser();
+
+    /// Takes the next bytes. Errors: redis_protocol.
+    [[nodiscard]] error_code feed(std::string_view bytes);
+
+    /// The next whole reply; null when it needs more bytes. Errors: redis_protocol (not the
+    /// protocol, nested deeper than 7 arrays, an array over its limit, no memory).
+    [[nodiscard]] result<owned_reply> next();
+
+private:
     struct release {
-        void operator()(redisReply* r) const noexcept;
+        void operator()(redisReader* r) const noexcept;
     };
-    std::vector<std::unique_ptr<redisReply, release>> all_;
+    std::unique_ptr<redisReader, release> reader_;
 };
 
 }  // namespace luot::redis

@@ -3,9 +3,9 @@
 #include "core/redis/reply.hpp"
 
 #include <boost/test/unit_test.hpp>
-#include <hiredis/hiredis.h>
 
-#include <memory>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,16 +16,15 @@ using namespace luot::redis;
 /// The replies in a piece of the Redis protocol.
 replies parsed(const std::string& bytes)
 {
-    const std::unique_ptr<redisReader, decltype(&redisReaderFree)> reader(redisReaderCreate(),
-                                                                          &redisReaderFree);
-    BOOST_TEST_REQUIRE(redisReaderFeed(reader.get(), bytes.data(), bytes.size()) == REDIS_OK);
+    reply_parser parser;
+    BOOST_TEST_REQUIRE(!parser.feed(bytes));
     replies all;
     for (;;) {
-        void* one = nullptr;
-        BOOST_TEST_REQUIRE(redisReaderGetReply(reader.get(), &one) == REDIS_OK);
-        if (!one)
+        auto one = parser.next();
+        BOOST_TEST_REQUIRE(one.has_value());
+        if (!*one)
             return all;
-        all.add(static_cast<redisReply*>(one));
+        all.add(std::move(*one));
     }
 }
 
@@ -107,6 +106,45 @@ BOOST_AUTO_TEST_CASE(the_first_error_of_a_pipeline_is_found)
     BOOST_TEST(reply_view{}.is_null());
     BOOST_TEST(reply_view{}.text() == "");
     BOOST_TEST(reply_view{}.size() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(replies_do_not_depend_on_how_their_bytes_are_cut)
+{
+    const std::string bytes = "*2\r\n$3\r\na\r\n\r\n:1\r\n+OK\r\n";
+    reply_parser parser;
+    replies all;
+    for (const char c : bytes) {
+        BOOST_TEST_REQUIRE(!parser.feed({&c, 1}));
+        auto one = parser.next();
+        BOOST_TEST_REQUIRE(one.has_value());
+        if (*one)
+            all.add(std::move(*one));
+    }
+    BOOST_TEST_REQUIRE(all.size() == 2U);
+    BOOST_TEST(all[0][0].text() == "a\r\n");
+    BOOST_TEST(all[0][1].count() == 1);
+    BOOST_TEST(all[1].text() == "OK");
+}
+
+// hiredis takes room for all elements when it reads how many there will be: 13 bytes could ask for
+// 16 GB.
+BOOST_AUTO_TEST_CASE(an_array_that_is_announced_too_large_is_refused)
+{
+    for (const std::string announced : {"1048577", "2000000000", "2147483648", "-2"}) {
+        BOOST_TEST_CONTEXT("elements " << announced)
+        {
+            reply_parser parser;
+            BOOST_TEST(!parser.feed("*" + announced + "\r\n"));
+            const auto one = parser.next();
+            BOOST_TEST_REQUIRE(one.has_error());
+            BOOST_TEST(one.error() == make_error_code(luot::errc::redis_protocol));
+        }
+    }
+    reply_parser parser;
+    BOOST_TEST(!parser.feed("*1048576\r\n:1\r\n"));
+    const auto one = parser.next();
+    BOOST_TEST_REQUIRE(one.has_value());
+    BOOST_TEST(!*one);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,134 @@
+#include "tests/fuzz/hit_fields.hpp"
+
+#include "core/utf8.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+namespace luot::fuzz {
+
+namespace {
+
+using collector::hit_fields;
+
+constexpr std::array<std::pair<const char*, std::string hit_fields::*>, 9> texts{{
+    {"s", &hit_fields::site},
+    {"p", &hit_fields::page},
+    {"u", &hit_fields::location},
+    {"id", &hit_fields::id},
+    {"r", &hit_fields::referrer},
+    {"t", &hit_fields::title},
+    {"c", &hit_fields::section},
+    {"n", &hit_fields::event},
+    {"l", &hit_fields::language},
+}};
+constexpr std::array<std::pair<const char*, std::uint32_t hit_fields::*>, 2> counts{{
+    {"w", &hit_fields::width},
+    {"b", &hit_fields::bot_hint},
+}};
+
+bool is_control(char c)
+{
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+bool has_control(const std::string& text)
+{
+    return std::any_of(text.begin(), text.end(), is_control);
+}
+
+bool is_token(const std::string& text)
+{
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-');
+    });
+}
+
+/// U+0080 to U+009F.
+bool has_c1_control(const std::string& text)
+{
+    for (std::size_t i = 0; i + 1 < text.size(); ++i)
+        if (text[i] == '\xC2' && text[i + 1] < '\xA0')
+            return true;
+    return false;
+}
+
+void check_shown(const std::string& text, std::size_t most_bytes)
+{
+    check(text.size() <= most_bytes, "a text for people is cut");
+    check(utf8::valid(text), "a text for people is UTF-8");
+    check(!has_control(text) && !has_c1_control(text), "a text for people has no controls");
+}
+
+}  // namespace
+
+void check_limits(const hit_fields& f)
+{
+    check(f.site.size() <= 32 && is_token(f.site), "a site is a token of 32 bytes");
+    check(f.id.size() <= 64 && is_token(f.id), "an id is a token of 64 bytes");
+    check(f.page.size() <= 2000 && utf8::valid(f.page), "a page is 2,000 bytes of UTF-8");
+    check(f.location.size() <= 2000 && utf8::valid(f.location),
+          "a location is 2,000 bytes of UTF-8");
+    check(f.referrer.size() <= 2000 && !has_control(f.referrer),
+          "a referrer is 2,000 bytes without controls");
+    check_shown(f.title, 500);
+    check_shown(f.section, 100);
+    check_shown(f.event, 100);
+    check(f.language.size() <= 35 && std::all_of(f.language.begin(), f.language.end(),
+                                                 [](char c) { return c > 0x20 && c < 0x7F; }),
+          "a language is 35 printable ASCII characters");
+    check(f.width <= 99'999 && f.bot_hint <= 99'999, "a number has five digits");
+}
+
+bool are_equal(const hit_fields& a, const hit_fields& b)
+{
+    return std::all_of(texts.begin(), texts.end(),
+                       [&](const auto& t) { return a.*t.second == b.*t.second; }) &&
+           std::all_of(counts.begin(), counts.end(),
+                       [&](const auto& c) { return a.*c.second == b.*c.second; });
+}
+
+std::string as_query(const hit_fields& fields)
+{
+    std::string query;
+    for (const auto& [name, field] : texts) {
+        query.append(query.empty() ? "" : "&").append(name).append("=");
+        for (const char c : fields.*field) {
+            const auto byte = static_cast<unsigned char>(c);
+            query += '%';
+            query += "0123456789abcdef"[byte >> 4];
+            query += "0123456789ABCDEF"[byte & 15];
+        }
+    }
+    for (const auto& [name, field] : counts)
+        query.append("&").append(name).append("=").append(std::to_string(fields.*field));
+    return query;
+}
+
+std::string as_json(const hit_fields& fields)
+{
+    boost::json::object object;
+    for (const auto& [name, field] : texts)
+        object[name] = fields.*field;
+    for (const auto& [name, field] : counts)
+        object[name] = fields.*field;
+    return boost::json::serialize(object);
+}
+
+hit_fields used_fields()
+{
+    hit_fields fields;
+    for (const auto& [name, field] : texts)
+        fields.*field = "left from the hit before";
+    for (const auto& [name, field] : counts)
+        fields.*field = 4711;
+    return fields;
+}
+
+}  // namespace luot::fuzz
