@@ -36,10 +36,6 @@ ANSWER_SECONDS = 10
 CLIENT_FILES = 256
 
 
-def resident_bytes(pid):
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -240,9 +236,9 @@ def measure(options):
         warm_up = requests_of(random.Random(2), "w")
         for wire in open_idle(address, 64, warm_up):
             wire.close()
-        figures["resident_before"] = resident_bytes(luot.pid)
+        figures["resident_before"] = luot.resident_bytes()
         wires = open_idle(address, options.idle, requests_of(random.Random(3), "i"))
-        figures["resident_idle"] = resident_bytes(luot.pid)
+        figures["resident_idle"] = luot.resident_bytes()
 
         context = multiprocessing.get_context("fork")
         stop, closed, results = context.Event(), context.Value("i", 0), context.Queue()
@@ -251,7 +247,7 @@ def measure(options):
             cpu, began = cpu_seconds(luot.pid), time.monotonic()
             with child(send_honestly, address, options.rate, options.seconds, 4, results) as sender:
                 while results.empty() and sender.is_alive():
-                    peak = max(peak, resident_bytes(luot.pid))
+                    peak = max(peak, luot.resident_bytes())
                     time.sleep(0.1)
                 honest = results.get(timeout=10)
             figures["cpu"] = (cpu_seconds(luot.pid) - cpu) / (time.monotonic() - began)
@@ -260,7 +256,7 @@ def measure(options):
         figures |= honest | {
             "p50_ms": 1000 * percentile(latencies, 0.5), "p99_ms": 1000 * percentile(latencies, 0.99),
             "max_ms": 1000 * max(latencies, default=float("inf")), "slow_closed": closed.value,
-            "idle_still_open": still_open(wires), "resident_peak": peak, "resident_end": resident_bytes(luot.pid)}
+            "idle_still_open": still_open(wires), "resident_peak": peak, "resident_end": luot.resident_bytes()}
         metrics = luot.metrics()
         figures["connections_evicted"] = metrics.value("luot_http_connections_refused_total", port="public")
         figures["timeouts"] = metrics.value("luot_http_timeouts_total", port="public")

@@ -1,5 +1,7 @@
 #include "core/config.hpp"
 
+#include "core/utf8.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -305,13 +307,7 @@ public:
             text += full + ": ";
         text += message;
         // A key or value may hold anything; the message is one line.
-        std::replace_if(
-            text.begin(), text.end(),
-            [](char c) {
-                return has_control({&c, 1});
-            },
-            '?');
-        throw config_error(text);
+        throw config_error(utf8::one_line(text));
     }
 
     /// An error in the value of `key`, or in the table as a whole when it has none.
@@ -975,13 +971,7 @@ config parse_config(std::string_view text, const std::string& file_name)
         std::string message = file_name + ':' +
                               std::to_string(std::max<unsigned>(error.source().begin.line, 1)) +
                               ": this is not TOML: " + std::string(error.description());
-        std::replace_if(
-            message.begin(), message.end(),
-            [](char c) {
-                return has_control({&c, 1});
-            },
-            ' ');
-        throw config_error(message);
+        throw config_error(utf8::one_line(message));
     }
     const section root(table, file_name, "",
                        {"data_dir", "listen", "redis", "spool", "collector", "aggregator", "site"});

@@ -82,6 +82,12 @@ template <class Hook>
 using list_by = boost::intrusive::list<tcp_connection, boost::intrusive::constant_time_size<false>,
                                        boost::intrusive::base_hook<Hook>>;
 
+/// Empties a string and gives its memory back, which an assignment would keep.
+void release(std::string& text)
+{
+    std::string{}.swap(text);
+}
+
 /// Bytes that a string has on the heap.
 std::size_t heap_bytes(const std::string& text)
 {
@@ -331,7 +337,7 @@ void tcp_connection::answer(std::string_view bytes)
     send(bytes);
     if (owed_ == 0 && !held_.empty()) {
         send(held_);
-        held_.clear();
+        release(held_);
     }
     if (phase_ == phase::idle)
         enter(phase::idle);
@@ -466,7 +472,7 @@ asio::awaitable<void> tcp_connection::settle()
         const auto [error, sent] =
             co_await asio::async_write(socket_, asio::buffer(out_), as_result);
         broken_ = broken_ || error.failed();
-        out_ = {};
+        release(out_);
         count_buffers();
         std::tie(phase_, since_) = before;
         if (phase_ == phase::idle)
@@ -529,8 +535,8 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             in_.erase(0, used);
         else
             in_.assign(bytes.substr(used));
-        if (in_.empty() && in_.capacity() > 64)
-            in_ = {};
+        if (in_.empty())
+            release(in_);
         if (buffered_bytes_ > 0 || !in_.empty())
             count_buffers();
 
