@@ -512,6 +512,8 @@ class Luot:
         world.parts.append(self)
 
     def write_config(self):
+        self.config_file.touch(0o600)  # it may hold the password of Redis
+        self.config_file.chmod(0o600)
         self.config_file.write_text(to_toml(self.config))
 
     def start(self, wait=True, deadline=None, reads=True):

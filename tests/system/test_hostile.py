@@ -513,7 +513,7 @@ class ManyRequests(OneLuot):
               f"memory grew by {grown / MIB:.1f} MiB", flush=True)
         self.assertLess(seen[-1], sent / len(request))
         if not LIGHT:
-            self.assertLess(grown, 12 * MIB)
+            self.assertLess(grown, 10 * MIB)
 
     def test_an_idle_connection_keeps_nothing_of_its_request(self):
         self.luot.take_hit("skhcn", "/a")
@@ -614,11 +614,11 @@ class SlowClients(OneLuot):
             client.close()
             slowest = max(slowest, time.monotonic() - asked)
             time.sleep(0.2)
-        for number, (kind, _) in enumerate(slow):
+        for kind, (_, _, limit) in kinds.items():
             with self.subTest(kind):
-                self.assertIn(number, closed, "not closed")
-                self.assertGreater(closed[number], kinds[kind][2] - 1.5)
-                self.assertLess(closed[number], kinds[kind][2] + patience(3))
+                times = sorted(closed.get(number, 999) for number, (k, _) in enumerate(slow) if k == kind)
+                self.assertGreater(times[0], limit - 1.5)
+                self.assertLess(times[-1], limit + patience(3))
         self.assertLess(slowest, patience(1), "an honest hit beside them")
         timeouts = lambda: self.luot.metrics().value("luot_http_timeouts_total", port="public")  # noqa: E731
         self.assertGreaterEqual(timeouts(), len(slow))
