@@ -1062,6 +1062,51 @@ class OneLuot(SystemTest):
         return raw_exchange(self.luot.public, data, **how)
 
 
+# ---- what is kept -----------------------------------------------------------------------------------
+
+
+def redis_blobs(client):
+    """Every key and value, as Redis stores it and as it reads it, and what it remembers of commands."""
+    reads = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"stream": client.xrange,
+    }
+
+    def flat(value):
+        if isinstance(value, bytes):
+            yield value
+        elif isinstance(value, dict):
+            for pair in value.items():
+                yield from flat(pair)
+        elif isinstance(value, (list, tuple, set)):
+            for part in value:
+                yield from flat(part)
+        else:
+            yield str(value).encode()
+
+    for key in client.scan_iter(count=1000):
+        yield "a key", key
+        yield f"DUMP {key!r}", client.dump(key) or b""
+        for part in flat(reads[client.type(key)](key) or b""):
+            yield f"value of {key!r}", part
+    for entry in client.slowlog_get(100_000):
+        yield "SLOWLOG", b" ".join(flat(list(entry.values())))
+    for name, value in client.info("all").items():
+        yield "INFO", f"{name}:{value}".encode()
+
+
+def file_blobs(*folders):
+    for folder in folders:
+        for file in folder.rglob("*"):
+            yield f"name of {file}", str(file).encode()
+            if file.is_file():
+                yield str(file), file.read_bytes()
+
+
 def stream_lengths(client):
     """How many entries wait in each partition's stream."""
     return [client.xlen(f"luot:{{p{part:02}}}:hits") for part in range(PARTITIONS)]
