@@ -165,6 +165,7 @@ class Privacy(SystemTest):
 
     def test_salts_stand_in_their_file_and_nowhere_else(self):
         luot, client = self.run_and_search(["--log-level", "debug"])
+        eventually(lambda: client.exists("luot:salts"), patience(5), "the chain's fingerprint is shown")
         salts = [f for f in luot.data_dir.rglob("*salt*") if f.is_file()]
         self.assertEqual(salts, [luot.data_dir / "salts"])
         self.assertEqual(salts[0].stat().st_mode & 0o077, 0)
@@ -189,6 +190,7 @@ class Privacy(SystemTest):
         luot.start()
         token = luot.take_hit("skhcn", "/b")
         luot.wait_for("skhcn", token)
+        eventually(lambda: luot.redis().exists("luot:salts"), patience(5), "the chain's fingerprint is shown")
         self.assertEqual(self.keys_of(file)[1], day)
         blobs = list(file_blobs(luot.data_dir, self.world.folder)) + list(redis_blobs(luot.redis()))
         self.assert_salts_nowhere([old], blobs)
