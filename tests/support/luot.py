@@ -512,9 +512,9 @@ class Luot:
         world.parts.append(self)
 
     def write_config(self):
-        self.config_file.touch(0o600)  # it may hold the password of Redis
-        self.config_file.chmod(0o600)
         self.config_file.write_text(to_toml(self.config))
+        if "@" in self.config.get("redis", {}).get("url", ""):  # the password of Redis
+            self.config_file.chmod(0o600)
 
     def start(self, wait=True, deadline=None, reads=True):
         """Waits until it listens, and until reads are answered too: hits are taken earlier than that,
