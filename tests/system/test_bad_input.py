@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (GIF_BYTES, HEAD, LIGHT, SITES, OneLuot, SystemTest, eventually, hit_request,  # noqa: E402
+from luot import (HEAD, LIGHT, SITES, OneLuot, SystemTest, eventually, hit_request,  # noqa: E402
                   main, patience, raw_exchange, seeded, split_answers, to_toml)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import (BINARY, BROWSER, GIF_BYTES, HEAD, LIGHT, ROOT, Http, OneLuot, SystemTest,  # noqa: E402
-                  children_of, command_line, eventually, hit_request, main, patience, raw_exchange,
+                  eventually, hit_request, main, patience, raw_exchange,
                   split_address, split_answers)
 
 HIT = '{"s":"skhcn","p":"/a"}'
@@ -442,7 +442,7 @@ class ManyRequests(OneLuot):
 
     def test_thousands_of_requests_in_one_write_are_answered_in_order(self):
         """And by a client that begins to read only later: luot keeps a part of them waiting meanwhile."""
-        count = 500 if LIGHT else 5000
+        count = 500 if LIGHT else 3000
         target = {0: "hit.gif?s=skhcn&p=/p", 1: "luot.js?", 2: "api/v1/counts?site=skhcn&path=/p"}
         requests = [f"GET /{target[0 if i % 3 == 0 else 1 if i % 50 == 1 else 2 if i % 50 == 2 else 0]}{i} HTTP/1.1\r\n"
                     f"{HEAD}\r\n" for i in range(count)]
@@ -645,7 +645,7 @@ class SlowClients(OneLuot):
     def test_idle_connections_and_attackers_beside_honest_traffic(self):
         """The light form of the load that bench/hostile.py puts on."""
         load = ["--idle", "100", "--slow", "10", "--rate", "50"] if LIGHT else ["--idle", "500", "--slow", "50", "--rate", "500"]
-        done = subprocess.run([sys.executable, ROOT / "bench/hostile.py", *load, "--seconds", "4"], capture_output=True,
+        done = subprocess.run([sys.executable, ROOT / "bench/hostile.py", *load, "--seconds", "3"], capture_output=True,
                               text=True, timeout=patience(60), env={**os.environ, "LUOT_BIN": str(BINARY)})
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
 
