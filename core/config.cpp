@@ -1,5 +1,7 @@
 #include "core/config.hpp"
 
+#include "core/utf8.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -305,13 +307,7 @@ public:
             text += full + ": ";
         text += message;
         // A key or value may hold anything; the message is one line.
-        std::replace_if(
-            text.begin(), text.end(),
-            [](char c) {
-                return has_control({&c, 1});
-            },
-            '?');
-        throw config_error(text);
+        throw config_error(utf8::one_line(text));
     }
 
     /// An error in the value of `key`, or in the table as a whole when it has none.
@@ -467,15 +463,36 @@ private:
     std::string name_;
 };
 
-/// The first line of a file that must not be for everybody's eyes.
-std::string read_secret(const section& s, std::string_view key, const std::string& file)
+/// Whether group or others may do anything with a file.
+bool is_open_to_others(const struct stat& info)
 {
+    return (info.st_mode & 077) != 0;
+}
+
+/// Whether a secret's file is of who runs luot: ours or root's. Commands that root gives
+/// (check-config, import) read the files of the service's user, to whom data_dir belongs.
+bool has_trusted_owner(const struct stat& info, const std::string& data_dir)
+{
+    if (info.st_uid == 0 || info.st_uid == ::geteuid())
+        return true;
+    struct stat data {};
+    return ::geteuid() == 0 && ::stat(data_dir.c_str(), &data) == 0 && data.st_uid == info.st_uid;
+}
+
+/// The first line of a file that nobody else may read.
+std::string read_secret(const section& s, std::string_view key, const std::string& file,
+                        const std::string& data_dir)
+{
+    // Not shown: it may be the secret itself, written where its file belongs.
+    if (!file.starts_with('/'))
+        s.fail(key,
+               "must be the name of a file, beginning with \"/\", whose first line is the secret");
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         const int error = errno;
         const std::string help =
-            error == ENOENT ? "; create it with the secret as its only line, then chmod 640 " + file
-                            : "; let luot's user read it: chown and chmod 640 " + file;
+            error == ENOENT ? "; create it with the secret as its only line, then chmod 600 " + file
+                            : "; it must belong to luot's user: chown it, and chmod 600 " + file;
         s.fail(key, "cannot read " + file + ": " + std::generic_category().message(error) + help);
     }
     struct stat info {};
@@ -485,8 +502,11 @@ std::string read_secret(const section& s, std::string_view key, const std::strin
     ::close(fd);
     if (!regular)
         s.fail(key, file + " is not a regular file");
-    if ((info.st_mode & 007) != 0)
-        s.fail(key, "everybody on this machine can use " + file + "; chmod 640 " + file);
+    if (is_open_to_others(info))
+        s.fail(key, "others than its owner can use " + file + "; chmod 600 " + file);
+    if (!has_trusted_owner(info, data_dir))
+        s.fail(key, file + " belongs to user " + std::to_string(info.st_uid) +
+                        ", who is neither luot's user nor root; chown it to luot's user");
     if (size < 0)
         s.fail(key, "cannot read " + file);
     std::string_view line(buffer, static_cast<std::size_t>(size));
@@ -626,16 +646,22 @@ void read_listen(const section& s, config& c)
                "only you can reach");
 }
 
-void read_redis(const section& s, config& c)
+/// `is_open`: others can read the configuration itself.
+void read_redis(const section& s, bool is_open, config& c)
 {
     if (const auto* url = s.text("url", "redis://127.0.0.1:6379/0"))
         parse_redis_url(s, *url, c.redis);
+    if (is_open && !c.redis.password.empty())
+        s.fail(
+            "url",
+            "holds a password, and others than its owner can use this file; chmod 600 it, or give "
+            "the password by redis.password_file");
     if (const auto* file = s.text("password_file", "/etc/luot/redis.password")) {
         if (!c.redis.configured)
             s.fail("password_file", "needs redis.url; luot's private Redis has no password");
         if (!c.redis.password.empty())
             s.fail("password_file", "redis.url has a password already; keep one of the two");
-        c.redis.password = read_secret(s, "password_file", *file);
+        c.redis.password = read_secret(s, "password_file", *file, c.data_dir);
     }
     if (!c.redis.user.empty() && c.redis.password.empty())
         s.fail("url",
@@ -778,7 +804,8 @@ void check_time_zone(const section& s, const std::string& name)
     }
 }
 
-site_config read_site(const toml::table& table, const std::string& file)
+site_config read_site(const toml::table& table, const std::string& file,
+                      const std::string& data_dir)
 {
     const section s(table, file, "site",
                     {"id", "name", "hosts", "timezone", "path_host", "keep_query", "only",
@@ -819,7 +846,7 @@ site_config read_site(const toml::table& table, const std::string& file)
     read_public(s, site);
     s.read("token_file", "/etc/luot/skhcn.token", site.token_file);
     if (!site.token_file.empty())
-        site.token = read_secret(s, "token_file", site.token_file);
+        site.token = read_secret(s, "token_file", site.token_file, data_dir);
     s.read("honor_gpc", site.honor_gpc);
     s.read("honor_dnt", site.honor_dnt);
     return site;
@@ -836,7 +863,7 @@ void read_sites(const section& root, const std::string& file, config& c)
     for (const toml::node& element : *list) {
         if (!element.is_table())
             root.fail_at(element.source().begin.line, "site", "write [[site]] tables");
-        site_config site = read_site(*element.as_table(), file);
+        site_config site = read_site(*element.as_table(), file, c.data_dir);
         if (c.find_site(site.id) != nullptr)
             root.fail_at(element.as_table()->get("id")->source().begin.line, "site.id",
                          quoted(site.id) + " is there twice; ids tell the sites apart");
@@ -966,7 +993,9 @@ const site_config* config::find_site(std::string_view id) const noexcept
     return found == sites.end() ? nullptr : &*found;
 }
 
-config parse_config(std::string_view text, const std::string& file_name)
+namespace {
+
+config read_config(std::string_view text, const std::string& file_name, bool is_open)
 {
     toml::table table;
     try {
@@ -975,13 +1004,7 @@ config parse_config(std::string_view text, const std::string& file_name)
         std::string message = file_name + ':' +
                               std::to_string(std::max<unsigned>(error.source().begin.line, 1)) +
                               ": this is not TOML: " + std::string(error.description());
-        std::replace_if(
-            message.begin(), message.end(),
-            [](char c) {
-                return has_control({&c, 1});
-            },
-            ' ');
-        throw config_error(message);
+        throw config_error(utf8::one_line(message));
     }
     const section root(table, file_name, "",
                        {"data_dir", "listen", "redis", "spool", "collector", "aggregator", "site"});
@@ -992,7 +1015,7 @@ config parse_config(std::string_view text, const std::string& file_name)
                   "must begin with \"/\", as \"/var/lib/luot\" does: each command is to "
                   "find the same folder");
     read_listen({table_of(root, "listen"), file_name, "listen", {"public", "admin"}}, c);
-    read_redis({table_of(root, "redis"), file_name, "redis", {"url", "password_file"}}, c);
+    read_redis({table_of(root, "redis"), file_name, "redis", {"url", "password_file"}}, is_open, c);
     const section spool{
         table_of(root, "spool"), file_name, "spool", {"max_bytes", "retain", "sync"}};
     read_spool(spool, c);
@@ -1012,6 +1035,13 @@ config parse_config(std::string_view text, const std::string& file_name)
     return c;
 }
 
+}  // namespace
+
+config parse_config(std::string_view text, const std::string& file_name)
+{
+    return read_config(text, file_name, false);
+}
+
 config load_config(const std::string& file_name)
 {
     errno = 0;
@@ -1026,7 +1056,9 @@ config load_config(const std::string& file_name)
                            std::generic_category().message(error != 0 ? error : EIO) +
                            "; name it with --config");
     }
-    return parse_config(text.str(), file_name);
+    struct stat info {};
+    const bool is_open = ::stat(file_name.c_str(), &info) != 0 || is_open_to_others(info);
+    return read_config(text.str(), file_name, is_open);
 }
 
 std::string keep_until_restart(config& next, const config& started_with)

@@ -121,11 +121,11 @@ struct config {
     [[nodiscard]] const site_config* find_site(std::string_view id) const noexcept;
 };
 
-/// Reads and checks a file. Secrets (password_file, token_file) are read with it.
-/// Throws config_error.
+/// Reads and checks a file. Secrets (password_file, token_file) are read with it; a file with one
+/// that others than its owner can use is refused. Throws config_error.
 [[nodiscard]] config load_config(const std::string& file_name);
 
-/// The same for text in memory; `file_name` only names it in errors.
+/// The same for text in memory, which is nobody else's; `file_name` only names it in errors.
 [[nodiscard]] config parse_config(std::string_view text, const std::string& file_name);
 
 /// Disk space that the spool must have for so many worker threads: each fills a segment of its own.

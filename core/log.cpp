@@ -2,12 +2,12 @@
 
 #include "core/clock.hpp"
 #include "core/local_time.hpp"
+#include "core/utf8.hpp"
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace luot::log {
@@ -33,11 +33,6 @@ bool needs_quotes(std::string_view text)
         if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7F)
             return true;
     return false;
-}
-
-std::string quoted(std::string_view text)
-{
-    return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
 }
 
 void write(level l, std::string_view event, fields values)
@@ -71,6 +66,24 @@ void write(level l, std::string_view event, fields values)
 }
 
 }  // namespace
+
+std::string quoted(std::string_view text)
+{
+    std::string out = "\"";
+    while (!text.empty()) {
+        const auto bytes = utf8::sequence_bytes(text);
+        const auto sequence = text.substr(0, std::max<std::size_t>(bytes, 1));
+        const auto point = bytes == 0 ? U'\uFFFD' : utf8::code_point(text, bytes);
+        if (bytes == 0 || utf8::is_control(point))
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(point));
+        else if (point == '"' || point == '\\')
+            out.append(1, '\\').append(sequence);
+        else
+            out += sequence;
+        text.remove_prefix(sequence.size());
+    }
+    return out + '"';
+}
 
 void set_up(level least, bool as_json)
 {

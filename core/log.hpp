@@ -31,6 +31,10 @@ struct field {
 
 using fields = std::initializer_list<field>;
 
+/// A text as it stands in a line: a JSON string whose every character is printable, on one line,
+/// and well-formed UTF-8 (malformed bytes become U+FFFD).
+[[nodiscard]] std::string quoted(std::string_view text);
+
 /// Before the first thread; also initialises the output. `as_json`: one JSON object a line.
 void set_up(level least, bool as_json);
 

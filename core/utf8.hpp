@@ -3,7 +3,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace luot::utf8 {
@@ -69,6 +71,29 @@ namespace luot::utf8 {
         --end;
     }
     return text.substr(0, end);
+}
+
+/// Whether a terminal or who reads by lines may take it for more than text: control characters (C0,
+/// DEL, C1) and the separators of lines and paragraphs.
+[[nodiscard]] constexpr bool is_control(char32_t point) noexcept
+{
+    return point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x2028 || point == 0x2029;
+}
+
+/// One line of well-formed text whatever `text` holds: what is none becomes '?'.
+[[nodiscard]] inline std::string one_line(std::string_view text)
+{
+    std::string out;
+    while (!text.empty()) {
+        const auto bytes = sequence_bytes(text);
+        const auto sequence = text.substr(0, std::max<std::size_t>(bytes, 1));
+        if (bytes == 0 || is_control(code_point(text, bytes)))
+            out += '?';
+        else
+            out += sequence;
+        text.remove_prefix(sequence.size());
+    }
+    return out;
 }
 
 }  // namespace luot::utf8

@@ -41,6 +41,8 @@ public:
     owned_request(const owned_request&) = delete;
     owned_request& operator=(const owned_request&) = delete;
     [[nodiscard]] const request& get() const noexcept { return request_; }
+    /// What it takes in memory.
+    [[nodiscard]] std::size_t bytes() const noexcept { return sizeof *this + bytes_.capacity(); }
 
 private:
     std::string bytes_;

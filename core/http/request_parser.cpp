@@ -154,7 +154,12 @@ private:
         }
     }
 
-    void on_header_impl(ec&) override { head_is_done_ = true; }
+    void on_header_impl(ec& error) override
+    {
+        head_is_done_ = true;
+        if (!has_host_ && !out_.http_1_0)  // RFC 9112, 3.2: somebody on the way has cut the head
+            error = beast::http::error::bad_value;
+    }
     void on_body_init_impl(boost::optional<std::uint64_t> const&, ec&) override {}
 
     std::size_t on_body_impl(string_view body, ec&) override { return take(body); }

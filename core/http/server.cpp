@@ -41,6 +41,9 @@ constexpr std::size_t read_bytes = 64 * 1024;
 /// What is read and thrown away behind a refused request, so that the client sees the refusal.
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::int64_t linger_ms = 2000;
+/// Answers that one connection may be owed at once: what a client that pipelines without reading
+/// can make us keep is so many answers and what was read at once.
+constexpr std::uint32_t most_owed = 64;
 
 ip_address as_ip(const asio::ip::address& address)
 {
@@ -69,8 +72,28 @@ namespace {
 enum class phase : unsigned char { idle, head, body, handler, writing, lingering };
 
 class tcp_connection;
+template <class Tag>
 using hook =
-    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+    boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using open_hook = hook<struct open_tag>;
+using holder_hook = hook<struct holder_tag>;
+template <class Hook>
+using list_by = boost::intrusive::list<tcp_connection, boost::intrusive::constant_time_size<false>,
+                                       boost::intrusive::base_hook<Hook>>;
+
+/// Empties a string and gives its memory back, which an assignment would keep.
+void release(std::string& text)
+{
+    std::string{}.swap(text);
+}
+
+/// Bytes that a string has on the heap.
+std::size_t heap_bytes(const std::string& text)
+{
+    static const auto inside = std::string{}.capacity();
+    return text.capacity() > inside ? text.capacity() : 0;
+}
 
 }  // namespace
 
@@ -87,7 +110,12 @@ public:
                                        {{"port", std::string(port_name)}})),
           evicted(metrics.add_counter(
               "luot_http_connections_refused_total",
-              "Connections closed because too many were open, the longest idle first.",
+              "Connections closed because too many were open, the longest without progress first.",
+              {{"port", std::string(port_name)}})),
+          shed(metrics.add_counter(
+              "luot_http_memory_refused_total",
+              "Connections closed, and reads refused, because requests in part and answers not "
+              "taken filled the memory that they may have; the oldest first.",
               {{"port", std::string(port_name)}})),
           timed_out(metrics.add_counter("luot_http_timeouts_total",
                                         "Requests that took too long to arrive or to be taken.",
@@ -109,6 +137,7 @@ public:
     asio::awaitable<void> sweep_loop();
     void sweep();
     void make_room();
+    void free_memory();
 
     asio::io_context& context;
     const router& routes;
@@ -118,14 +147,14 @@ public:
                                asio::wait_traits<std::chrono::steady_clock>, executor>
         timer;
     std::function<response(std::string_view)> too_large_hook;
-    counter &accepted, &evicted, &timed_out, &malformed, &requests, &failures;
+    counter &accepted, &evicted, &shed, &timed_out, &malformed, &requests, &failures;
     std::string date;
     std::int64_t now_ms;  ///< of the steady clock, as of the last sweep or read
     bool stopping = false;
     std::size_t open = 0;
-    boost::intrusive::list<tcp_connection, boost::intrusive::constant_time_size<false>,
-                           boost::intrusive::base_hook<hook>>
-        connections;
+    std::size_t buffered_bytes = 0;  ///< of all connections
+    list_by<open_hook> connections;  ///< the longest without progress first
+    list_by<holder_hook> holders;    ///< those of them with bytes in memory, the oldest first
     std::array<char, read_bytes> buffer;
     parse_scratch scratch;
     std::string answer_scratch;
@@ -134,11 +163,16 @@ public:
 namespace {
 
 class tcp_connection final : public connection,
-                             public hook,
+                             public open_hook,
+                             public holder_hook,
                              public std::enable_shared_from_this<tcp_connection> {
 public:
     tcp_connection(std::shared_ptr<server::impl> owner, socket s);
-    ~tcp_connection() override { --owner_->open; }
+    ~tcp_connection() override
+    {
+        --owner_->open;
+        owner_->buffered_bytes -= buffered_bytes_;
+    }
     tcp_connection(const tcp_connection&) = delete;
     tcp_connection& operator=(const tcp_connection&) = delete;
 
@@ -150,12 +184,17 @@ public:
     void respond(const response& r);
     void deferred() { ++owed_; }
     void close();
+    void drop_buffers();
     [[nodiscard]] bool is_idle() const
     {
         return phase_ == phase::idle && owed_ == 0 && out_.empty();
     }
+    /// Whether it may be closed for the sake of others: not while we are at work for it.
+    [[nodiscard]] bool may_be_evicted() const
+    {
+        return socket_.is_open() && phase_ != phase::handler && owed_ == 0;
+    }
     [[nodiscard]] bool is_overdue(std::int64_t now) const;
-    [[nodiscard]] std::int64_t since() const { return since_; }
 
 private:
     enum class next : unsigned char { read, again, wait_for_handler, finish };
@@ -164,6 +203,8 @@ private:
     {
         phase_ = p;
         since_ = owner_->now_ms;
+        auto& all = owner_->connections;
+        all.splice(all.end(), all, all.iterator_to(*this));
     }
     [[nodiscard]] bool is_incomplete(std::string_view bytes);
     next handle(std::string_view bytes, std::size_t& used, std::unique_ptr<owned_request>& waiting,
@@ -171,6 +212,7 @@ private:
     void refuse(const parse_outcome& outcome, const request& r);
     void send(std::string_view bytes);
     void send_in_order(std::string_view bytes);
+    void count_buffers();
     asio::awaitable<void> settle();
     asio::awaitable<void> linger();
 
@@ -181,9 +223,11 @@ private:
     std::string out_;   ///< bytes that the socket did not take
     std::string held_;  ///< answers behind the ones that are owed
     std::int64_t since_ = 0;
-    std::uint32_t owed_ = 0;     ///< deferred answers
-    std::uint32_t scanned_ = 0;  ///< bytes of in_ without an end of a head
-    std::uint32_t needed_ = 0;   ///< bytes that the request in in_ has, when known
+    std::size_t kept_bytes_ = 0;      ///< of the request that a handler has
+    std::size_t buffered_bytes_ = 0;  ///< of all of these, as counted last
+    std::uint32_t owed_ = 0;          ///< deferred answers
+    std::uint32_t scanned_ = 0;       ///< bytes of in_ without an end of a head
+    std::uint32_t needed_ = 0;        ///< bytes that the request in in_ has, when known
     phase phase_ = phase::idle;
     bool keep_alive_ = true;
     bool with_body_ = true;
@@ -210,6 +254,34 @@ void tcp_connection::close()
 {
     boost::system::error_code ignored;
     socket_.close(ignored);
+}
+
+/// The coroutine, which owns what is in memory, notices only in a later turn; it counts no more.
+void tcp_connection::drop_buffers()
+{
+    close();
+    owner_->buffered_bytes -= std::exchange(buffered_bytes_, 0);
+    holder_hook::unlink();
+}
+
+/// Tells the server what this connection keeps in memory. Others, or it itself, may be closed for
+/// it.
+void tcp_connection::count_buffers()
+{
+    if (!socket_.is_open())
+        return;
+    const auto bytes = heap_bytes(in_) + heap_bytes(out_) + heap_bytes(held_) + kept_bytes_;
+    owner_->buffered_bytes += bytes - buffered_bytes_;
+    const bool has_grown = bytes > buffered_bytes_;
+    buffered_bytes_ = bytes;
+    // What a handler works on cannot be given back.
+    const bool is_holder = bytes > 0 && phase_ != phase::handler;
+    if (!is_holder)
+        holder_hook::unlink();
+    else if (!holder_hook::is_linked())
+        owner_->holders.push_back(*this);
+    if (has_grown)
+        owner_->free_memory();
 }
 
 bool tcp_connection::is_overdue(std::int64_t now) const
@@ -256,6 +328,7 @@ void tcp_connection::send(std::string_view bytes)
         }
     }
     out_.append(bytes);
+    count_buffers();
 }
 
 void tcp_connection::answer(std::string_view bytes)
@@ -264,10 +337,10 @@ void tcp_connection::answer(std::string_view bytes)
     send(bytes);
     if (owed_ == 0 && !held_.empty()) {
         send(held_);
-        held_.clear();
+        release(held_);
     }
     if (phase_ == phase::idle)
-        since_ = owner_->now_ms;
+        enter(phase::idle);
 }
 
 void tcp_connection::respond(const response& r)
@@ -282,10 +355,12 @@ void tcp_connection::respond(const response& r)
 
 void tcp_connection::send_in_order(std::string_view bytes)
 {
-    if (owed_ > 0)
-        held_ += bytes;
-    else
+    if (owed_ == 0) {
         send(bytes);
+        return;
+    }
+    held_ += bytes;
+    count_buffers();
 }
 
 /// A slow sender must not make us parse a request from the start with every byte: without an empty
@@ -379,7 +454,7 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
         if (!keep_alive_)
             return next::finish;
         // Answers wait behind owed ones, or the client does not take them: those first.
-        if (!held_.empty() || !out_.empty())
+        if (!held_.empty() || !out_.empty() || owed_ >= most_owed)
             return next::again;
     }
     return next::read;
@@ -397,10 +472,11 @@ asio::awaitable<void> tcp_connection::settle()
         const auto [error, sent] =
             co_await asio::async_write(socket_, asio::buffer(out_), as_result);
         broken_ = broken_ || error.failed();
-        out_ = {};
+        release(out_);
+        count_buffers();
         std::tie(phase_, since_) = before;
         if (phase_ == phase::idle)
-            since_ = owner_->now_ms;
+            enter(phase::idle);
     }
 }
 
@@ -459,16 +535,26 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             in_.erase(0, used);
         else
             in_.assign(bytes.substr(used));
-        if (in_.empty() && in_.capacity() > 64)
-            in_ = {};
+        if (in_.empty())
+            release(in_);
+        if (buffered_bytes_ > 0 || !in_.empty())
+            count_buffers();
 
         if (handler) {
             co_await settle();
             enter(phase::handler);
+            kept_bytes_ = waiting->bytes();
+            count_buffers();
             const bool keep = keep_alive_, with_body = with_body_;
             response answer;
             try {
-                answer = co_await (*handler)(waiting->get());
+                if (owner_->buffered_bytes > owner_->options.max_buffered_bytes) {
+                    owner_->shed.add();
+                    answer = error_response(503, "busy", "too many requests wait; try again");
+                    answer.headers += owner_->routes.common_headers() + "Retry-After: 1\r\n";
+                } else {
+                    answer = co_await (*handler)(waiting->get());
+                }
             } catch (const std::exception& e) {
                 owner_->failures.add();
                 log::error("handler_failed", {{"what", e.what()}});
@@ -478,6 +564,8 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             keep_alive_ = keep && !owner_->stopping;
             with_body_ = with_body;
             enter(phase::idle);
+            kept_bytes_ = 0;
+            count_buffers();
             respond(answer);
         }
         const bool finish = what == next::finish || (handler && !keep_alive_);
@@ -525,7 +613,7 @@ asio::awaitable<void> server::impl::accept_loop()
         if (open >= options.max_connections) {
             make_room();
             if (open > options.max_connections + 64)
-                continue;  // nobody idle: the new one is closed
+                continue;  // we are at work for all of them: the new one is closed
         }
         auto c = std::make_shared<tcp_connection>(self, std::move(accepted_socket));
         auto session = c->run(c);
@@ -538,15 +626,23 @@ asio::awaitable<void> server::impl::accept_loop()
     }
 }
 
+/// Whoever attacks by many connections, honest ones make progress: it is not them who are closed.
 void server::impl::make_room()
 {
-    tcp_connection* longest = nullptr;
-    for (auto& c : connections)
-        if (c.is_idle() && (!longest || c.since() < longest->since()))
-            longest = &c;
-    if (longest) {
+    for (auto& c : connections) {
+        if (!c.may_be_evicted())
+            continue;
         evicted.add();
-        longest->close();
+        c.close();
+        return;
+    }
+}
+
+void server::impl::free_memory()
+{
+    while (buffered_bytes > options.max_buffered_bytes && !holders.empty()) {
+        shed.add();
+        holders.front().drop_buffers();
     }
 }
 

@@ -47,7 +47,11 @@ struct server_options {
     std::chrono::seconds head_timeout{10};   ///< from a request's first byte to the end of its head
     std::chrono::seconds body_timeout{15};   ///< from its first byte to the end of its body
     std::chrono::seconds write_timeout{20};  ///< until the client has taken its answer
-    std::size_t max_connections = 8192;      ///< beyond, the longest idle connection is closed
+    /// Beyond, the connection that has made no progress for longest is closed.
+    std::size_t max_connections = 8192;
+    /// Of requests in part, answers not taken and requests in hand, all connections together.
+    /// Beyond, the connection that has kept any for longest is closed.
+    std::size_t max_buffered_bytes = 64 << 20;
 };
 
 class server {

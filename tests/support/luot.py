@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -51,6 +52,8 @@ BROWSER = (
 )
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+HEAD = f"Host: stats.example.vn\r\nUser-Agent: {BROWSER}\r\n"  # of a request written by hand
 
 SITES = [
     {
@@ -217,9 +220,9 @@ class World:
         return server
 
     def luot(self, command="serve", name=None, start=True, sites=None, redis=None, config=None,
-             options=(), reads=True):
+             options=(), reads=True, files=None):
         """A luot of this world. `config` is merged over the tests' defaults (no limit per client, a
-        reader's address believed from this machine)."""
+        reader's address believed from this machine). `files`: how many it may open."""
         name = name or command
         base = {
             "data_dir": str(self.folder / name),
@@ -229,7 +232,7 @@ class World:
         }
         if redis is not None:
             base["redis"] = {"url": redis.url}
-        process = Luot(self, command, name, merged(base, config), options)
+        process = Luot(self, command, name, merged(base, config), options, files)
         if start:
             process.start(reads=reads)
         return process
@@ -509,8 +512,9 @@ class Luot:
 
     LISTENING = re.compile(r"listening.*?public\"?[=:]\"?([^\s\",]+).*?admin\"?[=:]\"?([^\s\",]+)")
 
-    def __init__(self, world, command, name, config, options=()):
+    def __init__(self, world, command, name, config, options=(), files=None):
         self.world, self.command, self.name = world, command, name
+        self.limits = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.config, self.options = config, list(options)
         self.binary, self.environment = BINARY, {}
         self.config_file = world.folder / f"{name}.toml"
@@ -523,6 +527,8 @@ class Luot:
 
     def write_config(self):
         self.config_file.write_text(to_toml(self.config))
+        if "@" in self.config.get("redis", {}).get("url", ""):  # the password of Redis
+            self.config_file.chmod(0o600)
 
     def start(self, wait=True, deadline=None, reads=True):
         """Waits until it listens, and until reads are answered too: hits are taken earlier than that,
@@ -532,7 +538,7 @@ class Luot:
         self.log = self.world.folder / f"{self.name}.{self.starts}.log"
         self.public = self.admin = self._http = self._admin_http = None
         self.process = spawn(
-            [self.binary, self.command, "--config", self.config_file, *self.options], self.log,
+            [*self.limits, self.binary, self.command, "--config", self.config_file, *self.options], self.log,
             environment=self.environment)
         if wait:
             self.wait_listening(deadline)
@@ -709,6 +715,9 @@ class Luot:
 
     def log_text(self):
         return self.log.read_text(errors="replace")
+
+    def resident_bytes(self):
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 # ---- load -----------------------------------------------------------------------------------------
@@ -1048,6 +1057,91 @@ class SystemTest(unittest.TestCase):
                 self.assertEqual(received, outcomes)
                 return True
             eventually(balanced, patience(2), "received = accepted + refused")
+
+
+class OneLuot(SystemTest):
+    """A luot that has to live, and to take and count hits, at the end of each test."""
+
+    HOW = {}  # further arguments of World.luot
+
+    def setUp(self):
+        super().setUp()
+        self.luot = self.world.luot(**self.HOW)
+        self.pid = self.luot.pid
+        self.addCleanup(self.assert_alive)
+
+    def assert_alive(self):
+        self.assertTrue(self.luot.is_running(), "luot lives")
+        self.assertEqual(self.luot.pid, self.pid)
+        token = self.luot.take_hit("skhcn", "/still-alive")
+        self.luot.wait_for("skhcn", token)
+        self.assert_balanced(self.luot)
+
+    def assert_refused(self, answer, status, reason, gif=False):
+        self.assertEqual((answer.status, answer.reason), (status, reason), answer)
+        self.assertIsNone(answer.token)
+        self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+        self.assertEqual(answer.headers["Cache-Control"], "no-store")
+        if gif:
+            self.assertEqual(len(answer.body), GIF_BYTES)
+        else:
+            self.assertEqual(answer.json(), {"accepted": False, "reason": reason})
+
+    def get(self, target, **headers):
+        return self.luot.http.get(target, **headers)
+
+    def post(self, body, **headers):
+        headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        return self.luot.http.request("POST", "/hit", body=body, headers={"Content-Type": "text/plain", **headers})
+
+    def exchange(self, text, **how):
+        data = text if isinstance(text, bytes) else text.encode()
+        return raw_exchange(self.luot.public, data, **how)
+
+
+# ---- what is kept -----------------------------------------------------------------------------------
+
+
+def redis_blobs(client):
+    """Every key and value, as Redis stores it and as it reads it, and what it remembers of commands."""
+    reads = {
+        b"string": client.get,
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"stream": client.xrange,
+    }
+
+    def flat(value):
+        if isinstance(value, bytes):
+            yield value
+        elif isinstance(value, dict):
+            for pair in value.items():
+                yield from flat(pair)
+        elif isinstance(value, (list, tuple, set)):
+            for part in value:
+                yield from flat(part)
+        else:
+            yield str(value).encode()
+
+    for key in client.scan_iter(count=1000):
+        yield "a key", key
+        yield f"DUMP {key!r}", client.dump(key) or b""
+        for part in flat(reads[client.type(key)](key) or b""):
+            yield f"value of {key!r}", part
+    for entry in client.slowlog_get(100_000):
+        yield "SLOWLOG", b" ".join(flat(list(entry.values())))
+    for name, value in client.info("all").items():
+        yield "INFO", f"{name}:{value}".encode()
+
+
+def file_blobs(*folders):
+    for folder in folders:
+        for file in folder.rglob("*"):
+            yield f"name of {file}", str(file).encode()
+            if file.is_file():
+                yield str(file), file.read_bytes()
 
 
 def stream_lengths(client):

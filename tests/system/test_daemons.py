@@ -380,6 +380,7 @@ class CheckConfig(SystemTest):
     def check(self, config):
         file = self.world.folder / "checked.toml"
         file.write_text(to_toml(config))
+        file.chmod(0o600)  # it holds a password
         return self.world.run("check-config", file)
 
     def config(self):

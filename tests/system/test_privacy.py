@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import (FIREFOX, BROWSER, GOOGLEBOT, SystemTest, eventually, main, patience,  # noqa: E402
-                  raw_exchange)
+                  file_blobs, raw_exchange, redis_blobs)
 
 ADDRESSES = [ipaddress.ip_address(a) for a in (
     "203.0.113.217", "198.51.100.143", "192.0.2.171", "100.99.233.57",
@@ -67,48 +67,6 @@ def search(blobs):
     if len({address for address, _ in weak}) > 1:
         strong.update(weak)
     return strong
-
-
-def redis_blobs(client):
-    """Every key and value, as Redis stores it and as it reads it, and what it remembers of commands."""
-    reads = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"stream": client.xrange,
-    }
-
-    def flat(value):
-        if isinstance(value, bytes):
-            yield value
-        elif isinstance(value, dict):
-            for pair in value.items():
-                yield from flat(pair)
-        elif isinstance(value, (list, tuple, set)):
-            for part in value:
-                yield from flat(part)
-        else:
-            yield str(value).encode()
-
-    for key in client.scan_iter(count=1000):
-        yield "a key", key
-        yield f"DUMP {key!r}", client.dump(key) or b""
-        for part in flat(reads[client.type(key)](key) or b""):
-            yield f"value of {key!r}", part
-    for entry in client.slowlog_get(100_000):
-        yield "SLOWLOG", b" ".join(flat(list(entry.values())))
-    for name, value in client.info("all").items():
-        yield "INFO", f"{name}:{value}".encode()
-
-
-def file_blobs(*folders):
-    for folder in folders:
-        for file in folder.rglob("*"):
-            yield f"name of {file}", str(file).encode()
-            if file.is_file():
-                yield str(file), file.read_bytes()
 
 
 class Privacy(SystemTest):
@@ -188,18 +146,54 @@ class Privacy(SystemTest):
         eventually(lambda: sum(client.xlen(key) for key in client.keys("luot:*:hits")) > 0, patience(5))
         self.assert_clean(collector, client, self.world.folder)
 
-    def test_salts_are_readable_by_nobody_else(self):
+    def keys_of(self, file):
+        """The chain's secrets as its file has them: the key of ids, the day of the link, the link."""
+        words = file.read_text().split()
+        self.assertEqual(words[:3:2] + words[4:5], ["luot-salts", "ids", "day"])
+        return words[3], int(words[5]), words[6]
+
+    def assert_salts_nowhere(self, secrets, blobs):
+        forms = {}
+        for secret in secrets:
+            raw = bytes.fromhex(secret)
+            self.assertEqual(len(raw) % 16, 0)
+            for part in (raw, raw[::-1], raw[:16], raw[-16:]):
+                forms.update({part: "bytes", part.hex().encode(): "hex", part.hex().upper().encode(): "HEX"})
+                forms.update({core: "base64" for core in base64_cores(part)})
+        found = {(where, kind) for where, blob in blobs for form, kind in forms.items() if form in blob}
+        self.assertFalse(found, "a salt is kept")
+
+    def test_salts_stand_in_their_file_and_nowhere_else(self):
+        luot, client = self.run_and_search(["--log-level", "debug"])
+        eventually(lambda: client.exists("luot:salts"), patience(5), "the chain's fingerprint is shown")
+        salts = [f for f in luot.data_dir.rglob("*salt*") if f.is_file()]
+        self.assertEqual(salts, [luot.data_dir / "salts"])
+        self.assertEqual(salts[0].stat().st_mode & 0o077, 0)
+        ids, _, link = self.keys_of(salts[0])
+        everywhere = list(file_blobs(self.world.folder)) + list(redis_blobs(client))
+        everywhere += [("/metrics", luot.admin_http.get("/metrics").body)]
+        with self.assertRaises(AssertionError, msg="the search finds them in their file"):
+            self.assert_salts_nowhere([link], everywhere)
+        blobs = [(where, blob) for where, blob in everywhere if where != str(salts[0])]
+        self.assertTrue(any(".aof" in where and blob for where, blob in blobs))
+        self.assert_salts_nowhere([ids, link], blobs)
+
+    def test_a_salt_that_no_zone_needs_is_gone_at_the_next_start(self):
+        """From the disk, with its name and its copies; Redis and its append-only file never had it."""
         luot = self.world.luot()
         luot.take_hit("skhcn", "/a")
-        salts = [f for f in luot.data_dir.rglob("*salt*") if f.is_file()]
-        self.assertTrue(salts, "the chain of salts is in data_dir")
-        for file in salts:
-            self.assertEqual(file.stat().st_mode & 0o077, 0, file)
-        client = luot.redis()
-        kept = [file.read_bytes() for file in salts]
-        for where, blob in redis_blobs(client):
-            for salt in kept:
-                self.assertFalse(len(blob) >= 16 and blob in salt, f"{where} holds a salt")
+        luot.stop()
+        file = luot.data_dir / "salts"
+        ids, day, _ = self.keys_of(file)
+        old = "5a" * 16 + "c3" * 16
+        file.write_text(f"luot-salts 1\nids {ids}\nday {day - 2} {old}\n")
+        luot.start()
+        token = luot.take_hit("skhcn", "/b")
+        luot.wait_for("skhcn", token)
+        eventually(lambda: luot.redis().exists("luot:salts"), patience(5), "the chain's fingerprint is shown")
+        self.assertEqual(self.keys_of(file)[1], day)
+        blobs = list(file_blobs(luot.data_dir, self.world.folder)) + list(redis_blobs(luot.redis()))
+        self.assert_salts_nowhere([old], blobs)
 
 
 class Search(unittest.TestCase):

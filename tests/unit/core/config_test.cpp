@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -412,7 +413,7 @@ BOOST_AUTO_TEST_CASE(what_needs_a_restart_keeps_its_value_and_is_named)
 BOOST_AUTO_TEST_CASE(a_secret_is_read_but_never_shown)
 {
     const temporary_folder folder;
-    const std::string token = folder.write("token", "t0ken\r\nsecond line\n", 0640);
+    const std::string token = folder.write("token", "t0ken\r\nsecond line\n", 0600);
     const std::string password = folder.write("password", "passw0rd", 0600);
     const std::string text = "[redis]\nurl = \"redis://127.0.0.1\"\npassword_file = \"" + password +
                              "\"\n" + one_site + "token_file = \"" + token + "\"\n";
@@ -432,6 +433,34 @@ BOOST_AUTO_TEST_CASE(a_secret_is_read_but_never_shown)
     BOOST_TEST(refusal("[redis]\nurl = \"redis://u:passw0rd@a/x\"\n").find("passw0rd") ==
                std::string::npos);
     BOOST_TEST(refusal("[redis]\nurl = \"u:passw0rd@a\"\n").find("passw0rd") == std::string::npos);
+    // nor when it stands where its file belongs
+    const std::string wrong_file =
+        "[redis]\nurl = \"redis://a\"\npassword_file = \"passw0rd\"\n" + one_site;
+    const std::string wrong_token = one_site + "token_file = \"passw0rd\"\n";
+    for (const auto& key : {wrong_file, wrong_token}) {
+        BOOST_TEST(refusal(key).find("beginning with \"/\"") != std::string::npos);
+        BOOST_TEST(refusal(key).find("passw0rd") == std::string::npos);
+    }
+}
+
+// A mistake anywhere in a configuration must not bring the password to the screen.
+BOOST_AUTO_TEST_CASE(a_secret_is_in_no_error)
+{
+    const std::string good =
+        "[redis]\nurl = \"redis://user:passw0rd@redis.example.vn:6379/0\"\n" + one_site;
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        for (const std::string piece : {"", "\"", "\n", "/", "@", ":", "%", "x = ", "\\"}) {
+            const auto text = good.substr(0, at) + piece + good.substr(at + 1);
+            BOOST_TEST_CONTEXT("text\n" << text)
+            try {
+                const auto shown = describe(parse_config(text, "luot.toml"));
+                BOOST_TEST(shown.find("passw0rd") == std::string::npos, shown);
+            } catch (const config_error& e) {
+                BOOST_TEST(std::string_view(e.what()).find("passw0rd") == std::string_view::npos,
+                           e.what());
+            }
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_secret_that_is_missing_or_open_to_all_is_refused)
@@ -449,20 +478,64 @@ BOOST_AUTO_TEST_CASE(a_secret_that_is_missing_or_open_to_all_is_refused)
     const auto tells = [](const std::string& message, const std::string& part) {
         return message.find(part) != std::string::npos;
     };
-    BOOST_TEST(tells(refused(folder.name_of("none")), "chmod 640 " + folder.name_of("none")));
-    for (const mode_t mode : {0644U, 0641U, 0642U, 0666U}) {
+    BOOST_TEST(tells(refused(folder.name_of("none")), "chmod 600 " + folder.name_of("none")));
+    for (const mode_t mode : {0640U, 0620U, 0604U, 0644U, 0641U, 0642U, 0666U}) {
         const std::string open = folder.write("open", "secret", mode);
         BOOST_TEST_CONTEXT("mode " << mode)
-        BOOST_TEST(tells(refused(open), "chmod 640 " + open));
+        BOOST_TEST(tells(refused(open), "chmod 600 " + open));
     }
     BOOST_TEST(tells(refused(folder.write("empty", "", 0600)), "is empty"));
     BOOST_TEST(tells(refused(folder.write("blank", "\nsecret", 0600)), "is empty"));
     BOOST_TEST(tells(refused(folder.write("tab", "a\tb", 0600)), "printable"));
     BOOST_TEST(tells(refused(folder.name_of(".")), "regular"));
-    const std::string good = folder.write("good", "secret\n", 0640);
+    const std::string good = folder.write("good", "secret\n", 0400);
     BOOST_TEST(tells(refusal("[redis]\nurl = \"redis://:x@a\"\npassword_file = \"" + good + "\"\n"),
                      "keep one"));
     BOOST_TEST(refusal(one_site + "token_file = \"" + good + "\"\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_secret_of_another_user_is_refused)
+{
+    if (::geteuid() != 0) {
+        BOOST_TEST_MESSAGE("skipped: only root can give files away");
+        return;
+    }
+    constexpr uid_t service = 65534;
+    const temporary_folder folder;
+    const std::string token = folder.write("token", "secret\n", 0600);
+    BOOST_TEST_REQUIRE(::chown(token.c_str(), service, static_cast<gid_t>(-1)) == 0);
+    const std::string text = one_site + "token_file = \"" + token + "\"\n";
+    BOOST_TEST(refusal("data_dir = \"/does/not/exist\"\n" + text).find("belongs to user 65534") !=
+               std::string::npos);
+    // but root may give commands for the service to whom data_dir belongs
+    const std::string data_dir = folder.name_of("data");
+    BOOST_TEST_REQUIRE(::mkdir(data_dir.c_str(), 0700) == 0);
+    const std::string for_service = "data_dir = \"" + data_dir + "\"\n" + text;
+    BOOST_TEST(refusal(for_service).find("chown it") != std::string::npos);
+    BOOST_TEST_REQUIRE(::chown(data_dir.c_str(), service, static_cast<gid_t>(-1)) == 0);
+    BOOST_TEST(refusal(for_service) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_configuration_that_holds_a_password_is_for_its_owner_alone)
+{
+    const temporary_folder folder;
+    const auto load = [&folder](const std::string& login, mode_t mode) {
+        try {
+            (void)load_config(folder.write(
+                "luot.toml", "[redis]\nurl = \"redis://" + login + "a\"\n" + one_site, mode));
+            return std::string{};
+        } catch (const config_error& e) {
+            return std::string(e.what());
+        }
+    };
+    for (const mode_t mode : {0644U, 0640U, 0604U}) {
+        BOOST_TEST(load("u:passw0rd@", mode).find(":2: redis.url: holds a password") !=
+                   std::string::npos);
+        BOOST_TEST(load("u:passw0rd@", mode).find("chmod 600") != std::string::npos);
+        BOOST_TEST(load("u:passw0rd@", mode).find("passw0rd") == std::string::npos);
+        BOOST_TEST(load("", mode) == "");
+    }
+    BOOST_TEST(load("u:passw0rd@", 0600) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_named)

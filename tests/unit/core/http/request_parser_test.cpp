@@ -60,7 +60,7 @@ const std::string chunked =
 
 std::string get_with(const std::string& lines)
 {
-    return "GET / HTTP/1.1\r\n" + lines + "\r\n";
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n";
 }
 
 BOOST_AUTO_TEST_SUITE(request_parser)
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(methods_are_told_apart)
     for (const auto& row : table) {
         BOOST_TEST_CONTEXT("method " << row.name)
         {
-            const parsed p{row.name + " / HTTP/1.1\r\n\r\n"};
+            const parsed p{row.name + " / HTTP/1.1\r\nHost: a\r\n\r\n"};
             BOOST_TEST(p.outcome.status == parse_status::complete);
             BOOST_TEST(p.in.method == row.is);
         }
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_of_the_request_before)
 BOOST_AUTO_TEST_CASE(a_head_may_have_16_kib_and_no_more)
 {
     const auto of_size = [](std::size_t size, std::size_t target) {
-        std::string head = "GET /" + std::string(target, 'a') + " HTTP/1.1\r\nX-Long: ";
+        std::string head = "GET /" + std::string(target, 'a') + " HTTP/1.1\r\nHost: a\r\nX-Long: ";
         head += std::string(size - head.size() - 4, 'b') + "\r\n\r\n";
         return head;
     };
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_head_may_have_16_kib_and_no_more)
         }
     }
     BOOST_TEST(status_of("GET /" + std::string(max_head_bytes, 'a')) == parse_status::too_large);
-    BOOST_TEST(status_of("GET / HTTP/1.1\r\n" + std::string(20'000, 'a')) ==
+    BOOST_TEST(status_of("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(20'000, 'a')) ==
                parse_status::too_large);
     // many requests together may be larger
     std::string many;
@@ -213,11 +213,12 @@ BOOST_AUTO_TEST_CASE(a_head_may_have_16_kib_and_no_more)
 // A hit that was too large is counted as one: its path must be known.
 BOOST_AUTO_TEST_CASE(of_a_too_large_request_the_target_is_known)
 {
-    const parsed head{"GET /hit.gif?s=a HTTP/1.1\r\nX: " + std::string(20'000, 'a') + "\r\n\r\n"};
+    const parsed head{"GET /hit.gif?s=a HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'a') +
+                      "\r\n\r\n"};
     BOOST_TEST(head.outcome.status == parse_status::too_large);
     BOOST_TEST(head.in.method == method::get);
     BOOST_TEST(head.in.path == "/hit.gif");
-    const parsed body{"POST /hit HTTP/1.1\r\nContent-Length: 16385\r\n\r\n"};
+    const parsed body{"POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 16385\r\n\r\n"};
     BOOST_TEST(body.outcome.status == parse_status::too_large);
     BOOST_TEST(body.in.method == method::post);
     BOOST_TEST(body.in.path == "/hit");
@@ -226,16 +227,18 @@ BOOST_AUTO_TEST_CASE(of_a_too_large_request_the_target_is_known)
 BOOST_AUTO_TEST_CASE(a_body_may_have_16_kib_and_no_more)
 {
     const std::string body(max_body_bytes, 'x');
-    const parsed whole{"POST /hit HTTP/1.1\r\nContent-Length: 16384\r\n\r\n" + body};
+    const parsed whole{"POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" + body};
     BOOST_TEST(whole.outcome.status == parse_status::complete);
     BOOST_TEST(whole.in.body == body);
     // refused by its head: nobody waits for what is not taken
-    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nContent-Length: 16385\r\n\r\n") ==
+    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 16385\r\n\r\n") ==
                parse_status::too_large);
-    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nContent-Length: 18446744073709551615\r\n\r\n") ==
-               parse_status::too_large);
+    BOOST_TEST(
+        status_of(
+            "POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n") ==
+        parse_status::too_large);
 
-    const std::string head = "POST /hit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string head = "POST /hit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     const parsed two{head + "2000\r\n" + body.substr(0x2000) + "\r\n2000\r\n" +
                      body.substr(0x2000) + "\r\n0\r\n\r\n"};
     BOOST_TEST(two.outcome.status == parse_status::complete);
@@ -249,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_body_may_have_16_kib_and_no_more)
 // Chunks of one byte with long extensions would hold a buffer for ever.
 BOOST_AUTO_TEST_CASE(chunks_that_are_mostly_wrapping_come_to_an_end)
 {
-    std::string endless = "POST /hit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    std::string endless = "POST /hit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     while (endless.size() < 4 * (max_head_bytes + max_body_bytes) + 1000)
         endless += "1;" + std::string(1000, 'e') + "\r\nx\r\n";
     BOOST_TEST(status_of(endless) == parse_status::too_large);
@@ -257,7 +260,7 @@ BOOST_AUTO_TEST_CASE(chunks_that_are_mostly_wrapping_come_to_an_end)
 
 BOOST_AUTO_TEST_CASE(wrong_chunks_are_refused)
 {
-    const std::string head = "POST /hit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string head = "POST /hit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (const std::string body : {"x\r\n", "-1\r\n", "1\r\nab\r\n0\r\n\r\n", "0x1\r\na\r\n",
                                    "11111111111111111\r\n", "1 \r\na\r\n0\r\n\r\n", "1\na\r\n"}) {
         BOOST_TEST_CONTEXT("body " << body)
@@ -290,16 +293,19 @@ BOOST_AUTO_TEST_CASE(a_body_with_two_lengths_is_refused)
                                     "Content-Length : 4\r\n",
                                     " Content-Length: 4\r\n"}) {
         BOOST_TEST_CONTEXT("lines\n" << lines)
-        BOOST_TEST(status_of("POST /hit HTTP/1.1\r\n" + lines + "\r\n0\r\n\r\nxxxx") ==
+        BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nHost: a\r\n" + lines + "\r\n0\r\n\r\nxxxx") ==
                    parse_status::bad);
     }
     // HTTP/1.0 knows no chunks; a proxy of that age would pass the body as another request
     BOOST_TEST(status_of("POST /hit HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") ==
                parse_status::bad);
-    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n") ==
-               parse_status::complete);
-    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx") ==
-               parse_status::complete);
+    BOOST_TEST(
+        status_of("POST /hit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n") ==
+        parse_status::complete);
+    BOOST_TEST(
+        status_of(
+            "POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx") ==
+        parse_status::complete);
 }
 
 BOOST_AUTO_TEST_CASE(a_folded_field_is_refused)
@@ -317,7 +323,8 @@ BOOST_AUTO_TEST_CASE(a_folded_field_is_refused)
 BOOST_AUTO_TEST_CASE(trailers_are_thrown_away)
 {
     const parsed p{
-        "POST /hit HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-Forwarded-For: 192.0.2.1\r\n"
+        "POST /hit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Forwarded-For: "
+        "192.0.2.1\r\n"
         "Origin: https://a.vn\r\n\r\n1\r\nx\r\n0\r\nX-Forwarded-For: 203.0.113.9\r\n"
         "Origin: https://b.vn\r\nDNT: 1\r\nAuthorization: Bearer x\r\n\r\n"};
     BOOST_TEST(p.outcome.status == parse_status::complete);
@@ -336,7 +343,8 @@ BOOST_AUTO_TEST_CASE(control_bytes_are_refused)
         const auto c = static_cast<char>(byte);
         BOOST_TEST_CONTEXT("byte " << byte)
         {
-            BOOST_TEST(status_of("GET /a"s + c + "b HTTP/1.1\r\n\r\n") == parse_status::bad);
+            BOOST_TEST(status_of("GET /a"s + c + "b HTTP/1.1\r\nHost: a\r\n\r\n") ==
+                       parse_status::bad);
             BOOST_TEST(status_of(get_with("X"s + c + "Y: z\r\n")) == parse_status::bad);
             if (c != '\t' && c != ' ')
                 BOOST_TEST(status_of(get_with("User-Agent: a"s + c + "b\r\n")) ==
@@ -351,10 +359,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_http_1_is_refused)
 {
     for (const std::string text :
          {"GET / HTTP/2.0\r\n\r\n", "GET / HTTP/0.9\r\n\r\n", "GET / HTTP/1.2\r\n\r\n",
-          "GET / http/1.1\r\n\r\n", "GET /\r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
+          "GET / http/1.1\r\n\r\n", "GET /\r\n\r\n", "GET  HTTP/1.1\r\nHost: a\r\n\r\n",
           "GET / HTTP/1.1 \r\n\r\n", "GET / HTTP/1.1\n\n", "GET / HTTP/1.1\r\nHost: a\n\r\n\r\n",
-          "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\n: no name\r\n\r\n",
-          "GET / HTTP/1.1\r\nHost a: b\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+          "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+          "GET / HTTP/1.1\r\nHost: a\r\n: no name\r\n\r\n",
+          "GET / HTTP/1.1\r\nHost: a\r\nHost a: b\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
           "\x16\x03\x01\x02 TLS\r\n\r\n", "{\"s\":\"a\"}\r\n\r\n"}) {
         BOOST_TEST_CONTEXT("text\n" << text)
         BOOST_TEST(status_of(text) == parse_status::bad);
@@ -387,7 +396,7 @@ BOOST_AUTO_TEST_CASE(an_absolute_target_names_its_path)
     for (const auto& row : table) {
         BOOST_TEST_CONTEXT("target " << row.target)
         {
-            const parsed p{"GET " + row.target + " HTTP/1.1\r\n\r\n"};
+            const parsed p{"GET " + row.target + " HTTP/1.1\r\nHost: a\r\n\r\n"};
             BOOST_TEST(p.outcome.status == parse_status::complete);
             BOOST_TEST(p.in.target == row.target);
             BOOST_TEST(p.in.path == row.path);
@@ -412,7 +421,7 @@ BOOST_AUTO_TEST_CASE(a_connection_goes_on_as_the_version_says)
     for (const auto& row : table) {
         BOOST_TEST_CONTEXT("HTTP/" << row.version << ' ' << row.lines)
         {
-            const parsed p{"GET / HTTP/" + row.version + "\r\n" + row.lines + "\r\n"};
+            const parsed p{"GET / HTTP/" + row.version + "\r\nHost: a\r\n" + row.lines + "\r\n"};
             BOOST_TEST(p.outcome.status == parse_status::complete);
             BOOST_TEST(p.in.keep_alive == row.keep_alive);
             BOOST_TEST(p.in.http_1_0 == (row.version == "1.0"));
@@ -485,10 +494,11 @@ BOOST_AUTO_TEST_CASE(the_limit_of_a_chunked_request_does_not_depend_on_how_much_
 
 BOOST_AUTO_TEST_CASE(of_a_request_that_is_too_large_the_path_is_known)
 {
-    const parsed line{"GET /hit.gif?s=" + std::string(max_head_bytes, 'a') + " HTTP/1.1\r\n\r\n"};
+    const parsed line{"GET /hit.gif?s=" + std::string(max_head_bytes, 'a') +
+                      " HTTP/1.1\r\nHost: a\r\n\r\n"};
     BOOST_TEST(line.outcome.status == parse_status::too_large);
     BOOST_TEST(line.in.path == "/hit.gif");
-    const parsed field{"POST /hit HTTP/1.1\r\nX: " + std::string(max_head_bytes, 'a')};
+    const parsed field{"POST /hit HTTP/1.1\r\nHost: a\r\nX: " + std::string(max_head_bytes, 'a')};
     BOOST_TEST(field.outcome.status == parse_status::too_large);
     BOOST_TEST(field.in.path == "/hit");
     const parsed garbage{std::string(2 * max_head_bytes, 'a')};
@@ -500,10 +510,21 @@ BOOST_AUTO_TEST_CASE(two_hosts_are_none)
     BOOST_TEST(status_of("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n") == parse_status::bad);
 }
 
+BOOST_AUTO_TEST_CASE(without_a_host_there_is_only_http_1_0)
+{
+    BOOST_TEST(status_of("GET / HTTP/1.1\r\nX: y\r\n\r\n") == parse_status::bad);
+    BOOST_TEST(status_of("GET / HTTP/1.1\r\n\r\n") == parse_status::bad);
+    BOOST_TEST(status_of("GET / HTTP/1.0\r\n\r\n") == parse_status::complete);
+    BOOST_TEST(status_of("GET / HTTP/1.1\r\nHost:\r\n\r\n") == parse_status::complete);
+    // nor one in the trailers, which are the client's own
+    BOOST_TEST(status_of("POST /hit HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHost: a\r\n"
+                         "\r\n") == parse_status::bad);
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_for_a_100_is_seen)
 {
     const std::string head =
-        "POST /hit HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n";
+        "POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n";
     const parsed waiting{head};
     BOOST_TEST(waiting.outcome.status == parse_status::incomplete);
     BOOST_TEST(waiting.outcome.expects_continue);
@@ -517,7 +538,8 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_100_is_seen)
     const parsed old{"POST /hit HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"};
     BOOST_TEST(old.outcome.status == parse_status::incomplete);
     BOOST_TEST(!old.outcome.expects_continue);
-    const parsed other{"POST /hit HTTP/1.1\r\nContent-Length: 3\r\nExpect: 200-ok\r\n\r\n"};
+    const parsed other{
+        "POST /hit HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 200-ok\r\n\r\n"};
     BOOST_TEST(!other.outcome.expects_continue);
 }
 
