@@ -86,7 +86,7 @@ std::vector<entry> batch()
                            view_of(skhcn(), 2, midnight - minute, "/b"),
                            event_of(skhcn(), 1, midnight - 1)};
     first[0].id = 101;
-    first[0].client = 0xab;  // /a is known, /b is new
+    first[0].client = 0xab;
     first[1].client = 0xcd;
     first[2].id = 102;
     std::vector<hit> second{view_of(skhcn(), 1, midnight + minute, "/a"),
