@@ -17,7 +17,9 @@ namespace {
 boost::asio::awaitable<void> connected(
     redis::client& redis, const std::function<boost::asio::awaitable<void>(redis::client&)>& work)
 {
-    if (!co_await redis.wait_connected(std::chrono::seconds(10)))
+    // Not in the condition: g++ 12 then makes a coroutine that never ends.
+    const bool is_there = co_await redis.wait_connected(std::chrono::seconds(10));
+    if (!is_there)
         throw no_redis("Redis cannot be reached (" + redis.trouble() +
                        "): is luot running with this configuration?");
     co_await work(redis);
