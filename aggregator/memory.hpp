@@ -21,7 +21,8 @@ namespace luot::aggregator {
 /// Visitors and hit ids are those as of tip() (and some that were forgotten there since), the last
 /// entry that was applied: apply.lua acts only if that is still the last one in Redis. Ids of
 /// entries never come back for other content, so one tip is one state, also after Redis fell back.
-/// So are the paths that exist: only `luot prune` takes paths away, and it changes the tip.
+/// So are the paths that exist: `luot prune`, which takes some away, changes the tip. (`import
+/// totals` may take one that nobody has read: if it is remembered, a site's limits miss one path.)
 class partition_memory {
 public:
     partition_memory();

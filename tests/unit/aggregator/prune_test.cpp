@@ -257,6 +257,24 @@ BOOST_AUTO_TEST_CASE(a_key_of_a_wrong_type_is_named_and_nothing_changed)
     }
 }
 
+// Redis does not roll a script back.
+BOOST_AUTO_TEST_CASE(a_user_that_may_not_do_all_of_it_does_nothing)
+{
+    for (const std::string forbidden : {"-zrem", "-zincrby", "-hset"}) {
+        BOOST_TEST_CONTEXT(forbidden)
+        {
+            world redis;
+            redis.view(today - 40, {"/a"});
+            const auto before = redis.picture();
+            redis.text("ACL", "SETUSER", "default", forbidden);
+            BOOST_CHECK_EXCEPTION(redis.prune(2, 30), prune_error, [&](const prune_error& e) {
+                return std::string_view(e.what()).find("NOPERM") != std::string_view::npos;
+            });
+            BOOST_TEST(differing(before, redis.picture()) == "");
+        }
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
