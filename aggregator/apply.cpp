@@ -78,6 +78,8 @@ std::string packed(const std::vector<std::uint64_t>& ids)
 }
 
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
+/// Longer than the hour that they are of, so that a short backlog is held to them, too.
+constexpr std::int64_t clients_kept_ms = 2 * hour_ms;
 constexpr int most_forgotten = 2000;  // visitors at once: a script must not hold Redis up
 
 }  // namespace
@@ -148,6 +150,16 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         for (const auto& [date, month] : s.months)
             out.counts('H', keys::month(id, date), month);
         out.counts('Z', keys::pages(id), s.pages);
+        for (const auto& [date, hashes] : s.first_seen)
+            out.add(std::string_view("A"), out.key(keys::day_first_seen(id, date)),
+                    std::string_view(packed(hashes)));
+        for (const auto& [hour, clients] : s.new_by_client) {
+            fields brought;
+            for (const auto& [client, count] : clients)
+                brought[client_field(client)] = count;
+            out.counts('H', keys::new_paths(id, hour), brought);
+            out.add(std::string_view("E"), out.key(keys::new_paths(id, hour)), clients_kept_ms);
+        }
         // Behind the day's views, which bound its visitors.
         for (const auto& [date, visitors] : s.visitors)
             out.add(std::string_view("P"), out.key(keys::day_visitors(id, date)),

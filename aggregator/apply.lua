@@ -21,6 +21,9 @@
 --                                      the month and totals hashes, follow; never above the day's views
 --         S k T ids                    remember hit ids in the set of ten minutes T
 --         G k times ids                sorted set of times, which only grow
+--         A k bytes                    append to a string; it may have no room: what it holds is good to know
+--                                      and no count
+--         E k milliseconds             let the key expire so long after now
 --         O n (producer applied watermark)*n
 --         L owner milliseconds         prolong the lease if it is the owner's
 -- ids: 8 bytes each, one behind the other; times: 16 decimal digits each. One argument for all members of a
@@ -215,6 +218,26 @@ function steps.G(at)
   return at + 3
 end
 
+function steps.A(at)
+  local key, bytes = KEYS[tonumber(ARGV[at])], ARGV[at + 1]
+  check_kind(key, 'string')
+  must(bytes, 'no bytes to append')
+  later(function()
+    redis.pcall('APPEND', key, bytes)
+  end)
+  return at + 2
+end
+
+function steps.E(at)
+  local key, milliseconds = KEYS[tonumber(ARGV[at])], ARGV[at + 1]
+  must(key, 'a key index out of range')
+  must(whole(milliseconds, 'a time') > 0, 'a time that is past')
+  later(function()
+    redis.call('PEXPIRE', key, milliseconds)
+  end)
+  return at + 2
+end
+
 function steps.O(at)
   local count, sum, new = tonumber(ARGV[at]), 0, {}
   for i = 0, count - 1 do
@@ -255,7 +278,8 @@ check_kind(id_index, 'zset')
 check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
 for _, call in ipairs({ { 'HSET', producers, 'f', 'v' }, { 'ZADD', producers, '0', 'm' }, { 'SADD', producers, 'm' },
-    { 'PFADD', producers, 'm' }, { 'XTRIM', stream, 'MINID', '0' }, { 'PEXPIRE', lease, '1' } }) do
+    { 'PFADD', producers, 'm' }, { 'XTRIM', stream, 'MINID', '0' }, { 'PEXPIRE', lease, '1' },
+    { 'APPEND', stream, 'x' } }) do
   if not redis.acl_check_cmd(unpack(call)) then
     return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
   end

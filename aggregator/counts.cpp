@@ -116,9 +116,11 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     if (!paths.empty()) {
         const auto scores = read[at++];
         for (std::size_t i = 0; i < paths.size(); ++i) {
-            if (const auto views = scores[i].number())
+            if (paths[i].empty() || !site.settings->counts_apart(paths[i]))
+                out.pages.emplace_back(std::nullopt);
+            else if (const auto views = scores[i].number())
                 out.pages.emplace_back(*views);
-            else if (is_at_limit || paths[i].empty())
+            else if (is_at_limit)
                 out.pages.emplace_back(std::nullopt);
             else
                 out.pages.emplace_back(0);

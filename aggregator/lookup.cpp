@@ -3,6 +3,8 @@
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -53,6 +55,11 @@ std::string member(std::uint64_t id)
     return bytes;
 }
 
+std::string client_field(std::uint32_t client)
+{
+    return fmt::format("{:08x}", client);
+}
+
 lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memory& memory)
     : asked_(std::move(asked)), sets_(std::move(sets)), memory_(memory)
 {
@@ -63,6 +70,9 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         (c.add(arguments), ...);
         list_.push_back(std::move(c));
     };
+    asks_for_tip_ = memory_.tip().empty();
+    if (asks_for_tip_)
+        one("HGET", keys::producers(partition), std::string_view("tip"));
     one("ZRANGE", keys::id_sets(partition), 0, -1, std::string_view("WITHSCORES"));
     std::vector<std::int64_t> unknown_sets;
     for (const auto& [time, count] : sets_)
@@ -85,6 +95,8 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         add_in_parts(list_, "ZMSCORE", keys::pages(id), s.paths, same);
         for (const auto date : s.dates)
             one("HGET", keys::day(id, date), std::string_view("new_paths"));
+        for (const auto& [hour, clients] : s.clients)
+            add_in_parts(list_, "HMGET", keys::new_paths(id, hour), clients, client_field);
     }
 }
 
@@ -109,6 +121,8 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
         }
     }
     auto at = first;
+    if (asks_for_tip_)
+        memory_.rest_on(std::string(answers[at++].text()));
     const auto listed = answers[at++];
     id_sets now;
     for (std::size_t i = 0; i + 1 < listed.size(); i += 2)
@@ -149,6 +163,13 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
                    });
         for (const auto date : s.dates)
             out.new_paths[date] = answers[at++].count();
+        for (const auto& [hour, clients] : s.clients)
+            read_parts(answers, at, clients,
+                       [&counts = out.new_by_client[hour]](std::uint32_t client,
+                                                           const redis::reply_view& r) {
+                           if (const auto brought = r.number())
+                               counts[client] = *brought;
+                       });
     }
     return outcome::known;
 }

@@ -21,7 +21,8 @@ namespace luot::aggregator {
 class lookup {
 public:
     /// `sets` are the id sets that are thought to exist; when there are others, read() says so.
-    /// `memory`, which holds what was not asked, must outlive it; the paths found are learnt.
+    /// `memory`, which holds what was not asked, must outlive it; the paths found are learnt, and
+    /// the tip that it rests on then if it has none.
     lookup(unsigned partition, questions asked, id_sets sets, partition_memory& memory);
 
     void add_to(redis::pipeline& commands) const;
@@ -45,6 +46,7 @@ private:
     questions asked_;
     id_sets sets_;
     partition_memory& memory_;
+    bool asks_for_tip_ = false;
     bool asks_for_ids_ = false;
     std::vector<redis::command> list_;
     knowledge known_;
@@ -56,5 +58,8 @@ private:
 
 /// Eight bytes that stand for a visitor or a hit id in Redis.
 [[nodiscard]] std::string member(std::uint64_t id);
+
+/// Eight hex digits that stand for a client.
+[[nodiscard]] std::string client_field(std::uint32_t client);
 
 }  // namespace luot::aggregator

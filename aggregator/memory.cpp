@@ -2,6 +2,8 @@
 
 #include "core/bytes.hpp"
 
+#include <utility>
+
 namespace luot::aggregator {
 
 namespace {
@@ -9,12 +11,14 @@ namespace {
 // Of each of the 16 partitions; beyond, all of a kind is forgotten and learnt again.
 constexpr std::size_t most_visitors = 1 << 16, most_paths = 1 << 15, most_ids = 1 << 18;
 
-std::uint64_t hash_of(std::string_view site, std::string_view path) noexcept
+std::uint64_t hash_of(std::uint64_t seed, std::string_view site, std::string_view path) noexcept
 {
-    return checksum(path, checksum(site));
+    return checksum(path, checksum(site, seed));
 }
 
 }  // namespace
+
+partition_memory::partition_memory() : path_seed_(random_u64()) {}
 
 std::optional<std::int64_t> partition_memory::seen(std::uint64_t visitor) const
 {
@@ -24,14 +28,24 @@ std::optional<std::int64_t> partition_memory::seen(std::uint64_t visitor) const
 
 bool partition_memory::knows(std::string_view site, std::string_view path) const
 {
-    return paths_.contains(hash_of(site, path));
+    return paths_.contains(hash_of(path_seed_, site, path));
 }
 
 void partition_memory::learn(std::string_view site, std::string_view path)
 {
+    paths_.insert(hash_of(path_seed_, site, path));
+}
+
+void partition_memory::make_room()
+{
+    if (seen_.size() >= most_visitors)
+        seen_.clear();
     if (paths_.size() >= most_paths)
         paths_.clear();
-    paths_.insert(hash_of(site, path));
+    if (ids_.size() >= most_ids) {
+        ids_.clear();
+        sets_.clear();
+    }
 }
 
 bool partition_memory::has_all_of(std::int64_t ten_minutes) const
@@ -57,18 +71,17 @@ void partition_memory::keep_sets(const id_sets& there)
     }
 }
 
+void partition_memory::rest_on(std::string tip)
+{
+    tip_ = std::move(tip);
+}
+
 void partition_memory::applied(const std::string& upto, const additions& a, const id_sets& before)
 {
     tip_ = upto;
-    if (seen_.size() >= most_visitors)
-        seen_.clear();
     for (const auto& [id, s] : a.sites)
         for (const auto& [visitor, time] : s.seen)
             seen_[visitor] = time;
-    if (ids_.size() >= most_ids) {
-        ids_.clear();
-        sets_.clear();
-    }
     for (const auto& [ten_minutes, members] : a.ids) {
         if (before.contains(ten_minutes) && !sets_.contains(ten_minutes))
             continue;  // it holds others that we do not know
@@ -84,6 +97,7 @@ void partition_memory::forget_state()
     seen_.clear();
     ids_.clear();
     sets_.clear();
+    paths_.clear();
 }
 
 }  // namespace luot::aggregator

@@ -21,15 +21,21 @@ namespace luot::aggregator {
 /// Visitors and hit ids are those as of tip() (and some that were forgotten there since), the last
 /// entry that was applied: apply.lua acts only if that is still the last one in Redis. Ids of
 /// entries never come back for other content, so one tip is one state, also after Redis fell back.
-/// Paths that exist stay; a stale one costs a site's limits one path, never a count.
+/// So are the paths that exist: `luot prune`, which takes some away, changes the tip. (`import
+/// totals` may take one that nobody has read: if it is remembered, a site's limits miss one path.)
 class partition_memory {
 public:
+    partition_memory();
+
     /// The last applied entry; empty when nothing is remembered that would have to be compared.
     [[nodiscard]] const std::string& tip() const noexcept { return tip_; }
 
     [[nodiscard]] std::optional<std::int64_t> seen(std::uint64_t visitor) const;
     [[nodiscard]] bool knows(std::string_view site, std::string_view path) const;
     void learn(std::string_view site, std::string_view path);
+    /// Forgets what is too much. Not between the questions of a batch and its fold: what was not
+    /// asked would not be known either.
+    void make_room();
 
     /// Whether all ids of this set of ten minutes are remembered: it was begun while we looked on.
     [[nodiscard]] bool has_all_of(std::int64_t ten_minutes) const;
@@ -37,6 +43,9 @@ public:
     [[nodiscard]] bool was_counted(std::uint64_t id) const;
     /// These sets exist in Redis; remembered ones that do not were dropped there.
     void keep_sets(const id_sets& there);
+
+    /// What is remembered from now on is as of this tip. Only while tip() is empty.
+    void rest_on(std::string tip);
 
     /// A batch up to this entry was applied on top of tip(), or of what was read from Redis, where
     /// these sets existed before.
@@ -51,6 +60,7 @@ private:
     boost::unordered_flat_set<std::uint64_t> ids_;
     std::map<std::int64_t, std::vector<std::uint64_t>> sets_;  // which of ids_ go together
     boost::unordered_flat_set<std::uint64_t> paths_;           // hashes
+    std::uint64_t path_seed_;  // nobody outside can make two paths that look the same
 };
 
 }  // namespace luot::aggregator

@@ -56,6 +56,23 @@ struct partition_state {
     partition_memory memory;
 };
 
+struct site_counters {
+    site_counters(metrics_registry& m, const std::string& site)
+        : views(m.add_counter("luot_applied_views_total",
+                              "Views counted by this process (for rates).", {{"site", site}})),
+          new_paths(m.add_counter("luot_new_paths_total", "Paths counted for the first time.",
+                                  {{"site", site}}))
+    {
+        for (std::size_t i = 0; i < other_views.size(); ++i)
+            other_views[i] = &m.add_counter(
+                "luot_other_views_total", "Views counted in (other), by the limit of paths.",
+                {{"site", site}, {"reason", std::string(path_limit_names[i])}});
+    }
+
+    counter &views, &new_paths;
+    std::array<counter*, path_limit_names.size()> other_views{};
+};
+
 /// A partition's turn within one round.
 struct turn {
     unsigned partition;
@@ -94,7 +111,7 @@ public:
     bot_list bots;
     leases ours;
     std::array<partition_state, partitions> states;
-    std::map<std::string, counter*, std::less<>> views_by_site;
+    std::map<std::string, std::unique_ptr<site_counters>, std::less<>> of_site;
     std::map<bot_kind, counter*> bots_by_kind;
     std::int64_t leases_at_ms = -lease_every_ms;
     std::int64_t upkeep_at_ms = -upkeep_every_ms;
@@ -195,6 +212,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
         redis::pipeline commands;
         for (const auto& t : turns) {
             auto& state = states[t.partition];
+            state.memory.make_room();
             lookups.emplace_back(t.partition,
                                  ask_for(t.batch, t.count, *known_sites, &state.memory), state.sets,
                                  state.memory);
@@ -241,13 +259,14 @@ void worker::impl::count(const additions& a)
     hits.add(a.hits);
     repeats.add(a.repeats);
     batches.add();
-    for (const auto& [site, views] : a.views_by_site) {
-        auto& c = views_by_site[site];
+    for (const auto& [site, added] : a.sites) {
+        auto& c = of_site[site];
         if (!c)
-            c = &metrics.add_counter("luot_applied_views_total",
-                                     "Views counted by this process (for rates).",
-                                     {{"site", site}});
-        c->add(views);
+            c = std::make_unique<site_counters>(metrics, site);
+        c->views.add(added.views);
+        c->new_paths.add(added.new_paths);
+        for (std::size_t i = 0; i < added.other_views.size(); ++i)
+            c->other_views[i]->add(added.other_views[i]);
     }
     for (const auto& [kind, number] : a.bots) {
         auto& c = bots_by_kind[kind];

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::int64_t half_hour_ms = 30 * 60 * 1000;
 constexpr std::size_t most_keys = 8;
+/// Before what a client is hashed from; no site begins with it, so it never is a visitor's.
+constexpr char client_mark = '\1';
 
 /// SipHash-2-4; 0 is kept for "none".
 std::uint64_t keyed_hash(const salt_chain::key& key, std::string_view bytes)
@@ -39,16 +41,21 @@ const salt_chain::key& identifier::key_of(std::int32_t date)
 void identifier::identify(hit& h, const local_zone& zone, const http::ip_address& client)
 {
     thread_local std::string who;
-    who.assign(h.site);
+    who.assign(1, client_mark);
+    who.append(h.site);
     who += '\0';
     const auto address = http::client_key(client);
     who.append(reinterpret_cast<const char*>(address.data()), address.size());
-    who.append(h.user_agent);
 
     h.local_date = zone.date(h.time_ms);
-    h.visitor = keyed_hash(key_of(h.local_date), who);
+    const auto client_hash = keyed_hash(key_of(h.local_date), who);
+    h.client = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(client_hash));
+
+    who.append(h.user_agent);
+    const auto visitor = std::string_view(who).substr(1);
+    h.visitor = keyed_hash(key_of(h.local_date), visitor);
     h.visitor_before = zone.since_midnight_ms(h.time_ms) < half_hour_ms
-                           ? keyed_hash(key_of(h.local_date - 1), who)
+                           ? keyed_hash(key_of(h.local_date - 1), visitor)
                            : 0;
     sodium_memzero(who.data(), who.size());
 }

@@ -21,7 +21,8 @@ public:
     explicit identifier(const salt_chain& salts) : salts_(salts), id_key_(salts.id_key()) {}
 
     /// Sets local_date, visitor and, in the first half hour of a day, visitor_before from the hit's
-    /// time, site and user_agent and the client's address (IPv6: its /64).
+    /// time, site and user_agent and the client's address (IPv6: its /64); and client from the same
+    /// without the User-Agent: one that changes it stays the same client.
     void identify(hit& h, const local_zone& zone, const http::ip_address& client);
 
     /// The keyed hash of a client's id for a hit; never 0.

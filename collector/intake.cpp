@@ -146,8 +146,8 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     const auto client = http::client_address(r.peer, r.forwarded_for, limits.trusted_proxies);
     if (const auto why = admit(r, settings); why != refusal::none)
         return why;
-    if (!http::is_in(limits.rate_limit_exempt, client) &&
-        !rates_.allow(client, limits.rate_limit_per_client, steady_us()))
+    const bool is_exempt = http::is_in(limits.rate_limit_exempt, client);
+    if (!is_exempt && !rates_.allow(client, limits.rate_limit_per_client, steady_us()))
         return refusal::rate_limited;
     if (const auto why = find_page(r, *at); why != refusal::none)
         return why;
@@ -171,6 +171,8 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.term = campaign_.term;
     h.content = campaign_.content;
     identifier_.identify(h, at->zone, client);
+    if (is_exempt)
+        h.client = 0;
     if (!fields_.id.empty())
         h.id = identifier_.hash_id(fields_.site, fields_.id);
     record_.clear();

@@ -1,5 +1,7 @@
 #include "core/config.hpp"
 
+#include "core/path.hpp"
+#include "core/path_pattern.hpp"
 #include "core/utf8.hpp"
 
 #include <toml++/toml.h>
@@ -771,6 +773,39 @@ void read_keep_query(const section& s, site_config& site)
         site.keep_query = std::move(names);
 }
 
+/// A pattern in the spelling of normalised paths, so that it matches what it shows.
+std::string parse_pattern(const section& s, const std::string& text, std::size_t line,
+                          const site_config& site)
+{
+    const bool names_host = site.path_host && !text.starts_with('/');
+    if (!text.starts_with('/') && !text.starts_with('*') && !names_host)
+        s.fail_at(line, "only", quoted(text) + " matches no page; must begin with \"/\" or \"*\"");
+    const auto slash = names_host ? text.find('/') : 0;
+    std::string host = text.substr(0, slash);
+    std::transform(host.begin(), host.end(), host.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (slash == std::string::npos)
+        return host;
+    auto without_host = site;
+    without_host.path_host = false;
+    const auto rest = text.substr(slash);
+    std::string path;
+    if (normalise_page(rest.starts_with('/') ? rest : '/' + rest, without_host, {}, path, nullptr))
+        s.fail_at(line, "only", quoted(text) + " is no path of a page, such as \"/tin-tuc/**\"");
+    if (text.find('?') != std::string::npos && path.find('?') == std::string::npos)
+        s.fail_at(line, "only",
+                  quoted(text) + " matches no page: its parameters are not in keep_query");
+    for (std::size_t at = 0; (at = path.find("**", at)) != std::string::npos; at += 2) {
+        const bool alone = path[at - 1] == '/' && (at + 2 == path.size() || path[at + 2] == '/');
+        if (!alone)
+            s.fail_at(line, "only",
+                      quoted(text) +
+                          ": ** stands for whole segments, alone between slashes, as in "
+                          "\"/tin-tuc/**\"; within one segment write *");
+    }
+    return host + path;
+}
+
 void read_public(const section& s, site_config& site)
 {
     std::vector<public_route> routes;
@@ -836,10 +871,7 @@ site_config read_site(const toml::table& table, const std::string& file,
     s.read("path_host", site.path_host);
     read_keep_query(s, site);
     s.read_list("only", "/tin-tuc/**", [&](const std::string& pattern, std::size_t line) {
-        if (!pattern.starts_with('/') && !pattern.starts_with('*') && !site.path_host)
-            s.fail_at(line, "only",
-                      quoted(pattern) + " matches no page; must begin with \"/\" or \"*\"");
-        site.only.push_back(pattern);
+        site.only.push_back(parse_pattern(s, pattern, line, site));
     });
     s.read("max_new_paths_per_day", 1, 1'000'000'000, site.max_new_paths_per_day);
     s.read_duration("reload_window", 0s, 24h, "at most 1d", site.reload_window);
@@ -984,6 +1016,14 @@ bool site_config::has_host(std::string_view host) const
             return given.size() > own.size() - 1 && given.ends_with(own.substr(1));
         return without_www(given) == without_www(own);
     });
+}
+
+bool site_config::counts_apart(std::string_view path) const noexcept
+{
+    return only.empty() || std::any_of(only.begin(), only.end(), [&](std::string_view pattern) {
+               const bool any_host = path_host && pattern.starts_with('/');
+               return matches(pattern, any_host ? path.substr(path.find('/')) : path);
+           });
 }
 
 const site_config* config::find_site(std::string_view id) const noexcept

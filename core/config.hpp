@@ -65,7 +65,8 @@ struct site_config {
     std::string timezone = "UTC";    ///< an IANA name, checked against the system's data
     bool path_host = false;          ///< the host stands before the path
     std::vector<std::string> keep_query = {"id", "p", "page_id", "itemid", "articleid", "nv", "op"};
-    std::vector<std::string> only;  ///< patterns of the pages that count; none: all
+    std::vector<std::string>
+        only;  ///< patterns (path_pattern.hpp) of pages counted apart; none: all
     std::uint32_t max_new_paths_per_day = 2000;
     std::chrono::seconds reload_window{0};
     std::vector<public_route> public_routes = {public_route::counts, public_route::summary,
@@ -82,6 +83,10 @@ struct site_config {
     /// Whether a host (any case, with or without port or final dot, Unicode or punycode) is one of
     /// the site's.
     [[nodiscard]] bool has_host(std::string_view host) const;
+
+    /// Whether `only` lets a page have a count of its own; views of the others are counted in
+    /// "(other)". `path` is normalised.
+    [[nodiscard]] bool counts_apart(std::string_view path) const noexcept;
 };
 
 struct config {

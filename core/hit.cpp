@@ -38,6 +38,7 @@ void encode(const hit& h, std::string& out)
     put_u64(out, h.visitor);
     put_u64(out, h.visitor_before);
     put_u64(out, h.id);
+    put_u32(out, h.client);
     put_varint(out, h.width);
     put_varint(out, h.bot_hint);
     for (const auto& [tag, field] : text_fields) {
@@ -59,6 +60,7 @@ error_code decode(std::string_view record, hit& out) noexcept
     out.visitor = in.u64();
     out.visitor_before = in.u64();
     out.id = in.u64();
+    out.client = in.u32();
     out.width = static_cast<std::uint32_t>(in.varint());
     out.bot_hint = static_cast<std::uint32_t>(in.varint());
     while (in.ok() && !in.rest().empty()) {

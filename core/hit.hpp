@@ -27,6 +27,7 @@ struct hit {
     std::uint64_t visitor_before =
         0;                       ///< under yesterday's salt; 0 but in the day's first half hour
     std::uint64_t id = 0;        ///< keyed hash of the client's id for this hit; 0: none
+    std::uint32_t client = 0;    ///< keyed hash of the day's salt, site, address; 0: not limited
     std::uint32_t width = 0;     ///< of the screen, in CSS pixels; 0: not said
     std::uint32_t bot_hint = 0;  ///< not 0: the client says of itself that it is automated
 

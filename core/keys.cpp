@@ -76,6 +76,16 @@ std::string day_visitors(std::string_view site, std::int32_t date)
     return of_site(site, "day:" + date_text(date) + ":visitors");
 }
 
+std::string day_first_seen(std::string_view site, std::int32_t date)
+{
+    return of_site(site, "day:" + date_text(date) + ":first_seen");
+}
+
+std::string new_paths(std::string_view site, std::int64_t hour)
+{
+    return of_site(site, fmt::format("new_paths:{}", hour));
+}
+
 std::string month(std::string_view site, std::int32_t date)
 {
     return of_site(site, "month:" + date_text(date).substr(0, 7));

@@ -30,6 +30,9 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 /// `date` is days since 1970-01-01 in the site's zone.
 [[nodiscard]] std::string day(std::string_view site, std::int32_t date);
 [[nodiscard]] std::string day_visitors(std::string_view site, std::int32_t date);
+[[nodiscard]] std::string day_first_seen(std::string_view site, std::int32_t date);
+/// `hour` is hours since 1970-01-01T00:00Z.
+[[nodiscard]] std::string new_paths(std::string_view site, std::int64_t hour);
 /// The month in which that date lies.
 [[nodiscard]] std::string month(std::string_view site, std::int32_t date);
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace luot {
@@ -18,6 +19,11 @@ int run_daemon(const std::string& config_file, roles r);
 
 int import_totals_file(const std::string& config_file, const std::string& csv_file,
                        const std::string& site);
+
+/// Takes paths of the site with fewer than `views_below` views, first seen more than `older_days`
+/// days ago, out of its pages.
+int prune_paths(const std::string& config_file, const std::string& site, std::uint64_t views_below,
+                std::int32_t older_days, bool is_dry_run);
 
 /// Prints the salt chain of this data_dir: a secret.
 int export_salts(const std::string& config_file);

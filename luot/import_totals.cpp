@@ -1,18 +1,11 @@
 #include "aggregator/totals.hpp"
 #include "core/config.hpp"
 #include "core/file.hpp"
-#include "core/keys.hpp"
 #include "core/log.hpp"
-#include "core/metrics.hpp"
-#include "core/redis/client.hpp"
 #include "luot/commands.hpp"
-#include "luot/private_redis.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include "luot/on_redis.hpp"
 
 #include <cstdio>
-#include <exception>
 
 namespace luot {
 
@@ -23,12 +16,8 @@ constexpr std::size_t most_csv_bytes = 256 << 20;
 boost::asio::awaitable<void> import(redis::client& redis, const config& c, const site_config& site,
                                     const aggregator::totals& wanted)
 {
-    if (!co_await redis.wait_connected(std::chrono::seconds(10)))
-        throw aggregator::totals_error("Redis cannot be reached (" + redis.trouble() +
-                                       "): is luot running with this configuration?");
     const auto done =
         co_await aggregator::import_totals(redis, site, c.aggregator.max_paths, wanted);
-    redis.stop();
     log::info("totals_imported", {{"site", site.id},
                                   {"pages", done.pages},
                                   {"changed", done.changed},
@@ -69,26 +58,13 @@ int import_totals_file(const std::string& config_file, const std::string& csv_fi
     }
     try {
         const auto wanted = aggregator::parse_totals(*csv, csv_file, *site);
-        boost::asio::io_context context;
-        metrics_registry metrics;
-        redis::client_options options;
-        options.name = "luot-import";
-        options.quiet = true;
-        options.format_key = keys::format_key;
-        options.format = keys::format;
-        redis::client redis{context, redis_of(c), options, metrics};
-        redis.use_scripts({&aggregator::baseline_script()});
-        redis.start();
-        std::exception_ptr failure;
-        boost::asio::co_spawn(context, import(redis, c, *site, wanted), [&](std::exception_ptr e) {
-            failure = e;
-            redis.stop();
-        });
-        context.run();
-        if (failure)
-            std::rethrow_exception(failure);
+        run_on_redis(c, "luot-import", {&aggregator::baseline_script()},
+                     [&](redis::client& redis) { return import(redis, c, *site, wanted); });
         return 0;
     } catch (const aggregator::totals_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    } catch (const no_redis& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());
         return 1;
     }

@@ -4,6 +4,7 @@
 //   luot collector    takes hits, keeps them in the spool, ships them to Redis
 //   luot aggregator   counts them, answers reads
 //   luot import totals FILE.csv --site S
+//   luot prune --site S --views-below N --older D
 //   luot salt export, luot salt import FILE
 //   luot check-config F
 
@@ -11,13 +12,18 @@
 #include "luot/commands.hpp"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fcntl.h>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 
 namespace {
+
+constexpr std::int32_t most_days = 36'500;
 
 /// A file opened as descriptor 0, 1 or 2 would get what is meant for the terminal or the log.
 void open_standard_descriptors()
@@ -38,6 +44,17 @@ std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error)
                    error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)
                ? error.what()
                : "unknown command or option " + unknown.front();
+}
+
+/// "30d" or "30"; 0 when it is no number of days.
+std::int32_t days_of(std::string_view text)
+{
+    if (text.ends_with('d'))
+        text.remove_suffix(1);
+    std::int32_t days = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
+    const bool is_whole = error == std::errc{} && end == text.data() + text.size();
+    return is_whole && days > 0 && days <= most_days ? days : 0;
 }
 
 }  // namespace
@@ -80,6 +97,24 @@ int main(int argc, char** argv)
         ->required();
     totals->add_option("--site", site, "id of the site")->required();
 
+    auto* prune = takes_config(app.add_subcommand(
+        "prune", "takes paths that hardly anybody has read out of a site's pages, into (other)"));
+    std::uint64_t views_below = 0;
+    std::string older;
+    bool is_dry_run = false;
+    prune->add_option("--site", site, "id of the site")->required();
+    prune->add_option("--views-below", views_below, "only paths with fewer views")
+        ->required()
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 52));
+    prune
+        ->add_option("--older", older,
+                     "only paths first seen longer ago than so many days (\"30d\")")
+        ->required()
+        ->check([](const std::string& text) {
+            return days_of(text) > 0 ? std::string{} : "must be a number of days, such as 30d";
+        });
+    prune->add_flag("--dry-run", is_dry_run, "says what would be done, and does nothing");
+
     auto* salt = app.add_subcommand("salt", "the secret behind visitor ids, for another collector");
     salt->require_subcommand(1);
     auto* salt_export = takes_config(
@@ -119,6 +154,8 @@ int main(int argc, char** argv)
             return luot::run_daemon(config_file, {false, true});
         if (*totals)
             return luot::import_totals_file(config_file, csv_file, site);
+        if (*prune)
+            return luot::prune_paths(config_file, site, views_below, days_of(older), is_dry_run);
         if (*salt_export)
             return luot::export_salts(config_file);
         if (*salt_import)

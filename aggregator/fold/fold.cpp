@@ -76,7 +76,8 @@ public:
             ++out_.days[date][fmt::format("visits@{}", c.hour)];
         }
         c.visitors->push_back(h.visitor);
-        ++*page(h.path, date);
+        ++out_.views;
+        count_page(h, time_ms / hour_ms, date);
     }
 
 private:
@@ -130,26 +131,73 @@ private:
         out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
     }
 
-    /// The views of the path, or of "(other)" when the site is at a limit and does not know it.
-    std::int64_t* page(std::string_view path, std::int32_t date)
+    /// Counts the view for its path, or for "(other)" when the site lets the path have no count.
+    void count_page(const hit& h, std::int64_t hour, std::int32_t date)
     {
-        if (const auto here = pages_.find(path); here != pages_.end())
-            return here->second;
-        const std::string name(path);
-        if (!known_.paths.contains(name) &&
-            !(memory_ && memory_->knows(site_.settings->id, path))) {
-            const auto before = known_.new_paths.find(date);
-            const auto new_today = (before == known_.new_paths.end() ? 0 : before->second) +
-                                   out_.days[date]["new_paths"];
-            if (known_.path_count + added_paths_ >= max_paths_ ||
-                new_today >= site_.settings->max_new_paths_per_day)
-                return &out_.pages[std::string(other_path)];
-            ++added_paths_;
-            ++out_.days[date]["new_paths"];
+        if (const auto here = pages_.find(h.path); here != pages_.end()) {
+            ++*here->second;
+            return;
         }
+        const std::string name(h.path);
+        const bool may_be_counted = site_.settings->counts_apart(name);
+        const bool is_new =
+            !known_.paths.contains(name) && !(memory_ && memory_->knows(site_.settings->id, name));
+        const auto limit = !may_be_counted ? std::optional(path_limit::only)
+                           : is_new        ? limit_of_new(h.client, hour, date)
+                                           : std::nullopt;
+        if (limit) {
+            ++out_.other_views[static_cast<std::size_t>(*limit)];
+            ++out_.pages[std::string(other_path)];
+            return;
+        }
+        if (is_new)
+            add_new(h, hour, date);
         const auto at = out_.pages.try_emplace(name).first;
+        ++at->second;
         pages_.emplace(at->first, &at->second);
-        return &at->second;
+    }
+
+    /// The limit that a new path would break.
+    std::optional<path_limit> limit_of_new(std::uint32_t client, std::int64_t hour,
+                                           std::int32_t date)
+    {
+        if (known_.path_count + out_.new_paths >= max_paths_)
+            return path_limit::max_paths;
+        const auto before = known_.new_paths.find(date);
+        const auto new_today = (before == known_.new_paths.end() ? 0 : before->second) +
+                               count_of(out_.days[date], "new_paths");
+        if (new_today >= site_.settings->max_new_paths_per_day)
+            return path_limit::day;
+        const auto by_client = brought_by(known_.new_by_client, client, hour) +
+                               brought_by(out_.new_by_client, client, hour);
+        if (client != 0 && by_client >= most_new_paths_per_client)
+            return path_limit::client;
+        return std::nullopt;
+    }
+
+    void add_new(const hit& h, std::int64_t hour, std::int32_t date)
+    {
+        ++out_.new_paths;
+        ++out_.days[date]["new_paths"];
+        out_.first_seen[date].push_back(path_hash(h.path));
+        if (h.client != 0)
+            ++out_.new_by_client[hour][h.client];
+    }
+
+    static std::int64_t count_of(const fields& counts, std::string_view name)
+    {
+        const auto found = counts.find(name);
+        return found == counts.end() ? 0 : found->second;
+    }
+
+    static std::int64_t brought_by(const client_counts& counts, std::uint32_t client,
+                                   std::int64_t hour)
+    {
+        const auto of_hour = counts.find(hour);
+        if (of_hour == counts.end())
+            return 0;
+        const auto found = of_hour->second.find(client);
+        return found == of_hour->second.end() ? 0 : found->second;
     }
 
     const site_table::site& site_;
@@ -158,11 +206,15 @@ private:
     additions::site& out_;
     std::optional<hour_counters> counters_;
     std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
-    std::uint64_t added_paths_ = 0;
     std::uint32_t max_paths_;
 };
 
 }  // namespace
+
+std::uint64_t path_hash(std::string_view path) noexcept
+{
+    return checksum(path);
+}
 
 void decode_hits(std::string_view encoded, entry& out)
 {
@@ -197,7 +249,9 @@ std::size_t additions::weight() const noexcept
     for (const auto& [time, members] : ids)
         sum += members.size();
     for (const auto& [id, s] : sites) {
-        sum += s.totals.size() + s.pages.size() + s.seen.size();
+        sum += s.totals.size() + s.pages.size() + s.seen.size() + s.first_seen.size();
+        for (const auto& [hour, clients] : s.new_by_client)
+            sum += clients.size();
         for (const auto& [date, day] : s.days)
             sum += day.size();
         for (const auto& [date, month] : s.months)
@@ -233,9 +287,13 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
             for (const auto visitor : {h.visitor, h.visitor_before})
                 if (visitor != 0 && !(memory && memory->seen(visitor)))
                     s.ask->visitors.push_back(visitor);
-            if (!h.is_event() && !(memory && memory->knows(h.site, h.path)))
+            const auto time_ms = time_of(h, batch[i]);
+            if (!h.is_event() && !(memory && memory->knows(h.site, h.path))) {
                 s.paths.push_back(h.path);
-            const auto date = date_of(h, time_of(h, batch[i]), *s.site);
+                if (h.client != 0)
+                    s.ask->clients[time_ms / hour_ms].push_back(h.client);
+            }
+            const auto date = date_of(h, time_ms, *s.site);
             auto& dates = s.ask->dates;
             if (dates.empty() || dates.back() != date)
                 dates.push_back(date);
@@ -248,6 +306,8 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
         make_unique(s.ask->visitors);
         make_unique(s.ask->dates);
         make_unique(s.paths);
+        for (auto& [hour, clients] : s.ask->clients)
+            make_unique(clients);
         s.ask->paths.assign(s.paths.begin(), s.paths.end());
     }
     return asked;
@@ -261,7 +321,6 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
     struct folded_site {
         const site_table::site* site;  ///< null: not configured
         std::optional<site_fold> fold;
-        std::uint64_t views = 0;
     };
     boost::unordered_flat_set<std::uint64_t> new_ids;
     std::map<std::string_view, folded_site> folds;
@@ -309,19 +368,9 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                 of_site.fold->event(h, time_ms, date);
             } else {
                 of_site.fold->view(h, time_ms, date);
-                ++of_site.views;
             }
         }
     }
-    for (const auto& [id, s] : folds)
-        if (s.views > 0)
-            out.views_by_site[std::string(id)] = s.views;
-    // A count of nothing would make a key of nothing.
-    for (auto& [id, s] : out.sites)
-        for (auto& [date, day] : s.days)
-            std::erase_if(day, [](const auto& field) { return field.second == 0; });
-    for (auto& [id, s] : out.sites)
-        std::erase_if(s.days, [](const auto& day) { return day.second.empty(); });
     return out;
 }
 

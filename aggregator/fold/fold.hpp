@@ -10,6 +10,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,8 +26,21 @@ inline constexpr std::int64_t visit_gap_ms = 30 * 60 * 1000;
 inline constexpr std::int64_t id_set_ms = 10 * 60 * 1000;
 /// A hit stamped so much later than its entry comes from a clock that is ahead.
 inline constexpr std::int64_t clock_tolerance_ms = 5000;
+/// New paths that one client may bring to a site in an hour.
+inline constexpr std::int64_t most_new_paths_per_client = 20;
+inline constexpr std::int64_t hour_ms = 60 * 60 * 1000;
 /// Where views of paths beyond a site's limits are counted.
 inline constexpr std::string_view other_path = "(other)";
+
+/// Why a view is counted in other_path.
+enum class path_limit : std::uint8_t {
+    only,       ///< the page matches none of the site's `only`
+    max_paths,  ///< it would be new, and the site has aggregator.max_paths
+    day,        ///< ... the day has brought max_new_paths_per_day
+    client,     ///< ... the client has brought most_new_paths_per_client in this hour
+};
+inline constexpr std::array<std::string_view, 4> path_limit_names{"only", "max_paths", "day",
+                                                                  "client"};
 
 class partition_memory;
 
@@ -35,6 +49,13 @@ using id_sets = std::map<std::int64_t, std::uint64_t>;
 
 /// When visitors were last seen, Unix milliseconds.
 using visitor_times = boost::unordered_flat_map<std::uint64_t, std::int64_t>;
+
+/// New paths that clients (hit::client) have brought, by hours since 1970-01-01T00:00Z.
+using client_counts = std::map<std::int64_t, std::unordered_map<std::uint32_t, std::int64_t>>;
+
+/// What stands for a path in the lists of those first seen on a day: XXH3. Part of the stored
+/// format.
+[[nodiscard]] std::uint64_t path_hash(std::string_view path) noexcept;
 
 /// One entry of a partition's stream, decoded. The hits' views point into the stream's reply.
 struct entry {
@@ -73,6 +94,8 @@ struct questions {
         std::vector<std::uint64_t> visitors;
         std::vector<std::string> paths;
         std::vector<std::int32_t> dates;
+        /// By hour: those that may bring a new path.
+        std::map<std::int64_t, std::vector<std::uint32_t>> clients;
     };
     std::vector<std::uint64_t> ids;
     std::map<std::string, site, std::less<>> sites;
@@ -85,6 +108,7 @@ struct knowledge {
         std::unordered_set<std::string> paths;  ///< those that exist already
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
+        client_counts new_by_client;
     };
     std::unordered_set<std::uint64_t> ids;  ///< hits that were counted before
     std::map<std::string, site, std::less<>> sites;
@@ -102,6 +126,10 @@ struct additions {
         fields pages;
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
+        client_counts new_by_client;
+        std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;     ///< path_hash, by date
+        std::uint64_t views = 0, new_paths = 0;                            ///< for rates
+        std::array<std::uint64_t, path_limit_names.size()> other_views{};  ///< by path_limit
     };
     struct position {
         std::uint64_t applied = 0;
@@ -114,7 +142,6 @@ struct additions {
     std::uint64_t repeats = 0;       ///< hits whose id was known
     std::uint64_t unconfigured = 0;  ///< hits of sites that are not configured any more
     std::uint64_t damaged = 0;
-    std::map<std::string, std::uint64_t, std::less<>> views_by_site;
     std::map<bot_kind, std::uint64_t> bots;
 
     /// How many members and fields a script would have to touch.

@@ -685,6 +685,10 @@ class Scripts(ProtocolTest):
             "an offset that is no number": ("O", 1, self.PRODUCER, "x", 1),
             "a count cut short": ("Z", 9, 3, "/a", 1),
             "a lease that is no time": ("L", "me", "soon"),
+            "bytes behind a hash": ("A", 6, "bytes"),
+            "no bytes to append": ("A", 9),
+            "an expiry that is no time": ("E", 5, "soon"),
+            "an expiry that is past": ("E", 5, -1),
         }
         before = self.state()
         for name, step in wrong.items():
@@ -716,6 +720,18 @@ class Scripts(ProtocolTest):
             keys=("a:day:D", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
         self.assertEqual(self.client.hget(key(0, "a:day:D"), "visitors"), b"2")
         self.assertEqual(self.client.hget(key(0, "a:month:M"), "visitor_days"), b"2")
+
+    def test_a_key_that_is_to_expire_does_so_and_no_other(self):
+        self.ship(0, 3)
+        self.assertEqual(self.apply(
+            "H", 5, 1, "c", 2, "E", 5, 5000, "H", 6, 1, "views", 2, "A", 7, "12345678",
+            "O", 1, self.PRODUCER, 3, 1, keys=("a:new_paths:1", "a:totals", "a:day:D:first_seen")), b"ok")
+        self.assertGreater(self.client.pttl(key(0, "a:new_paths:1")), 1000)
+        self.assertEqual(self.client.pttl(key(0, "a:totals")), -1)
+        self.ship(3, 4)
+        self.assertEqual(self.apply("A", 5, "abcdefgh", "O", 1, self.PRODUCER, 4, 1,
+                                    keys=("a:day:D:first_seen",)), b"ok")
+        self.assertEqual(self.client.get(key(0, "a:day:D:first_seen")), b"12345678abcdefgh")
 
     def test_times_of_visitors_only_grow(self):
         self.ship(0, 1)

@@ -778,6 +778,7 @@ class Load:
       repeats                    times that a hit was sent again
       tokens[producer, partition] = (offset, site), the highest
       slowest                    seconds from the first sending of a hit to its acknowledgement
+      took                       seconds from start() to the last answer
     """
 
     TOKEN = re.compile(rb"\r\n[Ll]uot-[Tt]oken: *([^\s.]+)\.(\d+)\.(\d+)")
@@ -792,7 +793,7 @@ class Load:
         self.sent = self.repeats = self.acknowledgements = self.unavailable = 0
         self.acknowledged, self.views, self.refused = (collections.Counter() for _ in range(3))
         self.clients = collections.defaultdict(set)
-        self.tokens, self.slowest, self.fault = {}, 0.0, None
+        self.tokens, self.slowest, self.took, self.fault = {}, 0.0, 0.0, None
         self._retry, self._ended, self._in_hand = collections.deque(), False, 0
         self._paused = False
         self._wires = set()
@@ -855,8 +856,10 @@ class Load:
     async def _main(self):
         self._loop = asyncio.get_running_loop()
         self._next_due = self._loop.time()
+        begun = self._loop.time()
         sweep = asyncio.create_task(self._sweep())
         await asyncio.gather(*(self._slot(i) for i in range(self.connections)))
+        self.took = self._loop.time() - begun
         sweep.cancel()
 
     def _take(self):

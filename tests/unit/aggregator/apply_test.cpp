@@ -40,6 +40,7 @@ const site_table::site& skhcn()
 const unsigned partition = partition_of("skhcn");
 const std::int32_t today = days(2021, 7, 31), tomorrow = days(2021, 8, 1);
 const std::int64_t midnight = utc(2021, 7, 31, 17);  // in Vietnam
+const std::int64_t bringing_hour = (midnight - minute) / hour;
 const std::int64_t old_set = midnight / id_set_ms - 60;
 
 /// A Redis in which entries of the partition wait, as ship.lua left them.
@@ -85,6 +86,8 @@ std::vector<entry> batch()
                            view_of(skhcn(), 2, midnight - minute, "/b"),
                            event_of(skhcn(), 1, midnight - 1)};
     first[0].id = 101;
+    first[0].client = 0xab;
+    first[1].client = 0xcd;
     first[2].id = 102;
     std::vector<hit> second{view_of(skhcn(), 1, midnight + minute, "/a"),
                             view_of(skhcn(), 3, midnight + minute, "/a"),
@@ -126,6 +129,8 @@ void put_history(world& redis)
     views(keys::month("skhcn", today), "visitor_days");
     views(keys::day("skhcn", today), "visitors");
     p.add("ZADD", keys::pages("skhcn"), 60, std::string_view("/a"), 40, std::string_view("/old"));
+    p.add("SET", keys::day_first_seen("skhcn", today), std::string_view("earlier!"));
+    p.add("HSET", keys::new_paths("skhcn", bringing_hour), std::string_view("000000cd"), 5);
     p.add("ZADD", keys::seen("skhcn"), midnight - 2 * hour, std::string_view("longgone"), midnight,
           std::string_view("recently"));
     p.add("SADD", keys::id_set(partition, old_set), std::string_view("12345678"));
@@ -207,6 +212,10 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                 {"lost", 5}});
     BOOST_TEST(redis.text("HGET", keys::producers(partition), "tip") == entries[2].id);
     BOOST_TEST(redis.number("PTTL", keys::lease(partition)) > 2'000);
+    BOOST_TEST(redis.text("GET", keys::day_first_seen("skhcn", today)) ==
+               "earlier!" + member(path_hash("/a")) + member(path_hash("/b")));
+    is(redis.hash(keys::new_paths("skhcn", bringing_hour)), {{"000000ab", 1}, {"000000cd", 6}});
+    BOOST_TEST(redis.number("PTTL", keys::new_paths("skhcn", bringing_hour)) > hour);
     // And nothing else, anywhere.
     const std::set<std::string> wanted{
         keys::totals("skhcn"),
@@ -216,6 +225,8 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::day("skhcn", tomorrow),
         keys::day_visitors("skhcn", today),
         keys::day_visitors("skhcn", tomorrow),
+        keys::day_first_seen("skhcn", today),
+        keys::new_paths("skhcn", bringing_hour),
         keys::month("skhcn", today),
         keys::month("skhcn", tomorrow),
         keys::hits(partition),
@@ -319,6 +330,7 @@ BOOST_AUTO_TEST_CASE(a_key_of_a_wrong_type_stops_a_batch_before_its_first_write)
           keys::day("skhcn", today), keys::day("skhcn", tomorrow),
           keys::day_visitors("skhcn", today), keys::day_visitors("skhcn", tomorrow),
           keys::month("skhcn", today), keys::month("skhcn", tomorrow),
+          keys::day_first_seen("skhcn", today), keys::new_paths("skhcn", bringing_hour),
           keys::id_set(partition, set_of - 1), keys::id_set(partition, set_of),
           keys::id_sets(partition), keys::producers(partition), keys::lease(partition),
           keys::hits(partition)}) {
@@ -338,6 +350,7 @@ BOOST_AUTO_TEST_CASE(a_value_that_is_no_number_stops_a_batch_before_its_first_wr
         {keys::day("skhcn", today), {"views", "visits", "visitors", "new_paths"}},
         {keys::day("skhcn", tomorrow), {"views@" + std::to_string(midnight / 1000), "visitors"}},
         {keys::month("skhcn", today), {"views", "visitor_days"}},
+        {keys::new_paths("skhcn", bringing_hour), {"000000cd"}},
         {keys::month("skhcn", tomorrow), {"bots:search", "visitor_days"}},
         {keys::producers(partition),
          {"applied", "bytes", "unconfigured", producer + ":applied",
@@ -387,6 +400,11 @@ BOOST_AUTO_TEST_CASE(steps_that_make_no_sense_stop_a_batch)
         {"G", "6", "0000000000000001", "visitor"},
         {"G", "6", "", ""},
         {"S", "7", "1", "id"},
+        {"A", "99", "bytes"},
+        {"A", "5", "bytes"},  // a hash
+        {"E", "99", "1000"},
+        {"E", "5", "soon"},
+        {"E", "5", "0"},
         {"O", "1", producer, "four", "5"},
         {"O", "1", producer, "4", "yesterday"},
         {"L", "me", "long"},

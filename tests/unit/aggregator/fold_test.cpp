@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/fold.hpp"
 
+#include "aggregator/memory.hpp"
 #include "core/local_time.hpp"
 #include "tests/unit/support/hits.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <random>
 #include <set>
 #include <string>
@@ -57,6 +59,8 @@ public:
         std::map<std::int32_t, fields> days, months;
         std::map<std::int32_t, std::set<std::uint64_t>> visitors;
         std::map<std::uint64_t, std::int64_t> seen;
+        client_counts new_by_client;
+        std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;
     };
 
     void apply(const additions& a)
@@ -73,6 +77,11 @@ public:
                 s.visitors[date].insert(visitors.begin(), visitors.end());
             for (const auto& [visitor, time] : added.seen)
                 s.seen[visitor] = std::max(s.seen[visitor], time);
+            for (const auto& [hour, clients] : added.new_by_client)
+                for (const auto& [client, count] : clients)
+                    s.new_by_client[hour][client] += count;
+            for (const auto& [date, hashes] : added.first_seen)
+                s.first_seen[date].insert(s.first_seen[date].end(), hashes.begin(), hashes.end());
         }
         for (const auto& [set, members] : a.ids)
             ids[set].insert(members.begin(), members.end());
@@ -99,7 +108,14 @@ public:
             if (found == sites.end())
                 continue;
             const auto& s = found->second;
-            out.path_count = s.pages.size();
+            out.path_count = s.pages.size() - s.pages.count(other_path);
+            for (const auto& [hour, clients] : ask.clients)
+                if (const auto of_hour = s.new_by_client.find(hour);
+                    of_hour != s.new_by_client.end())
+                    for (const auto client : clients)
+                        if (const auto found = of_hour->second.find(client);
+                            found != of_hour->second.end())
+                            out.new_by_client[hour].insert(*found);
             for (const auto visitor : ask.visitors)
                 if (const auto seen = s.seen.find(visitor); seen != s.seen.end())
                     out.seen.insert(*seen);
@@ -127,6 +143,9 @@ public:
                 ask.paths.push_back(path);
             for (const auto& [date, counts] : s.days)
                 ask.dates.push_back(date);
+            for (const auto& [hour, clients] : s.new_by_client)
+                for (const auto& [client, count] : clients)
+                    ask.clients[hour].push_back(client);
         }
         return answer(everything);
     }
@@ -150,6 +169,13 @@ public:
                     out += id + " visitor " + date_text(date) + ' ' + to_hex(visitor) + '\n';
             for (const auto& [visitor, time] : s.seen)
                 out += id + " seen " + to_hex(visitor) + ' ' + utc_text(time) + '\n';
+            for (const auto& [hour, clients] : s.new_by_client)
+                for (const auto& [client, count] : std::map(clients.begin(), clients.end()))
+                    out += id + " client " + std::to_string(hour) + ' ' + to_hex(client) + ' ' +
+                           std::to_string(count) + '\n';
+            for (const auto& [date, hashes] : s.first_seen)
+                for (const auto hash : hashes)
+                    out += id + " first seen " + date_text(date) + ' ' + to_hex(hash) + '\n';
         }
         for (const auto& [set, members] : ids)
             for (const auto id : members)
@@ -181,8 +207,8 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
 {
     static const std::vector<std::string> paths = [] {
         std::vector<std::string> all;
-        all.reserve(40);
-        for (int i = 0; i < 40; ++i)
+        all.reserve(100);
+        for (int i = 0; i < 100; ++i)
             all.push_back("/tin-tuc/" + std::to_string(i));
         return all;
     }();
@@ -212,6 +238,7 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
             h.visitor = id_on(h.local_date);
             if (site.zone.since_midnight_ms(h.time_ms) < 30 * minute)
                 h.visitor_before = id_on(h.local_date - 1);
+            h.client = below(3);  // 0: not limited
             if (below(8) == 0)
                 h.event = "download";
             if (below(10) == 0)
@@ -286,9 +313,13 @@ BOOST_AUTO_TEST_CASE(views_of_pages_days_months_and_hours_add_up_to_those_of_the
                         BOOST_TEST(count_of(days, name) == count, name);
                     BOOST_TEST(sum_of(s.totals, "bots:") == count_of(s.totals, "bots"));
                     BOOST_TEST(count_of(s.totals, "visits") <= views);
-                    const auto told = a.views_by_site.find(id);
-                    BOOST_TEST_REQUIRE((told != a.views_by_site.end()));
-                    BOOST_TEST(told->second == static_cast<std::uint64_t>(views));
+                    BOOST_TEST(s.views == static_cast<std::uint64_t>(views));
+                    const auto to_other = std::accumulate(s.other_views.begin(),
+                                                          s.other_views.end(), std::uint64_t{0});
+                    BOOST_TEST(to_other ==
+                               static_cast<std::uint64_t>(count_of(s.pages, other_path)));
+                    BOOST_TEST(count_of(days, "new_paths") ==
+                               static_cast<std::int64_t>(s.new_paths));
                     bots_by_kind -= count_of(s.totals, "bots");
                     accounted += static_cast<std::uint64_t>(views + count_of(s.totals, "events") +
                                                             count_of(s.totals, "bots"));
@@ -528,7 +559,7 @@ BOOST_AUTO_TEST_CASE(an_event_extends_a_visit_but_begins_none_and_makes_no_visit
     BOOST_TEST(s.pages.empty());
     BOOST_TEST(s.visitors.empty());
     BOOST_TEST(s.seen.empty());
-    BOOST_TEST(alone.views_by_site.empty());
+    BOOST_TEST(s.views == 0U);
 
     // The view after it is the one that begins the visit.
     const auto then_a_view =
@@ -647,7 +678,7 @@ BOOST_AUTO_TEST_CASE(bots_are_counted_apart_by_kind)
     BOOST_TEST(s.pages.empty());
     BOOST_TEST(s.visitors.empty());
     BOOST_TEST(s.seen.empty());
-    BOOST_TEST(a.views_by_site.empty());
+    BOOST_TEST(s.views == 0U);
     // Nor does it go on with a visit.
     auto crawl = as(crawler);
     crawl.time_ms = now + 20 * minute;
@@ -777,7 +808,6 @@ BOOST_AUTO_TEST_CASE(hits_of_a_site_that_is_not_configured_are_told_and_passed)
     BOOST_TEST(a.sites.size() == 1U);
     BOOST_TEST(a.repeats == 0U);
     BOOST_TEST(a.ids.empty());
-    BOOST_TEST(a.views_by_site.size() == 1U);
     // Else the log would be read again and again.
     BOOST_TEST(a.positions.at(producer).applied == 3U);
     BOOST_TEST(a.positions.at(producer).watermark_ms == now + minute);
@@ -936,6 +966,121 @@ BOOST_AUTO_TEST_CASE(beyond_the_new_paths_of_a_day_new_pages_wait_for_another_da
     BOOST_TEST(count_of(s.days.at(days(2021, 7, 27)), "new_paths") == 3);
 }
 
+// A client that makes up addresses fills neither the memory nor the day of a site. Its views count.
+BOOST_AUTO_TEST_CASE(a_client_brings_twenty_new_pages_an_hour)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto date = days(2021, 7, 26);
+    knowledge known;
+    known.sites["skhcn"].paths = {"/old"};
+    known.sites["skhcn"].new_by_client[begin / hour_ms] = {{7, 18}, {8, 20}};
+    const auto from = [](std::uint32_t client, std::int64_t time_ms, std::string_view path) {
+        auto h = view_of(skhcn(), 1, time_ms, path);
+        h.client = client;
+        return h;
+    };
+    const auto a = folded(
+        {from(7, begin, "/1"), from(7, begin, "/2"), from(7, begin, "/3"),  // 18 and 2 are 20
+         from(7, begin + hour - 1, "/4"), from(7, begin, "/1"), from(7, begin, "/old"),
+         from(8, begin, "/5"), from(9, begin, "/3"), from(7, begin, "/3"), from(0, begin, "/6"),
+         from(8, begin + hour, "/7")},
+        known);
+    const auto& s = a.sites.at("skhcn");
+    const fields wanted{{"/1", 2}, {"/2", 1},   {"/3", 2},     {"/6", 1},
+                        {"/7", 1}, {"/old", 1}, {"(other)", 3}};
+    BOOST_TEST(text_of(s.pages) == text_of(wanted));
+    BOOST_TEST(s.other_views[static_cast<std::size_t>(path_limit::client)] == 3U);
+    BOOST_TEST(count_of(s.totals, "views") == 11);
+    BOOST_TEST(s.new_paths == 5U);
+    client_counts brought;
+    brought[begin / hour_ms] = {{7, 2}, {9, 1}};
+    brought[begin / hour_ms + 1] = {{8, 1}};
+    BOOST_TEST((s.new_by_client == brought));
+    std::vector<std::uint64_t> first_seen;
+    for (const auto* path : {"/1", "/2", "/3", "/6", "/7"})
+        first_seen.push_back(path_hash(path));
+    BOOST_TEST(s.first_seen.at(date) == first_seen, boost::test_tools::per_element());
+}
+
+// Most hits are on known pages: nothing is to be asked for them.
+BOOST_AUTO_TEST_CASE(clients_are_asked_for_only_with_pages_that_may_be_new)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    partition_memory memory;
+    memory.learn("skhcn", "/a");
+    auto known = view_of(skhcn(), 1, now, "/a");
+    known.client = 5;
+    auto maybe_new = view_of(skhcn(), 1, now, "/b");
+    maybe_new.client = 6;
+    auto event = event_of(skhcn(), 1, now);
+    event.path = "/c";
+    event.client = 7;
+    const auto asked_for = [&](const std::vector<hit>& hits) {
+        const std::vector<entry> batch{entry_of(producer, hits.size(), hits)};
+        return ask_for(batch, 1, vietnam(), &memory).sites.at("skhcn").clients;
+    };
+    BOOST_TEST(asked_for({known, event}).empty());
+    const std::map<std::int64_t, std::vector<std::uint32_t>> wanted{{now / hour_ms, {6}}};
+    BOOST_TEST((asked_for({known, maybe_new, maybe_new, event}) == wanted));
+}
+
+// The day after an attack that used up the new pages of a day, a new article is counted and shown.
+BOOST_AUTO_TEST_CASE(the_day_after_a_flood_a_new_page_is_counted)
+{
+    const auto& sites = vietnam();
+    const auto morning = utc(2021, 7, 26, 3);
+    memory redis;
+    std::vector<std::string> names;
+    for (int i = 0; i < 4000; ++i)
+        names.push_back("/made-up/" + std::to_string(i));
+    std::uint64_t last = 0;
+    const auto apply = [&](const std::vector<hit>& hits) {
+        last += hits.size();
+        const std::vector<entry> batch{entry_of(producer, last, hits)};
+        redis.apply(folded(sites, batch, redis.answer(ask_for(batch, 1, sites))));
+    };
+    apply({view_of(skhcn(), 1, morning, "/old")});
+    for (std::size_t i = 0; i < names.size(); i += 500) {
+        std::vector<hit> hits;
+        for (std::size_t n = i; n < i + 500; ++n) {
+            hits.push_back(view_of(skhcn(), n, morning, names[n]));
+            hits.back().client = static_cast<std::uint32_t>(1 + n / 15);
+        }
+        apply(hits);
+    }
+    apply({view_of(skhcn(), 1, morning, "/new"), view_of(skhcn(), 1, morning, "/old")});
+    const auto& pages = redis.sites.at("skhcn").pages;
+    BOOST_TEST(pages.size() == 2000U + 1);  // the limit of the day, and "(other)"
+    BOOST_TEST(count_of(pages, "/old") == 2);
+    BOOST_TEST(!pages.contains("/new"));
+    BOOST_TEST(count_of(pages, other_path) == 2002);
+    apply({view_of(skhcn(), 1, morning + day, "/new"), view_of(skhcn(), 2, morning + day, "/new")});
+    BOOST_TEST(count_of(pages, "/new") == 2);
+    BOOST_TEST(count_of(pages, other_path) == 2002);
+    BOOST_TEST(sum_of(pages) == count_of(redis.sites.at("skhcn").totals, "views"));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_that_only_does_not_name_is_counted_together_with_others)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    auto skhcn = site_in("skhcn", "Asia/Ho_Chi_Minh");
+    skhcn.only = {"/tin-tuc/**", "/"};
+    const auto sites = sites_of({skhcn});
+    const auto& site = *sites.find("skhcn");
+    knowledge known;
+    known.sites["skhcn"].paths = {"/old"};  // counted before `only` was written
+    std::vector<hit> hits;
+    for (const auto* path : {"/tin-tuc/1", "/", "/?s=x", "/old", "/wp-login.php", "/tin-tuc/1"})
+        hits.push_back(view_of(site, 1, now, path));
+    const auto a = folded(sites, {entry_of(producer, hits.size(), hits)}, known);
+    const auto& s = a.sites.at("skhcn");
+    const fields wanted{{"/tin-tuc/1", 2}, {"/", 1}, {"/?s=x", 1}, {"(other)", 2}};
+    BOOST_TEST(text_of(s.pages) == text_of(wanted));
+    BOOST_TEST(s.other_views[static_cast<std::size_t>(path_limit::only)] == 2U);
+    BOOST_TEST(count_of(s.totals, "views") == 6);
+    BOOST_TEST(count_of(s.totals, "visits") == 1);
+}
+
 // The script that applies a batch holds Redis up: the aggregator goes by this number.
 BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
 {
@@ -946,8 +1091,11 @@ BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
     two.id = 2;
     // Totals, day and month: views, visits; the day also new_paths, views@ and visits@.
     const std::size_t counts = 2 + 5 + 2;
-    BOOST_TEST(folded({one}).weight() == counts + 1 + 1 + 1 + 1);
-    BOOST_TEST(folded({one, two}).weight() == counts + 8);
+    // And the day's list of pages first seen.
+    BOOST_TEST(folded({one}).weight() == counts + 1 + 1 + 1 + 1 + 1);
+    BOOST_TEST(folded({one, two}).weight() == counts + 9);
+    two.client = 7;
+    BOOST_TEST(folded({one, two}).weight() == counts + 10);
     BOOST_TEST(folded(std::vector<hit>{}).weight() == 0U);
 }
 

@@ -146,6 +146,27 @@ BOOST_AUTO_TEST_CASE(addresses_of_one_ipv6_network_are_one_visitor)
     BOOST_TEST(w.identified({.address = address}).visitor != first);
 }
 
+// New paths are limited by client: one that changes its User-Agent must not become another.
+BOOST_AUTO_TEST_CASE(a_client_is_an_address_on_a_site_for_a_day_whatever_the_user_agent)
+{
+    const temp_dir dir;
+    world w(dir);
+    const auto first = w.identified({});
+    BOOST_TEST(first.client != 0U);
+    BOOST_TEST(w.identified({.user_agent = "Opera"}).client == first.client);
+    BOOST_TEST(w.identified({.user_agent = ""}).client == first.client);
+    BOOST_TEST(w.identified({.site = "vpub"}).client != first.client);
+    BOOST_TEST(w.identified({.address = "192.0.2.2"}).client != first.client);
+    BOOST_TEST(w.identified({.time_ms = now_ms + day_ms}).client != first.client);
+    BOOST_TEST(w.identified({.address = "2001:db8:1:2::1"}).client ==
+               w.identified({.address = "2001:db8:1:2::2"}).client);
+    BOOST_TEST(w.identified({.address = "2001:db8:1:2::1"}).client !=
+               w.identified({.address = "2001:db8:1:3::1"}).client);
+    // Nor does it tell the visitor id of a reader without a User-Agent.
+    const auto bare = w.identified({.user_agent = ""});
+    BOOST_TEST(bare.client != static_cast<std::uint32_t>(bare.visitor));
+}
+
 // So that a visit goes on over midnight: the fold looks for the visitor under both ids.
 BOOST_AUTO_TEST_CASE(in_the_first_half_hour_of_the_day_yesterdays_id_is_told_too)
 {

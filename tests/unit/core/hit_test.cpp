@@ -31,8 +31,8 @@ std::string encoded(const hit& h)
 bool same(const hit& a, const hit& b)
 {
     bool all = a.time_ms == b.time_ms && a.local_date == b.local_date && a.visitor == b.visitor &&
-               a.visitor_before == b.visitor_before && a.id == b.id && a.width == b.width &&
-               a.bot_hint == b.bot_hint;
+               a.visitor_before == b.visitor_before && a.id == b.id && a.client == b.client &&
+               a.width == b.width && a.bot_hint == b.bot_hint;
     for (const auto field : texts)
         all = all && a.*field == b.*field;
     return all;
@@ -46,6 +46,7 @@ hit full_hit()
     h.visitor = 0x1122334455667788;
     h.visitor_before = 0x99AABBCCDDEEFF00;
     h.id = 42;
+    h.client = 43;
     h.width = 1920;
     h.bot_hint = 1;
     h.site = "skhcn";

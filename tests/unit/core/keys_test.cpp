@@ -45,6 +45,8 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
     BOOST_TEST(keys::seen("skhcn") == p + "seen");
     BOOST_TEST(keys::day("skhcn", date) == p + "day:2021-07-26");
     BOOST_TEST(keys::day_visitors("skhcn", date) == p + "day:2021-07-26:visitors");
+    BOOST_TEST(keys::day_first_seen("skhcn", date) == p + "day:2021-07-26:first_seen");
+    BOOST_TEST(keys::new_paths("skhcn", 452'024) == p + "new_paths:452024");
     BOOST_TEST(keys::month("skhcn", date) == p + "month:2021-07");
 }
 
@@ -60,6 +62,7 @@ BOOST_AUTO_TEST_CASE(keys_of_a_site_lie_with_its_partition)
             for (const auto& key :
                  {keys::totals(site), keys::pages(site), keys::baseline(site), keys::seen(site),
                   keys::day(site, date), keys::day_visitors(site, date), keys::month(site, date),
+                  keys::day_first_seen(site, date), keys::new_paths(site, 7),
                   keys::producers(partition), keys::lease(partition), keys::id_sets(partition),
                   keys::id_set(partition, 1), keys::rejected(partition)}) {
                 BOOST_TEST(tag_of(key) == tag);
@@ -92,6 +95,8 @@ BOOST_AUTO_TEST_CASE(no_site_has_a_key_that_is_another_ones)
         for (auto d = date; d < date + 3; ++d) {
             add(keys::day(site, d));
             add(keys::day_visitors(site, d));
+            add(keys::day_first_seen(site, d));
+            add(keys::new_paths(site, d));
         }
         add(keys::month(site, date));
         BOOST_TEST(keys::month(site, date) == keys::month(site, date + 5));

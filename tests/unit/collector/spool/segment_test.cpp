@@ -99,20 +99,21 @@ BOOST_AUTO_TEST_CASE(the_worked_example_of_the_format_is_what_is_written)
 {
     const auto expected = bytes_of(
         "a0 4d f0 e1 7a 01 00 00   92 49 00 00   88 77 66 55 44 33 22 11"
-        "00 00 00 00 00 00 00 00   00 00 00 00 00 00 00 00   00 00"
+        "00 00 00 00 00 00 00 00   00 00 00 00 00 00 00 00   d4 c3 b2 a1   00 00"
         "01 01 73   02 02 2f 61");
-    const auto size = bytes_of("2d 00 00 00");
+    const auto size = bytes_of("31 00 00 00");
     const auto where = bytes_of("05 00 00 00 00 00 00 07");
 
     hit h;
     h.time_ms = 1'627'288'260'000;
     h.local_date = 18'834;
     h.visitor = 0x1122334455667788;
+    h.client = 0xa1b2c3d4;
     h.site = "s";
     h.path = "/a";
     std::string payload;
     encode(h, payload);
-    BOOST_TEST(payload.size() == 45U);
+    BOOST_TEST(payload.size() == 49U);
     BOOST_TEST((payload == expected));
 
     const auto record = encoded(7, 5, payload);

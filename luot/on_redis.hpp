@@ -1,0 +1,29 @@
+// What commands for the operator share that work on the counts of a running luot.
+
+#pragma once
+
+#include "core/config.hpp"
+#include "core/redis/client.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace luot {
+
+/// There is no Redis to work on. what() is one line that says what to do.
+class no_redis : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Connects to the Redis of a configuration, with these scripts loaded, runs `work` to its end and
+/// returns. `name` names the connection. Throws no_redis, and what `work` throws.
+void run_on_redis(const config& c, const std::string& name,
+                  std::vector<const redis::script*> scripts,
+                  const std::function<boost::asio::awaitable<void>(redis::client&)>& work);
+
+}  // namespace luot
