@@ -5,6 +5,8 @@
 -- KEYS  1 luot:{pNN}:S:pages (zset)   2 luot:{pNN}:S:baseline (zset)   3 luot:{pNN}:S:totals (hash)
 -- ARGV  'rows' then path, views, path, views ... (500 rows at most)
 --       'site' then views, visits
+-- Each step counts in `edits` of the totals: who sums up the pages in parts (rows.lua) sees that they changed by
+-- more than hits.
 -- Answers 'ok'.
 local pages, baseline, totals = KEYS[1], KEYS[2], KEYS[3]
 for key, wanted in pairs({ [pages] = 'zset', [baseline] = 'zset', [totals] = 'hash' }) do
@@ -19,6 +21,7 @@ for i = ARGV[1] == 'rows' and 3 or 2, #ARGV, ARGV[1] == 'rows' and 2 or 1 do
   end
 end
 
+redis.call('HINCRBY', totals, 'edits', 1)
 if ARGV[1] == 'site' then
   redis.call('HSET', totals, 'baseline_views', ARGV[2], 'baseline_visits', ARGV[3])
   return 'ok'

@@ -4,6 +4,7 @@
 //   luot collector    takes hits, keeps them in the spool, ships them to Redis
 //   luot aggregator   counts them, answers reads
 //   luot import totals FILE.csv --site S
+//   luot verify [--site S] [--positions]
 //   luot check-config F
 
 #include "core/log.hpp"
@@ -79,6 +80,13 @@ int main(int argc, char** argv)
         ->required();
     totals->add_option("--site", site, "id of the site")->required();
 
+    std::string verified_site;
+    bool with_positions = false;
+    auto* verify = takes_config(
+        app.add_subcommand("verify", "checks, beside a running luot, that all counts add up"));
+    verify->add_option("--site", verified_site, "only this site");
+    verify->add_flag("--positions", with_positions, "also prints how far each log has got");
+
     std::string checked_file;
     auto* check =
         app.add_subcommand("check-config", "checks a configuration file and prints it whole");
@@ -107,6 +115,8 @@ int main(int argc, char** argv)
             return luot::run_daemon(config_file, {false, true});
         if (*totals)
             return luot::import_totals_file(config_file, csv_file, site);
+        if (*verify)
+            return luot::verify_counts(config_file, verified_site, with_positions);
         if (*check)
             return luot::check_config(checked_file);
     } catch (const std::exception& e) {

@@ -1001,6 +1001,13 @@ class SystemTest(unittest.TestCase):
         else:
             check()
 
+    def assert_verified(self, luot, *options):
+        """`luot verify` finds no difference, by the configuration of this luot; its output."""
+        status, output, errors = self.world.run("verify", "--config", luot.config_file, *options,
+                                                deadline=patience(120))
+        self.assertEqual(status, 0, f"luot verify:\n{output}{errors}")
+        return output
+
     def assert_balanced(self, *collectors):
         """received = accepted + refused by reason, on the /metrics of each."""
         for collector in collectors:
