@@ -55,12 +55,13 @@ void must_not_exceed(differences& out, std::string_view rule, const std::string&
         differ(out, rule, keys, field, std::to_string(found), fmt::format("at most {}", most));
 }
 
-/// Printable ASCII; everything else as \xHH, so that no line can be forged.
-void add_escaped(std::string& line, std::string_view text)
+/// Printable ASCII; everything else as \xHH, so that no line can be forged. `first`: the least
+/// character that is printed as it is.
+void add_escaped(std::string& line, std::string_view text, unsigned char first = '!')
 {
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte > 0x20 && byte < 0x7f && c != '\\')
+        if (byte >= first && byte < 0x7f && c != '\\' && c != '"')
             line += c;
         else
             fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
@@ -136,7 +137,8 @@ void check_entry_chains(const std::string& key, const std::vector<stream_entry>&
 
 std::string text_of(const difference& d)
 {
-    std::string line = d.rule + " " + d.keys;
+    std::string line = d.rule + ' ';
+    add_escaped(line, d.keys);
     const auto add = [&line](std::string_view name, std::string_view value) {
         if (value.empty())
             return;
@@ -145,8 +147,11 @@ std::string text_of(const difference& d)
     };
     add("field", d.field);
     add("member", d.member);
-    line += " found=\"" + d.found + "\" expected=\"" + d.expected + '"';
-    return line;
+    line += " found=\"";
+    add_escaped(line, d.found, ' ');
+    line += "\" expected=\"";
+    add_escaped(line, d.expected, ' ');
+    return line + '"';
 }
 
 count_hash read_counts_of(std::string key, const redis::reply_view& reply, differences& out)

@@ -2,10 +2,8 @@
 """`luot verify` finds no difference beside live traffic, and names each key that is changed by hand."""
 
 import csv
-import json
 import re
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -247,6 +245,117 @@ class ByHand(Verify):
         _, lines, output = self.verify(self.luot)
         self.assertIn("\\x0aall\\x20is\\x20well\\x1b[2J", output)
         self.assertTrue(lines)
+
+
+class Spool(Verify):
+    """The spool of this machine beside Redis."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.world.redis()
+        self.redis = self.server.client()
+        self.luot = self.world.luot("collector", redis=self.server, config={"collector": {"workers": 1}})
+
+    def hits(self, count, first=0):
+        return [self.luot.take_hit("skhcn", f"/bai-{i}", id=f"p{i}") for i in range(first, first + count)]
+
+    def producers(self):
+        return next(k.decode() for k in self.redis.keys("luot:*:producers")
+                    if any(f.endswith(b":chain") for f in self.redis.hkeys(k)))
+
+    def shipped(self):
+        return sum(int(v) for k in self.redis.keys("luot:*:producers")
+                   for f, v in self.redis.hgetall(k).items() if f.endswith(b":shipped"))
+
+    def leave_unshipped(self):
+        """Five hits are shipped, seven are only in the spool; the collector is gone."""
+        token = self.hits(5)[0]
+        eventually(lambda: self.shipped() == 5, patience(10), "the first hits are shipped")
+        self.server.freeze()
+        self.hits(7, first=5)
+        self.luot.kill()
+        self.server.thaw()
+        return token.split(".")[0]
+
+    def only_row(self):
+        rows = self.positions(self.luot)
+        self.assertEqual(len(rows), 1, rows)
+        return rows[0]
+
+    def test_positions_from_disk_and_redis(self):
+        producer = self.leave_unshipped()
+        # What was on its way when Redis was frozen may have come after all.
+        row = self.only_row()
+        self.assertEqual(row["producer"], producer)
+        self.assertEqual((row["spooled"], row["applied"], row["lost"], row["missing"]), (12, 0, 0, 0))
+        self.assertEqual(row["queued"] + row["unshipped"], 12)
+        self.assertGreaterEqual(row["queued"], 5)
+        self.assert_positions(self.luot, drained=False, acknowledged=12, lost=0)
+        with self.assertRaises(AssertionError):
+            self.assert_positions(self.luot, drained=False, acknowledged=13)
+        # The next start brings all of it on.
+        self.luot.start()
+        aggregator = self.world.luot("aggregator", redis=self.server)
+        self.assert_positions(self.luot, acknowledged=12, lost=0)
+        self.assertEqual(aggregator.views("skhcn"), 12)
+        # On a machine without the spool the same logs are those of others.
+        rows = self.positions(aggregator)
+        self.assertEqual([(row["spooled"], row["unshipped"], row["applied"]) for row in rows], [(None, None, 12)])
+
+    def test_a_spool_that_does_not_agree_is_named(self):
+        producer = self.leave_unshipped()
+        producers = self.producers()
+        held = {f.decode(): v for f, v in self.redis.hgetall(producers).items()}
+        shipped = int(held[f"{producer}:shipped"])
+
+        def named(rule, field):
+            status, lines, output = self.verify(self.luot)
+            self.assertEqual(status, 1, output)
+            self.assertTrue(any(line.startswith(f"{rule} {producers},") and f"field={producer}:{field} " in line
+                                for line in lines), output)
+
+        self.redis.hset(producers, f"{producer}:chain", "0" * 16)
+        named("same_hits_in_spool", "chain")
+        self.redis.hset(producers, f"{producer}:chain", held[f"{producer}:chain"])
+        self.redis.hset(producers, f"{producer}:shipped", 13)
+        named("shipped_within_spooled", "shipped")
+        self.redis.hset(producers, f"{producer}:shipped", shipped)
+        self.assert_verified(self.luot)
+        # The last but one hit goes bad on the disk.
+        segment = next(f for f in (self.luot.data_dir / "spool").iterdir() if f.stat().st_size > 304)
+        good = segment.read_bytes()
+        at = good.rindex(b"/bai-10")
+        segment.write_bytes(good[:at] + b"?" + good[at + 1:])
+        if shipped < 11:
+            named("spool_holds_unshipped", "shipped")
+        segment.write_bytes(good)
+        self.assert_verified(self.luot)
+
+    def test_segments_that_go_while_it_reads_are_no_difference(self):
+        """A spool that is nearly full: what Redis has goes at once, under the eyes of verify."""
+        self.luot.stop()
+        self.luot.config["spool"] = {"max_bytes": "4MiB", "retain": "1m"}
+        self.luot.start()
+        aggregator = self.world.luot("aggregator", redis=self.server)
+        rng = seeded("test_verify spool")
+        pages = [(site["id"], f"/bai-{i}") for i in range(50) for site in SITES]
+
+        def hits():
+            for i, hit in enumerate(random_hits(rng, pages)):
+                yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=f"r{i}", t="x" * 400, r="/" * 1500,
+                                                          client=client_address(rng)))
+
+        load = Load(hits(), [self.luot.public], connections=8, rate=400 if LIGHT else 2000).start()
+        removed = lambda: self.luot.metrics().value("luot_spool_removed_segments_total")  # noqa: E731
+        eventually(lambda: removed() > 1, patience(60), "segments are being removed")
+        before, runs = removed(), 0
+        while runs < 10 or removed() < before + 10:
+            self.assert_verified(self.luot)
+            runs += 1
+        load.end().wait(patience(60))
+        print(f"{load}; {removed() - before:.0f} segments removed meanwhile, {runs} runs", flush=True)
+        self.assert_positions(self.luot, acknowledged=load.acknowledgements, lost=0)
+        self.assert_counted(aggregator, load.views, load.tokens)
 
 
 class WithoutRedis(Verify):
