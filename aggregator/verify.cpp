@@ -861,6 +861,8 @@ asio::awaitable<void> verify_hourly(asio::io_context& context, redis::client& re
     metrics.add_gauge("luot_verify_last_run_timestamp_seconds",
                       "Unix time at which the counts were checked last; 0: not yet.",
                       [last] { return static_cast<double>(last->run_ms.load()) / 1000; });
+    auto& failures = metrics.add_counter(
+        "luot_verify_failures_total", "Checks of the counts that could not be made to their end.");
     asio::steady_timer pause(context, first_run_after);
     for (;;) {
         co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -877,6 +879,7 @@ asio::awaitable<void> verify_hourly(asio::io_context& context, redis::client& re
             last->differences = found.size();
             last->run_ms = unix_ms();
         } else {
+            failures.add();
             log::warn("verify_failed",
                       {{"why", trouble.empty() ? checked.error().message() : trouble},
                        {"what", "the counts could not be checked; it is tried again"}});

@@ -72,6 +72,8 @@ class Kill(SystemTest):
                  "no old log brings a hit once more")
         self.assert_balanced(luot)
         self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
+        sums = self.assert_positions(luot, lost=0)
+        self.assertGreaterEqual(sums["spooled"], load.acknowledgements)
         self.assertLess(slowest_start, patience(10))
 
     @staticmethod

@@ -85,6 +85,7 @@ class Away(SystemTest):
         self.assert_counted(luot, load.views)
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "no hit is counted twice")
         self.assert_balanced(luot)
+        self.assert_positions(luot, acknowledged=load.acknowledgements, lost=0)
         self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     def test_a_frozen_redis_loses_nothing(self):
@@ -172,6 +173,7 @@ class Full(SystemTest):
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
         steadily(lambda: luot.views("skhcn", "/a") == taken, 1)
         self.assert_balanced(luot)
+        self.assert_positions(luot, lost=0)
 
     def test_confirmed_hits_make_room_while_redis_is_away(self):
         """A spool full of what Redis has is not full."""
@@ -211,6 +213,7 @@ class Full(SystemTest):
         eventually(lambda: luot.hit("skhcn", "/b").status == 202, patience(5), "hits are taken again")
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
         self.assert_balanced(luot)
+        self.assert_positions(luot, lost=0)
 
 
 class RedisWithoutMemory(SystemTest):
@@ -237,6 +240,7 @@ class RedisWithoutMemory(SystemTest):
         self.assert_counted(aggregator, expected, deadline=patience(30))
         self.assertEqual(sum(stream_lengths(client)), 0)
         self.assertEqual(aggregator.metrics().sum("luot_hits_lost_total"), 0)
+        self.assert_positions(collector, lost=0)
 
 
 class Damage(SystemTest):
@@ -261,6 +265,7 @@ class Damage(SystemTest):
                 f.write(b"\xff")
         luot = self.damaged_spool(damage)
         eventually(lambda: luot.views("skhcn", "/a") == 50, patience(10))
+        self.assert_positions(luot, acknowledged=50, lost=0)
         self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     @unittest.skipUnless(LONG, "LUOT_LONG=1: a spool keeps what is confirmed for a minute at least")
@@ -299,6 +304,8 @@ class Damage(SystemTest):
             lost = luot.metrics().sum("luot_hits_lost_total")
             return lost > 0 and luot.views("skhcn", "/a") + lost == 50
         eventually(all_is_told, patience(20), "counted and lost are all that was acknowledged")
+        sums = self.assert_positions(luot, acknowledged=50)
+        self.assertEqual(luot.views("skhcn", "/a") + sums["lost"], 50)
 
 
 class Emptied(SystemTest):
@@ -314,6 +321,7 @@ class Emptied(SystemTest):
                 (luot.redis() if private else server.client()).flushall()
                 self.assert_counted(luot, load.views, deadline=patience(40))
                 steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2000, 2, "none is counted twice")
+                self.assert_positions(luot, acknowledged=2000, lost=0)
                 self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     def test_a_total_is_never_shown_falling(self):
@@ -367,6 +375,7 @@ class Emptied(SystemTest):
             return True
         eventually(accounted, patience(45), "counted + lost = acknowledged")
         steadily(accounted, 2)
+        self.assert_positions(luot, acknowledged=800, lost=500)
         self.assertEqual(luot.views("skhcn", "/second-page"), 300)
 
     def test_redis_restored_from_an_older_copy_catches_up_from_the_spool(self):
@@ -386,6 +395,7 @@ class Emptied(SystemTest):
         pipe.execute()
         self.assert_counted(luot, first.views + second.views, deadline=patience(40))
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2500, 2, "none is counted twice")
+        self.assert_positions(luot, acknowledged=2500, lost=0)
 
 
 class AppendOnlyFile(SystemTest):

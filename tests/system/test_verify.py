@@ -4,6 +4,7 @@
 import csv
 import re
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -302,6 +303,30 @@ class Spool(Verify):
         rows = self.positions(aggregator)
         self.assertEqual([(row["spooled"], row["unshipped"], row["applied"]) for row in rows], [(None, None, 12)])
 
+    def test_positions_as_metrics(self):
+        """Sums over the logs of this spool, those of earlier runs included."""
+        def positions():
+            metrics = self.luot.metrics()
+            stages = {labels["stage"]: value for labels, value in metrics.matching("luot_position_hits")}
+            return stages, metrics.value("luot_positions_differ")
+
+        self.leave_unshipped()
+        queued = self.shipped()
+        self.luot.start()
+        eventually(lambda: positions() == ({"spooled": 12, "shipped": 12, "applied": 0, "lost": 0}, 0), patience(10))
+        self.assertGreaterEqual(queued, 5)
+        self.hits(3, first=20)
+        aggregator = self.world.luot("aggregator", redis=self.server)
+        eventually(lambda: positions() == ({"spooled": 15, "shipped": 15, "applied": 15, "lost": 0}, 0), patience(10))
+        self.assertEqual(aggregator.views("skhcn"), 15)
+        producers = self.producers()
+        lost = next(f.decode() for f in self.redis.hkeys(producers) if f.endswith(b":chain")).replace("chain", "lost")
+        self.redis.hset(producers, lost, 100)
+        eventually(lambda: positions()[1] == 1, patience(10), "it is seen that more is lost than was shipped")
+        self.assertIn("positions_differ", self.luot.log_text())
+        self.redis.hdel(producers, lost)
+        eventually(lambda: positions()[1] == 0, patience(10))
+
     def test_a_spool_that_does_not_agree_is_named(self):
         producer = self.leave_unshipped()
         producers = self.producers()
@@ -356,6 +381,37 @@ class Spool(Verify):
         print(f"{load}; {removed() - before:.0f} segments removed meanwhile, {runs} runs", flush=True)
         self.assert_positions(self.luot, acknowledged=load.acknowledgements, lost=0)
         self.assert_counted(aggregator, load.views, load.tokens)
+
+
+class ByItself(SystemTest):
+    def test_an_aggregator_verifies_what_it_works_on(self):
+        """Soon after its start and then every hour; what it finds is in a metric and in the log, but
+        nothing that a client has said."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server, start=False)
+        luot.start()
+        luot.wait_for("skhcn", luot.take_hit("skhcn", "/secret-path"))
+        self.assertEqual(luot.metrics().value("luot_verify_last_run_timestamp_seconds"), 0)
+
+        def runs_at(differences):
+            began = time.time()
+            m = eventually(lambda: (lambda m: m.value("luot_verify_last_run_timestamp_seconds") and m)(luot.metrics()),
+                           patience(20), "it has verified")
+            self.assertEqual(m.value("luot_verify_differences"), differences)
+            self.assertLess(abs(m.value("luot_verify_last_run_timestamp_seconds") - began), patience(20))
+
+        runs_at(0)
+        self.assertNotIn("verify_", luot.log_text())
+        luot.stop()
+        client = server.client()
+        baseline = next(client.scan_iter("luot:*:skhcn:totals")).replace(b"totals", b"baseline")
+        client.zadd(baseline, {"/secret-path": 5})
+        luot.start()
+        runs_at(3)
+        text = luot.log_text()
+        for rule in ("page_within_baseline", "sum_of_baseline", "sum_of_pages"):
+            self.assertIn(f"rule={rule}", text)
+        self.assertNotIn("secret-path", text)
 
 
 class WithoutRedis(Verify):
