@@ -2,7 +2,7 @@
 -- Some entries of a stream of hits, without the hits; behind the last of them also what must agree with all of
 -- them at this moment.
 --
--- KEYS  1 luot:{pNN}:hits or :rejected (stream)   2 luot:{pNN}:producers (hash)
+-- KEYS  1 luot:{pNN}:hits or :rejected (stream)   2 luot:{pNN}:producers (hash), if it is wanted
 -- ARGV  1 from    "-", or "(id" of the entry before
 --       2 count   entries at most
 -- Answers { entries, id of the first entry, number of entries, all fields of the producers }; the last three only
@@ -23,4 +23,5 @@ if #found == count then
   return { entries }
 end
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-return { entries, first[1] and first[1][1] or '', redis.call('XLEN', KEYS[1]), redis.call('HGETALL', KEYS[2]) }
+return { entries, first[1] and first[1][1] or '', redis.call('XLEN', KEYS[1]),
+  KEYS[2] and redis.call('HGETALL', KEYS[2]) or {} }
