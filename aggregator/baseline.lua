@@ -5,6 +5,8 @@
 -- KEYS  1 luot:{pNN}:S:pages (zset)   2 luot:{pNN}:S:baseline (zset)   3 luot:{pNN}:S:totals (hash)
 -- ARGV  'rows' then path, views, path, views ... (500 rows at most)
 --       'site' then views, visits
+-- Each step that changes something counts in `edits` of the totals: who sums up the pages in parts (rows.lua) sees
+-- that they changed by more than hits.
 -- Answers 'ok'.
 local pages, baseline, totals = KEYS[1], KEYS[2], KEYS[3]
 for key, wanted in pairs({ [pages] = 'zset', [baseline] = 'zset', [totals] = 'hash' }) do
@@ -19,10 +21,19 @@ for i = ARGV[1] == 'rows' and 3 or 2, #ARGV, ARGV[1] == 'rows' and 2 or 1 do
   end
 end
 
+local function edited()
+  redis.call('HINCRBY', totals, 'edits', 1)
+end
+
 if ARGV[1] == 'site' then
-  redis.call('HSET', totals, 'baseline_views', ARGV[2], 'baseline_visits', ARGV[3])
+  local held = redis.call('HMGET', totals, 'baseline_views', 'baseline_visits')
+  if held[1] ~= ARGV[2] or held[2] ~= ARGV[3] then
+    redis.call('HSET', totals, 'baseline_views', ARGV[2], 'baseline_visits', ARGV[3])
+    edited()
+  end
   return 'ok'
 end
+local is_edited = false
 for i = 2, #ARGV, 2 do
   local path, views = ARGV[i], tonumber(ARGV[i + 1])
   local more = views - tonumber(redis.call('ZSCORE', baseline, path) or '0')
@@ -31,8 +42,12 @@ for i = 2, #ARGV, 2 do
   else
     redis.call('ZADD', baseline, ARGV[i + 1], path)
   end
+  is_edited = is_edited or more ~= 0
   if more ~= 0 and tonumber(redis.call('ZINCRBY', pages, string.format('%.0f', more), path)) == 0 then
     redis.call('ZREM', pages, path)
   end
+end
+if is_edited then
+  edited()
 end
 return 'ok'

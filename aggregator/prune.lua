@@ -4,14 +4,16 @@
 -- a step done twice changes nothing. allow-oom: it makes room.
 --
 -- KEYS  1 luot:{pNN}:S:pages (zset)   2 luot:{pNN}:S:baseline (zset)   3 luot:{pNN}:producers (hash)
+--       4 luot:{pNN}:S:totals (hash)
 --       or 1 luot:{pNN}:S:day:D:first_seen (string)
--- ARGV  'paths' then the number of views that saves a path, a text that never was a tip, and the paths (500 at
---               most). Answers { a flag '1' (taken) or '0' for each path, their views }
+-- ARGV  'paths' then the number of views that saves a path, a text used once only, and the paths (500 at most).
+--               Answers { a flag '1' (taken) or '0' for each path, their views }
 --       'day'   then the length that the list was read with, and what of it is to stay. Answers 'ok', or 'moved'
 --               when it is another one now: nothing was changed
 --
--- Aggregators remember which paths exist, as of the partition's `tip` (docs/exactly-once.md): the new text there
--- makes them ask again, and a path that was taken is a new one.
+-- Aggregators remember which paths exist, as of the partition's `tip` (docs/exactly-once.md): it gets the new text
+-- behind a ~, which makes them ask again, and a path that was taken is a new one. `edits` of the totals counts the
+-- steps for who sums up the pages in parts (rows.lua).
 
 local function check(kinds, commands)
   for i, wanted in ipairs(kinds) do
@@ -44,10 +46,11 @@ if ARGV[1] == 'day' then
   return 'ok'
 end
 
-local pages, baseline, producers = KEYS[1], KEYS[2], KEYS[3]
+local pages, baseline, producers, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local enough, mark = tonumber(ARGV[2]), ARGV[3]
-local wrong = check({ 'zset', 'zset', 'hash' },
-  { { 'ZREM', pages, 'm' }, { 'ZINCRBY', pages, '1', 'm' }, { 'HSET', producers, 'f', 'v' } })
+local wrong = check({ 'zset', 'zset', 'hash', 'hash' },
+  { { 'ZREM', pages, 'm' }, { 'ZINCRBY', pages, '1', 'm' }, { 'HSET', producers, 'f', 'v' },
+    { 'HINCRBY', totals, 'f', '1' } })
 if wrong then
   return wrong
 end
@@ -69,7 +72,9 @@ for i, path in ipairs(paths) do
   end
 end
 if #taken > 0 then
-  redis.call('HSET', producers, 'tip', mark)
+  local tip = redis.call('HGET', producers, 'tip') or ''
+  redis.call('HSET', producers, 'tip', string.match(tip, '^[^~]*') .. '~' .. mark)
+  redis.call('HINCRBY', totals, 'edits', 1)
   redis.call('ZREM', pages, unpack(taken))
   redis.call('ZINCRBY', pages, string.format('%.0f', sum), '(other)')
 end

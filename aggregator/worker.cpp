@@ -608,6 +608,14 @@ void worker::stop()
     impl_->stopping = true;
 }
 
+std::bitset<partitions> worker::holds() const
+{
+    std::bitset<partitions> ours;
+    for (unsigned p = 0; p < partitions; ++p)
+        ours[p] = impl_->states[p].is_ours;
+    return ours;
+}
+
 bool worker::hears_redis() const noexcept
 {
     return steady_ms() - impl_->heard_ms < hears_ms;

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "core/config.hpp"
+#include "core/hit.hpp"
 #include "core/redis/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
+#include <bitset>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +42,9 @@ public:
 
     /// Ends run() within two seconds. Thread-safe.
     void stop();
+
+    /// The partitions that it works on at the moment.
+    [[nodiscard]] std::bitset<partitions> holds() const;
 
     /// Whether Redis has answered within the last seconds, and not with LOADING. Thread-safe.
     [[nodiscard]] bool hears_redis() const noexcept;

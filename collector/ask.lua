@@ -8,7 +8,7 @@
 --                                the end that stands beside their names
 --       2... producer, end       16 hex digits; the offset of its last hit in this partition, "" while the
 --                                log is not read to its end
--- Answers shipped, applied, chain for each producer, in their order, as one flat list of strings.
+-- Answers shipped, applied, chain, lost for each producer, in their order, as one flat list of strings.
 --
 -- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
 -- back until its hits are there. The watermark moves only when all up to `end` is shipped and applied: after a
@@ -32,7 +32,7 @@ local answer = {}
 for i = 2, #ARGV, 2 do
   local producer, ending = ARGV[i], ARGV[i + 1]
   local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied', producer .. ':chain',
-    producer .. ':watermark', producer .. ':heard')
+    producer .. ':watermark', producer .. ':heard', producer .. ':lost')
   local shipped, applied = held[1] or '0', held[2] or '0'
   local new = {}
   if not held[1] then
@@ -54,5 +54,6 @@ for i = 2, #ARGV, 2 do
   answer[#answer + 1] = shipped
   answer[#answer + 1] = applied
   answer[#answer + 1] = held[3] or ''
+  answer[#answer + 1] = held[6] or '0'
 end
 return answer

@@ -76,6 +76,9 @@ struct shipped_log {
     std::string name;
     per_partition shipped{};
     per_partition applied{};
+    per_partition lost{};  ///< when it was asked for last
+    /// Offset of its last hit; of an old log once it was read to its end.
+    std::optional<per_partition> spooled;
     bool known = false;      ///< shipped is what Redis said, over this connection
     bool was_known = false;  ///< ... or over an earlier one: enough to know what may be removed
     bool forked = false;     ///< somebody else ships under this name: it is stopped
@@ -135,6 +138,18 @@ public:
                     [this] { return static_cast<double>(budget.max_bytes); });
         m.add_gauge("luot_spool_logs", "Logs in the spool, those of earlier runs included.",
                     [this] { return static_cast<double>(log_count.load()); });
+        const auto add_position = [&m](const char* stage, const std::atomic<std::uint64_t>& hits) {
+            m.add_gauge("luot_position_hits",
+                        "Offsets of the logs in the spool, summed: how far their hits have got.",
+                        [&hits] { return static_cast<double>(hits.load()); }, {{"stage", stage}});
+        };
+        add_position("spooled", positions.spooled);
+        add_position("shipped", positions.shipped);
+        add_position("applied", positions.applied);
+        add_position("lost", positions.lost);
+        m.add_gauge("luot_positions_differ",
+                    "Logs and partitions in which the disk and Redis cannot both be right.",
+                    [this] { return static_cast<double>(differing.load()); });
     }
 
     asio::awaitable<void> run();
@@ -148,6 +163,7 @@ public:
     asio::awaitable<bool> retire(shipped_log& log);
     void probe_full_partitions();
     void refresh();
+    void compare_positions();
     bool take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
                      redis::reply_view applied, redis::reply_view chain);
     void stop_forked(shipped_log& log, unsigned partition);
@@ -179,7 +195,10 @@ public:
     std::int64_t stop_at_ms = 0;
     bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
-    std::atomic<std::uint64_t> unshipped{0}, log_count{0};
+    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0};
+    struct {
+        std::atomic<std::uint64_t> spooled{0}, shipped{0}, applied{0}, lost{0};
+    } positions;  ///< sums over all logs that are read to their end
     log::limiter fall_back_limit{10}, refusal_limit{10}, read_limit{10};
     counter &shipped_hits, &entries, &failures, &full, &fell_back, &forks, &declared, &damaged_hits,
         &damaged_bytes, &torn_bytes, &removed, &read_failures;
@@ -209,7 +228,7 @@ bool shipper::impl::is_idle(const shipped_log& log) const
 
 void shipper::impl::refresh()
 {
-    std::uint64_t waiting = 0;
+    std::uint64_t waiting = 0, spooled = 0, shipped = 0, applied = 0, lost = 0;
     for (auto& log : logs) {
         auto ends = log->reader.known();
         if (log->live) {
@@ -217,11 +236,49 @@ void shipper::impl::refresh()
             ends = state.ends;
             log->reader.set_segments(std::move(state.segments));
         }
+        if (log->live || log->reader.is_at_end())
+            log->spooled = ends;
         for (unsigned p = 0; p < partitions; ++p)
             waiting += ends[p] > log->shipped[p] ? ends[p] - log->shipped[p] : 0;
+        if (!log->spooled || log->forked)
+            continue;
+        for (unsigned p = 0; p < partitions; ++p) {
+            spooled += (*log->spooled)[p];
+            shipped += log->shipped[p];
+            applied += log->applied[p];
+            lost += log->lost[p];
+        }
     }
     unshipped = waiting;
+    positions.spooled = spooled;
+    positions.shipped = shipped;
+    positions.applied = applied;
+    positions.lost = lost;
     log_count = logs.size();
+}
+
+/// Right behind the answers of a question, which asks for all positions at once.
+void shipper::impl::compare_positions()
+{
+    std::uint64_t count = 0;
+    for (const auto& log : logs) {
+        if (log->forked)
+            continue;
+        const auto ends = log->live ? log->live->snapshot().ends : per_partition{};
+        for (unsigned p = 0; p < partitions; ++p) {
+            // A log of before may have lost its end with the machine (sync = "os").
+            const bool is_beyond_the_log = log->live && log->shipped[p] > ends[p];
+            if (is_beyond_the_log || log->applied[p] > log->shipped[p] ||
+                log->lost[p] > log->shipped[p])
+                ++count;
+        }
+    }
+    if (differing.exchange(count) == 0 && count > 0)
+        log::error("positions_differ",
+                   {{"count", count},
+                    {"what",
+                     "the spool and Redis cannot both be right: luot verify --positions "
+                     "tells where"}});
 }
 
 void shipper::impl::stop_forked(shipped_log& log, unsigned partition)
@@ -332,8 +389,9 @@ asio::awaitable<bool> shipper::impl::ask()
         const auto answer = (*answers)[i];
         for (std::size_t j = 0; j < asked[i].logs.size(); ++j) {
             auto* log = asked[i].logs[j];
-            const bool fell_back = take_answer(*log, asked[i].partition, answer[3 * j],
-                                               answer[3 * j + 1], answer[3 * j + 2]);
+            const bool fell_back = take_answer(*log, asked[i].partition, answer[4 * j],
+                                               answer[4 * j + 1], answer[4 * j + 2]);
+            log->lost[asked[i].partition] = static_cast<std::uint64_t>(answer[4 * j + 3].count());
             if ((fell_back || !log->known) &&
                 std::find(to_seek.begin(), to_seek.end(), log) == to_seek.end())
                 to_seek.push_back(log);
@@ -344,6 +402,7 @@ asio::awaitable<bool> shipper::impl::ask()
         log->before_probe.reset();
         log->known = log->was_known = true;
     }
+    compare_positions();
     co_return true;
 }
 

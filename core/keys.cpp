@@ -1,5 +1,6 @@
 #include "core/keys.hpp"
 
+#include "core/bytes.hpp"
 #include "core/hit.hpp"
 #include "core/local_time.hpp"
 
@@ -89,6 +90,123 @@ std::string new_paths(std::string_view site, std::int64_t hour)
 std::string month(std::string_view site, std::int32_t date)
 {
     return of_site(site, "month:" + date_text(date).substr(0, 7));
+}
+
+namespace {
+
+/// A key of a partition by the words behind its tag.
+parsed parse_partition_key(unsigned partition, std::string_view rest)
+{
+    parsed out;
+    out.partition = partition;
+    std::uint64_t number = 0;
+    if (rest == "hits")
+        out.what = kind::hits;
+    else if (rest == "rejected")
+        out.what = kind::rejected;
+    else if (rest == "producers")
+        out.what = kind::producers;
+    else if (rest == "lease")
+        out.what = kind::lease;
+    else if (rest == "ids")
+        out.what = kind::id_sets;
+    else if (rest.starts_with("ids:") && parse_number(rest.substr(4), number) &&
+             id_set(partition, static_cast<std::int64_t>(number)).ends_with(rest)) {
+        out.what = kind::id_set;
+        out.ten_minutes = static_cast<std::int64_t>(number);
+    }
+    return out;
+}
+
+parsed parse_site_key(unsigned partition, std::string_view site, std::string_view rest)
+{
+    parsed out;
+    out.partition = partition;
+    out.site = site;
+    if (site.empty() || partition_of(site) != partition)
+        return {};
+    if (rest == "totals")
+        out.what = kind::totals;
+    else if (rest == "pages")
+        out.what = kind::pages;
+    else if (rest == "baseline")
+        out.what = kind::baseline;
+    else if (rest == "seen")
+        out.what = kind::seen;
+    else if (rest.starts_with("day:") && parse_date(rest.substr(4, 10), out.date))
+        out.what = rest.size() == 14                  ? kind::day
+                   : rest.substr(14) == ":visitors"   ? kind::day_visitors
+                   : rest.substr(14) == ":first_seen" ? kind::day_first_seen
+                                                      : kind::unknown;
+    else if (std::uint64_t hour = 0;
+             rest.starts_with("new_paths:") && parse_number(rest.substr(10), hour))
+        out.what = kind::new_paths;
+    else if (rest.starts_with("month:") &&
+             parse_date(std::string(rest.substr(6)) + "-01", out.date))
+        out.what = kind::month;
+    return out;
+}
+
+}  // namespace
+
+parsed parse(std::string_view name)
+{
+    parsed out;
+    if (name == format_key)
+        out.what = kind::format;
+    else if (name == salts_key)
+        out.what = kind::salts;
+    else if (name == aggregators_key)
+        out.what = kind::aggregators;
+    if (out.what != kind::unknown)
+        return out;
+    // luot:{pNN}:
+    constexpr std::size_t tag_end = 11;
+    std::uint64_t partition = 0;
+    if (name.size() <= tag_end || !parse_number(name.substr(7, 2), partition) ||
+        partition >= partitions)
+        return out;
+    const auto rest = name.substr(tag_end);
+    const auto number = static_cast<unsigned>(partition);
+    if (name.substr(0, tag_end) != in_partition(number, ""))
+        return out;
+    out = parse_partition_key(number, rest);
+    if (const auto colon = rest.find(':');
+        out.what == kind::unknown && colon != std::string_view::npos)
+        out = parse_site_key(number, rest.substr(0, colon), rest.substr(colon + 1));
+    return out;
+}
+
+std::string_view redis_type(kind what) noexcept
+{
+    switch (what) {
+        case kind::unknown:
+            return {};
+        case kind::format:
+        case kind::lease:
+        case kind::day_visitors:
+        case kind::day_first_seen:
+            return "string";
+        case kind::hits:
+        case kind::rejected:
+            return "stream";
+        case kind::id_set:
+            return "set";
+        case kind::aggregators:
+        case kind::id_sets:
+        case kind::pages:
+        case kind::baseline:
+        case kind::seen:
+            return "zset";
+        case kind::salts:
+        case kind::producers:
+        case kind::totals:
+        case kind::new_paths:
+        case kind::day:
+        case kind::month:
+            return "hash";
+    }
+    return {};
 }
 
 }  // namespace luot::keys

@@ -36,4 +36,41 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 /// The month in which that date lies.
 [[nodiscard]] std::string month(std::string_view site, std::int32_t date);
 
+/// What a key is, and whose.
+enum class kind {
+    unknown,
+    format,
+    salts,
+    aggregators,
+    hits,
+    rejected,
+    producers,
+    lease,
+    id_sets,
+    id_set,
+    totals,
+    pages,
+    baseline,
+    seen,
+    day,
+    day_visitors,
+    day_first_seen,
+    new_paths,
+    month,
+};
+
+struct parsed {
+    kind what = kind::unknown;
+    unsigned partition = 0;
+    std::string site;              ///< of keys of a site
+    std::int32_t date = 0;         ///< of a day; the first of a month
+    std::int64_t ten_minutes = 0;  ///< of a set of ids
+};
+
+/// Takes a name apart. unknown: none of the names above, or in another partition than its site's.
+[[nodiscard]] parsed parse(std::string_view name);
+
+/// What TYPE says of such a key; empty for an unknown one.
+[[nodiscard]] std::string_view redis_type(kind what) noexcept;
+
 }  // namespace luot::keys

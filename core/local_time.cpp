@@ -1,5 +1,7 @@
 #include "core/local_time.hpp"
 
+#include "core/bytes.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -71,6 +73,21 @@ std::string date_text(std::int32_t days)
     const auto ymd = calendar(days);
     return fmt::format("{:04}-{:02}-{:02}", int{ymd.year()}, unsigned{ymd.month()},
                        unsigned{ymd.day()});
+}
+
+bool parse_date(std::string_view text, std::int32_t& date) noexcept
+{
+    std::uint64_t year = 0, month = 0, day = 0;
+    if (text.size() != 10 || text[4] != '-' || text[7] != '-' ||
+        !parse_number(text.substr(0, 4), year) || !parse_number(text.substr(5, 2), month) ||
+        !parse_number(text.substr(8), day))
+        return false;
+    const auto ymd =
+        date::year(static_cast<int>(year)) / static_cast<int>(month) / static_cast<int>(day);
+    if (!ymd.ok())
+        return false;
+    date = static_cast<std::int32_t>(date::sys_days{ymd}.time_since_epoch().count());
+    return true;
 }
 
 std::string utc_text(std::int64_t unix_ms)

@@ -39,6 +39,9 @@ private:
 /// "2021-07-26" for days since 1970-01-01.
 [[nodiscard]] std::string date_text(std::int32_t date);
 
+/// The inverse; false for anything else.
+[[nodiscard]] bool parse_date(std::string_view text, std::int32_t& date) noexcept;
+
 /// "2021-07-26T08:31:00Z"
 [[nodiscard]] std::string utc_text(std::int64_t unix_ms);
 

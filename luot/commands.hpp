@@ -31,6 +31,10 @@ int export_salts(const std::string& config_file);
 /// Takes over another collector's; `file` "-": standard input.
 int import_salts(const std::string& config_file, const std::string& file);
 
+/// Checks all that must always be true, beside a running luot. `site`: only this one, empty: all.
+/// `with_positions`: also prints how far each log has got.
+int verify_counts(const std::string& config_file, const std::string& site, bool with_positions);
+
 int check_config(const std::string& config_file);
 
 }  // namespace luot

@@ -7,6 +7,7 @@
 
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
+#include "aggregator/verify.hpp"
 #include "aggregator/worker.hpp"
 #include "collector/intake.hpp"
 #include "collector/rate_limit.hpp"
@@ -255,7 +256,7 @@ private:
     collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
     std::unique_ptr<loop> ship_thread_, fold_thread_;
-    std::unique_ptr<redis::client> ship_redis_, fold_redis_;
+    std::unique_ptr<redis::client> ship_redis_, fold_redis_, verify_redis_;
     std::unique_ptr<collector::shipper> shipper_;
     std::unique_ptr<aggregator::worker> folder_;
     std::vector<std::unique_ptr<public_worker>> workers_;
@@ -412,6 +413,16 @@ void daemon::start_aggregator()
     folder_done_ = false;
     fold_redis_->start();
     asio::co_spawn(fold_thread_->context(), folder_->run(), watched("aggregator", &folder_done_));
+    verify_redis_ = std::make_unique<redis::client>(
+        fold_thread_->context(), redis_of(*config_),
+        client_named("luot-verify", std::chrono::seconds(5)), metrics_);
+    verify_redis_->use_scripts(aggregator::verify_scripts());
+    verify_redis_->start();
+    asio::co_spawn(
+        fold_thread_->context(),
+        aggregator::verify_hourly(
+            fold_thread_->context(), *verify_redis_, [this] { return folder_->holds(); }, metrics_),
+        watched("verify"));
     fold_thread_->start();
 }
 
@@ -679,7 +690,10 @@ asio::awaitable<void> daemon::shut_down()
     if (ship_thread_)
         asio::post(ship_thread_->context(), [this] { ship_redis_->stop(); });
     if (fold_thread_)
-        asio::post(fold_thread_->context(), [this] { fold_redis_->stop(); });
+        asio::post(fold_thread_->context(), [this] {
+            fold_redis_->stop();
+            verify_redis_->stop();
+        });
     for (auto& w : workers_)
         asio::post(w->thread.context(), [&w = *w] {
             if (w.redis)

@@ -6,6 +6,7 @@
 //   luot import totals FILE.csv --site S
 //   luot prune --site S --views-below N --older D
 //   luot salt export, luot salt import FILE
+//   luot verify [--site S] [--positions]
 //   luot check-config F
 
 #include "core/log.hpp"
@@ -126,6 +127,13 @@ int main(int argc, char** argv)
         ->add_option("FILE", salts_file, "what `luot salt export` printed; - : standard input")
         ->required();
 
+    std::string verified_site;
+    bool with_positions = false;
+    auto* verify = takes_config(
+        app.add_subcommand("verify", "checks, beside a running luot, that all counts add up"));
+    verify->add_option("--site", verified_site, "only this site");
+    verify->add_flag("--positions", with_positions, "also prints how far each log has got");
+
     std::string checked_file;
     auto* check =
         app.add_subcommand("check-config", "checks a configuration file and prints it whole");
@@ -160,6 +168,8 @@ int main(int argc, char** argv)
             return luot::export_salts(config_file);
         if (*salt_import)
             return luot::import_salts(config_file, salts_file);
+        if (*verify)
+            return luot::verify_counts(config_file, verified_site, with_positions);
         if (*check)
             return luot::check_config(checked_file);
     } catch (const std::exception& e) {

@@ -80,6 +80,7 @@ class Away(SystemTest):
         self.assert_counted(luot, load.views)
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "no hit is counted twice")
         self.assert_balanced(luot)
+        self.assert_positions(luot, acknowledged=load.acknowledgements, lost=0)
         self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     def test_a_frozen_redis_loses_nothing(self):

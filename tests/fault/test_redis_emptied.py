@@ -27,6 +27,7 @@ class Emptied(SystemTest):
                 (luot.redis() if private else server.client()).flushall()
                 self.assert_counted(luot, load.views, deadline=patience(40))
                 steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2000, 2, "none is counted twice")
+                self.assert_positions(luot, acknowledged=2000, lost=0)
                 self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     def test_a_total_is_never_shown_falling(self):
@@ -80,6 +81,7 @@ class Emptied(SystemTest):
             return True
         eventually(accounted, patience(45), "counted + lost = acknowledged")
         steadily(accounted, 2)
+        self.assert_positions(luot, acknowledged=800, lost=500)
         self.assertEqual(luot.views("skhcn", "/second-page"), 300)
 
     def test_redis_restored_from_an_older_copy_catches_up_from_the_spool(self):
@@ -99,6 +101,7 @@ class Emptied(SystemTest):
         pipe.execute()
         self.assert_counted(luot, first.views + second.views, deadline=patience(40))
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2500, 2, "none is counted twice")
+        self.assert_positions(luot, acknowledged=2500, lost=0)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class RedisWithoutMemory(SystemTest):
         self.assert_counted(aggregator, expected, deadline=patience(30))
         self.assertEqual(sum(stream_lengths(client)), 0)
         self.assertEqual(aggregator.metrics().sum("luot_hits_lost_total"), 0)
+        self.assert_positions(collector, lost=0)
 
 
 if __name__ == "__main__":

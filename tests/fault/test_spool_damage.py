@@ -33,6 +33,7 @@ class Damage(SystemTest):
                 f.write(b"\xff")
         luot = self.damaged_spool(damage)
         eventually(lambda: luot.views("skhcn", "/a") == 50, patience(10))
+        self.assert_positions(luot, acknowledged=50, lost=0)
         self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     @unittest.skipUnless(LONG, "LUOT_LONG=1: a spool keeps what is confirmed for a minute at least")
@@ -71,6 +72,8 @@ class Damage(SystemTest):
             lost = luot.metrics().sum("luot_hits_lost_total")
             return lost > 0 and luot.views("skhcn", "/a") + lost == 50
         eventually(all_is_told, patience(20), "counted and lost are all that was acknowledged")
+        sums = self.assert_positions(luot, acknowledged=50)
+        self.assertEqual(luot.views("skhcn", "/a") + sums["lost"], 50)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Full(SystemTest):
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
         steadily(lambda: luot.views("skhcn", "/a") == taken, 1)
         self.assert_balanced(luot)
+        self.assert_positions(luot, lost=0)
 
     def test_confirmed_hits_make_room_while_redis_is_away(self):
         """A spool full of what Redis has is not full."""
@@ -77,6 +78,7 @@ class Full(SystemTest):
         eventually(lambda: luot.hit("skhcn", "/b").status == 202, patience(5), "hits are taken again")
         eventually(lambda: luot.views("skhcn", "/a") == taken, patience(10), "what was acknowledged is counted")
         self.assert_balanced(luot)
+        self.assert_positions(luot, lost=0)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ class Collector:
             arguments += [log.producer, held.end() if held.cursor is not None else ""]
         answer = store.run("ask", [key(part, "producers")], arguments)
         for at, log in enumerate(logs):
-            self.learn(store, rng, log.parts[part], int(answer[3 * at]))
+            self.learn(store, rng, log.parts[part], int(answer[4 * at]))
 
     def ship(self, store, rng, log, part):
         held = log.parts[part]

@@ -254,6 +254,7 @@ class FaultTest(SystemTest):
         steadily(lambda: self._differences(load, readers[0]) == differing, 1.5, "no old log brings a hit once more")
         if collectors:
             self.assert_balanced(*collectors)
+            self.assert_positions(*collectors, lost=declared)  # verified, too
 
     def lost(self, reader):
         return int(reader.metrics().sum("luot_hits_lost_total") + reader.metrics().sum("luot_hits_damaged_total"))

@@ -1050,6 +1050,57 @@ class SystemTest(unittest.TestCase):
         else:
             check()
 
+    def assert_verified(self, luot, *options):
+        """`luot verify` finds no difference, by the configuration of this luot; its output."""
+        status, output, errors = self.world.run("verify", "--config", luot.config_file, *options,
+                                                deadline=patience(120))
+        self.assertEqual(status, 0, f"luot verify:\n{output}{errors}")
+        return output
+
+    def positions(self, luot):
+        """What `luot verify --positions` prints, with all its checks: a dict of numbers for each log
+        and partition; None where the log is not on this luot's disk."""
+        rows = []
+        for line in self.assert_verified(luot, "--positions").splitlines():
+            if line.startswith("position "):
+                row = dict(pair.split("=") for pair in line.split()[1:])
+                rows.append({name: value if name == "producer" else None if value == "-" else int(value)
+                             for name, value in row.items()})
+        return rows
+
+    def assert_positions(self, *collectors, drained=True, acknowledged=None, lost=None):
+        """Every hit that a log has taken is applied, queued, unshipped or lost, as read from the disks
+        of these collectors and from Redis; with `drained` it is applied or declared lost. `acknowledged`
+        (hits, those sent twice counted twice) and `lost` are compared with the sums over all logs that
+        are there. Waits for the collector and the aggregator to get so far. Returns the sums."""
+        def sums():
+            logs = {}
+            for collector in collectors:
+                for row in self.positions(collector):
+                    log = row["producer"], row["partition"]
+                    if log not in logs or row["spooled"] is not None:
+                        logs[log] = row
+            for log, row in logs.items():
+                self.assertEqual(row["shipped"], row["applied"] + row["queued"], (log, row))
+                self.assertLessEqual(row["lost"], row["shipped"], (log, row))
+                if row["spooled"] is not None:
+                    self.assertEqual(row["spooled"], row["applied"] + row["queued"] + row["unshipped"] +
+                                     row["missing"], (log, row))
+                if drained:
+                    self.assertEqual((row["queued"], row["unshipped"] or 0, row["missing"] or 0), (0, 0, 0), (log, row))
+            out = collections.Counter()
+            for row in logs.values():
+                for name in ("shipped", "applied", "lost", "queued"):
+                    out[name] += row[name]
+                # What is no longer on a disk was shipped: its segments had not gone else.
+                out["spooled"] += row["shipped"] if row["spooled"] is None else row["spooled"]
+            if acknowledged is not None:
+                self.assertEqual(out["spooled"], acknowledged)
+            if lost is not None:
+                self.assertEqual(out["lost"], lost)
+            return out
+        return eventually(sums, patience(20), "spooled = applied + queued + unshipped + lost")
+
     def assert_balanced(self, *collectors):
         """received = accepted + refused by reason, on the /metrics of each."""
         for collector in collectors:

@@ -48,6 +48,7 @@ class UnderLoad(SystemTest):
         self.assertEqual(set(load.refused), {"unknown_site", "bad_request"})
         self.assert_counted(luot, load.views, load.tokens)
         self.assert_balanced(luot)
+        self.assert_positions(luot, acknowledged=load.acknowledgements, lost=0)
         metrics = luot.metrics()
         self.assertEqual(metrics.value("luot_hits_accepted_total"), load.acknowledgements)
         refused = {k: v for k, v in metrics.by("reason", "luot_hits_refused_total").items() if v}

@@ -38,6 +38,7 @@ class Apart(SystemTest):
         self.assert_balanced(*collectors)
         accepted = sum(c.metrics().value("luot_hits_accepted_total") for c in collectors)
         self.assertEqual(accepted, load.acknowledgements)
+        self.assert_positions(*collectors, acknowledged=accepted, lost=0)
 
     def test_a_hit_repeated_at_another_collector_counts_once(self):
         """The second has been given the first one's salts, with which ids and readers are hashed."""
@@ -99,6 +100,7 @@ class Apart(SystemTest):
         eventually(taken_over, patience(12), "the other takes over within 10 s")
         load.end().wait(patience(30))
         self.assert_counted(aggregators[1], load.views)
+        self.assert_positions(collector, acknowledged=load.acknowledgements, lost=0)
 
     def test_each_daemon_answers_for_its_own_routes_alone(self):
         collector, aggregator = self.start("collector", "c0"), self.start("aggregator", "a0")
@@ -367,6 +369,7 @@ class ImportTotals(SystemTest):
             return {p: (n, wanted["skhcn", p]) for p, n in shown.items() if n != wanted["skhcn", p]}
         eventually(lambda: not differences() or self.assertFalse(differences()), patience(10))
         self.assertEqual(self.luot.views("skhcn"), 5 * rows + 100 + load.sent)
+        self.assert_verified(self.luot)
 
     def test_a_baseline_outlives_a_restart(self):
         self.take("/a,10\n*,100,50\n")

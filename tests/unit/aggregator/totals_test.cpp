@@ -250,9 +250,10 @@ public:
         const auto text = [](const std::map<std::string, std::int64_t>& m) {
             return luot::testing::text_of(fields{m.begin(), m.end()});
         };
+        auto totals = pairs("HGETALL", keys::totals("skhcn"));
+        totals.erase("edits");  // tells of steps, not of counts
         return "pages " + text(scores(keys::pages("skhcn"))) + "; baseline " +
-               text(scores(keys::baseline("skhcn"))) + "; " +
-               text(pairs("HGETALL", keys::totals("skhcn")));
+               text(scores(keys::baseline("skhcn"))) + "; " + text(totals);
     }
 
     /// The shown number of a site is counted + baseline; its pages must not explain more than it.

@@ -9,6 +9,8 @@
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -48,6 +50,51 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
     BOOST_TEST(keys::day_first_seen("skhcn", date) == p + "day:2021-07-26:first_seen");
     BOOST_TEST(keys::new_paths("skhcn", 452'024) == p + "new_paths:452024");
     BOOST_TEST(keys::month("skhcn", date) == p + "month:2021-07");
+}
+
+BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
+{
+    const std::vector<std::pair<std::string, keys::kind>> made{
+        {"luot:format", keys::kind::format},
+        {"luot:salts", keys::kind::salts},
+        {keys::hits(3), keys::kind::hits},
+        {keys::rejected(15), keys::kind::rejected},
+        {keys::producers(0), keys::kind::producers},
+        {keys::lease(7), keys::kind::lease},
+        {keys::id_sets(7), keys::kind::id_sets},
+        {keys::id_set(7, 2'712'147), keys::kind::id_set},
+        {keys::totals("ids"), keys::kind::totals},
+        {keys::pages("skhcn"), keys::kind::pages},
+        {keys::baseline("skhcn"), keys::kind::baseline},
+        {keys::seen("skhcn"), keys::kind::seen},
+        {keys::day("skhcn", date), keys::kind::day},
+        {keys::day_visitors("skhcn", date), keys::kind::day_visitors},
+        {keys::day_first_seen("skhcn", date), keys::kind::day_first_seen},
+        {keys::new_paths("skhcn", 452'024), keys::kind::new_paths},
+        {std::string(keys::aggregators_key), keys::kind::aggregators},
+        {keys::month("skhcn", date), keys::kind::month}};
+    for (const auto& [name, what] : made)
+        BOOST_TEST((keys::parse(name).what == what), name);
+    BOOST_TEST(keys::parse(keys::id_set(7, 2'712'147)).partition == 7U);
+    BOOST_TEST(keys::parse(keys::id_set(7, 2'712'147)).ten_minutes == 2'712'147);
+    BOOST_TEST(keys::parse(keys::day("skhcn", date)).site == "skhcn");
+    BOOST_TEST(keys::parse(keys::day("skhcn", date)).date == date);
+    BOOST_TEST(keys::parse(keys::month("skhcn", date)).date == date - 25);
+}
+
+BOOST_AUTO_TEST_CASE(other_names_are_not_known)
+{
+    const auto other = (partition_of("skhcn") + 1) % partitions;
+    for (const std::string& name :
+         {std::string("luot:"), std::string("luot:{p16}:hits"), std::string("luot:{p3}:hits"),
+          std::string("luot:{p03}:hit"), std::string("luot:{p03}:ids:"),
+          std::string("luot:{p03}:ids:007"), std::string("luot:{p03}:ids:x"),
+          std::string("luot:(p03):hits"), std::string("luot:{p03}hits"), std::string("luot:{p03}"),
+          std::string("luot:{p03}::totals"), fmt::format("luot:{{p{:02}}}:skhcn:totals", other),
+          keys::totals("skhcn") + ":x", keys::day("skhcn", date) + ":pages",
+          keys::month("skhcn", date) + "-01",
+          fmt::format("luot:{{p{:02}}}:skhcn:day:2021-02-30", partition_of("skhcn"))})
+        BOOST_TEST((keys::parse(name).what == keys::kind::unknown), name);
 }
 
 // A script may touch only keys of one node: all keys of a partition share the tag.

@@ -1,0 +1,310 @@
+#include "aggregator/rules.hpp"
+
+#include "core/bytes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <set>
+
+namespace luot::aggregator {
+
+namespace {
+
+constexpr std::size_t most_named_parts = 3;
+
+/// Fields of a day, a month and all time that are sums of their parts. A day's `visitors` are the
+/// `visitor_days` of what it is a part of.
+bool adds_up(std::string_view field)
+{
+    static constexpr std::array<std::string_view, 5> fields{"views", "visits", "events", "bots",
+                                                            "visitor_days"};
+    return field.starts_with("bots:") ||
+           std::find(fields.begin(), fields.end(), field) != fields.end();
+}
+
+std::string_view field_in_sum(std::string_view field)
+{
+    return field == "visitors" ? "visitor_days" : field;
+}
+
+void differ(differences& out, std::string_view rule, std::string keys, std::string_view field,
+            std::string found, std::string expected)
+{
+    out.push_back({std::string(rule),
+                   std::move(keys),
+                   std::string(field),
+                   {},
+                   std::move(found),
+                   std::move(expected)});
+}
+
+void must_equal(differences& out, std::string_view rule, const std::string& keys,
+                std::string_view field, std::int64_t found, std::int64_t expected)
+{
+    if (found != expected)
+        differ(out, rule, keys, field, std::to_string(found), std::to_string(expected));
+}
+
+void must_not_exceed(differences& out, std::string_view rule, const std::string& keys,
+                     std::string_view field, std::uint64_t found, std::uint64_t most)
+{
+    if (found > most)
+        differ(out, rule, keys, field, std::to_string(found), fmt::format("at most {}", most));
+}
+
+/// Printable ASCII; everything else as \xHH, so that no line can be forged. `first`: the least
+/// character that is printed as it is.
+void add_escaped(std::string& line, std::string_view text, unsigned char first = '!')
+{
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= first && byte < 0x7f && c != '\\' && c != '"')
+            line += c;
+        else
+            fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
+    }
+}
+
+void take_producer_field(producers_state& state, std::string_view name, std::string_view value,
+                         differences& out)
+{
+    std::uint64_t producer = 0, number = 0;
+    const auto field = name.substr(std::min<std::size_t>(name.size(), 17));
+    if (!from_hex(name.substr(0, 16), producer) || name.size() < 18 || name[16] != ':') {
+        differ(out, "unknown_field", state.key, name, std::string(value), "no such field");
+        return;
+    }
+    auto& p = state.producers[std::string(name.substr(0, 16))];
+    if (field == "chain") {
+        std::uint64_t chain = 0;
+        if (!value.empty() && !from_hex(value, chain))
+            differ(out, "not_a_checksum", state.key, name, std::string(value),
+                   "16 hexadecimal digits");
+        p.chain = value;
+        return;
+    }
+    if (!parse_number(value, number)) {
+        differ(out, "not_a_count", state.key, name, std::string(value), "a whole number from 0");
+        return;
+    }
+    if (field == "shipped")
+        p.shipped = number;
+    else if (field == "applied")
+        p.applied = number;
+    else if (field == "lost")
+        p.lost = number;
+    else if (field != "watermark" && field != "heard")
+        differ(out, "unknown_field", state.key, name, std::string(value), "no such field");
+}
+
+/// The waiting entries of each producer must lead from what it has applied to what it has shipped.
+void check_entry_chains(const std::string& key, const std::vector<stream_entry>& waiting,
+                        producers_state& state, differences& out)
+{
+    const auto both = key + ',' + state.key;
+    std::map<std::string_view, std::uint64_t> reached;
+    std::set<std::string_view> broken;
+    for (const auto& e : waiting) {
+        const auto known = state.producers.find(e.producer);
+        if (known == state.producers.end() || !known->second.shipped)
+            continue;  // its name was taken off Redis: nothing to compare with
+        known->second.queued += e.last - std::min(e.prev, e.last);
+        const auto [at, is_first] = reached.try_emplace(e.producer, known->second.applied);
+        if (e.prev != at->second && broken.insert(e.producer).second)
+            differ(out, "entries_follow", both,
+                   fmt::format("{}:{}", e.producer, is_first ? "applied" : "shipped"),
+                   fmt::format("entry {} goes on behind {}", e.id, e.prev),
+                   std::to_string(at->second));
+        if (e.last <= e.prev && broken.insert(e.producer).second)
+            differ(out, "entries_follow", key, e.producer,
+                   fmt::format("entry {} ends at {}", e.id, e.last),
+                   fmt::format("beyond {}", e.prev));
+        at->second = e.last;
+    }
+    for (const auto& [name, p] : state.producers) {
+        const auto at = reached.find(name);
+        const auto end = at == reached.end() ? p.applied : at->second;
+        if (p.shipped && !broken.contains(name) && *p.shipped != end)
+            differ(out, "entries_follow", both, name + ":shipped", std::to_string(*p.shipped),
+                   std::to_string(end));
+    }
+}
+
+}  // namespace
+
+std::string text_of(const difference& d)
+{
+    std::string line = d.rule + ' ';
+    add_escaped(line, d.keys);
+    const auto add = [&line](std::string_view name, std::string_view value) {
+        if (value.empty())
+            return;
+        line += fmt::format(" {}=", name);
+        add_escaped(line, value);
+    };
+    add("field", d.field);
+    add("member", d.member);
+    line += " found=\"";
+    add_escaped(line, d.found, ' ');
+    line += "\" expected=\"";
+    add_escaped(line, d.expected, ' ');
+    return line + '"';
+}
+
+count_hash read_counts_of(std::string key, const redis::reply_view& reply, differences& out)
+{
+    count_hash hash{std::move(key), {}};
+    for (std::size_t i = 0; i + 1 < reply.size(); i += 2) {
+        const auto value = reply[i + 1].number();
+        if (value && *value >= 0)
+            hash.counts.emplace(reply[i].text(), *value);
+        else
+            differ(out, "not_a_count", hash.key, reply[i].text(), std::string(reply[i + 1].text()),
+                   "a whole number from 0");
+    }
+    return hash;
+}
+
+void check_hash(const count_hash& hash, differences& out)
+{
+    std::int64_t kinds = 0, hour_views = 0, hour_visits = 0;
+    bool has_hours = false;
+    for (const auto& [field, value] : hash.counts) {
+        if (field.starts_with("bots:"))
+            kinds += value;
+        if (field.starts_with("views@")) {
+            hour_views += value;
+            has_hours = true;
+        }
+        if (field.starts_with("visits@")) {
+            hour_visits += value;
+            has_hours = true;
+            const auto views = hash["views@" + field.substr(7)];
+            must_not_exceed(out, "visits_within_views", hash.key, field,
+                            static_cast<std::uint64_t>(value), static_cast<std::uint64_t>(views));
+        }
+    }
+    must_equal(out, "bots_by_kind", hash.key, "bots", hash["bots"], kinds);
+    const auto is_day = hash.key.find(":day:") != std::string::npos;
+    if (is_day || has_hours) {
+        must_equal(out, "hours_of_day", hash.key, "views", hash["views"], hour_views);
+        must_equal(out, "hours_of_day", hash.key, "visits", hash["visits"], hour_visits);
+    }
+    const auto views = static_cast<std::uint64_t>(hash["views"]);
+    for (const std::string_view field : {"visits", "visitors", "visitor_days", "new_paths"})
+        must_not_exceed(out, "visits_within_views", hash.key, field,
+                        static_cast<std::uint64_t>(hash[field]), views);
+    must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
+                    static_cast<std::uint64_t>(hash["baseline_visits"]),
+                    static_cast<std::uint64_t>(hash["baseline_views"]));
+}
+
+void check_sum(std::string_view rule, const count_hash& whole, const std::vector<count_hash>& parts,
+               const std::string& parts_name, differences& out)
+{
+    std::map<std::string, std::int64_t, std::less<>> sums;
+    for (const auto& [field, value] : whole.counts)
+        if (adds_up(field))
+            sums.try_emplace(field, 0);
+    std::string names;
+    std::size_t present = 0;
+    for (const auto& part : parts) {
+        if (!part.counts.empty() && ++present <= most_named_parts)
+            names += ',' + part.key;
+        for (const auto& [field, value] : part.counts)
+            if (const auto name = field_in_sum(field); adds_up(name))
+                sums[std::string(name)] += value;
+    }
+    if (present > most_named_parts || names.empty())
+        names = ',' + parts_name;
+    for (const auto& [field, sum] : sums)
+        must_equal(out, rule, whole.key + names, field, whole[field], sum);
+}
+
+producers_state read_producers(std::string key, const redis::reply_view& reply, differences& out)
+{
+    producers_state state;
+    state.key = std::move(key);
+    const std::map<std::string_view, std::uint64_t*> numbers{
+        {"applied", &state.applied}, {"lost", &state.lost},
+        {"damaged", &state.damaged}, {"unconfigured", &state.unconfigured},
+        {"bytes", &state.bytes},     {"last_ms", &state.last_ms}};
+    for (std::size_t i = 0; i + 1 < reply.size(); i += 2) {
+        const auto name = reply[i].text(), value = reply[i + 1].text();
+        if (name == "tip") {
+            state.tip = value.substr(0, value.find('~'));  // behind it: the mark of `luot prune`
+        } else if (const auto at = numbers.find(name); at == numbers.end()) {
+            take_producer_field(state, name, value, out);
+        } else if (!parse_number(value, *at->second)) {
+            differ(out, "not_a_count", state.key, name, std::string(value),
+                   "a whole number from 0");
+        }
+    }
+    return state;
+}
+
+void check_producers(const producers_state& state, differences& out)
+{
+    std::uint64_t applied = 0, lost = 0;
+    for (const auto& [name, p] : state.producers) {
+        applied += p.applied;
+        lost += p.lost;
+        if (!p.shipped)
+            continue;  // its name was taken off Redis
+        must_not_exceed(out, "applied_within_shipped", state.key, name + ":applied", p.applied,
+                        *p.shipped);
+        must_not_exceed(out, "lost_within_shipped", state.key, name + ":lost", p.lost, *p.shipped);
+    }
+    // Those whose names were taken off are in the partition's numbers only.
+    if (state.applied < applied)
+        differ(out, "applied_of_all", state.key, "applied", std::to_string(state.applied),
+               fmt::format("at least {}", applied));
+    if (state.lost < lost)
+        differ(out, "lost_of_all", state.key, "lost", std::to_string(state.lost),
+               fmt::format("at least {}", lost));
+}
+
+void check_stream(const std::string& key, const std::vector<stream_entry>& waiting,
+                  producers_state& state, differences& out)
+{
+    std::uint64_t bytes = 0;
+    for (const auto& e : waiting)
+        bytes += e.bytes;
+    must_equal(out, "bytes_waiting", state.key + ',' + key, "bytes",
+               static_cast<std::int64_t>(state.bytes), static_cast<std::int64_t>(bytes));
+    const auto newest = waiting.empty() ? state.tip : waiting.back().id;
+    if (!newest.empty() && state.last_ms != ms_of(newest))
+        differ(out, "newest_entry", state.key + ',' + key, waiting.empty() ? "tip" : "last_ms",
+               waiting.empty() ? state.tip : std::to_string(state.last_ms),
+               waiting.empty() ? fmt::format("an entry of last_ms = {}", state.last_ms)
+                               : std::to_string(ms_of(newest)));
+    if (!waiting.empty() && !state.tip.empty() && !is_earlier(state.tip, waiting.front().id))
+        differ(out, "tip_is_behind", state.key + ',' + key, "tip", state.tip,
+               "before " + waiting.front().id);
+    check_entry_chains(key, waiting, state, out);
+}
+
+std::uint64_t ms_of(std::string_view id) noexcept
+{
+    std::uint64_t ms = 0;
+    (void)parse_number(id.substr(0, id.find('-')), ms);
+    return ms;
+}
+
+bool is_earlier(std::string_view a, std::string_view b) noexcept
+{
+    const auto bits = [](std::string_view id) {
+        std::uint64_t value = 0;
+        const auto dash = id.find('-');
+        if (dash != std::string_view::npos)
+            (void)parse_number(id.substr(dash + 1), value);
+        return value;
+    };
+    const auto ms_a = ms_of(a), ms_b = ms_of(b);
+    return ms_a != ms_b ? ms_a < ms_b : bits(a) < bits(b);
+}
+
+}  // namespace luot::aggregator
