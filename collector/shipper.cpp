@@ -79,11 +79,12 @@ struct shipped_log {
     per_partition lost{};  ///< when it was asked for last
     /// Offset of its last hit; of an old log once it was read to its end.
     std::optional<per_partition> spooled;
-    bool known = false;      ///< shipped is what Redis said, over this connection
-    bool was_known = false;  ///< ... or over an earlier one: enough to know what may be removed
-    bool forked = false;     ///< somebody else ships under this name: it is stopped
-    bool is_over = false;    ///< its name is being taken off Redis
-    bool settled = false;    ///< an old log: partitions without hits are taken off Redis
+    bool known = false;        ///< shipped is what Redis said, over this connection
+    bool was_known = false;    ///< ... or over an earlier one: enough to know what may be removed
+    bool forked = false;       ///< somebody else ships under this name: it is stopped
+    bool is_over = false;      ///< its name is being taken off Redis
+    bool told_behind = false;  ///< that Redis has more of it than the disk
+    bool settled = false;      ///< an old log: partitions without hits are taken off Redis
     std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
     /// Where the reader was when it was sent back to look whether a full partition has room again.
     std::optional<log_reader::bookmark> before_probe;
@@ -147,6 +148,9 @@ public:
         add_position("shipped", positions.shipped);
         add_position("applied", positions.applied);
         add_position("lost", positions.lost);
+        m.add_gauge("luot_spool_behind_logs",
+                    "Logs of earlier runs of which Redis holds more than this disk does.",
+                    [this] { return static_cast<double>(behind.load()); });
         m.add_gauge("luot_positions_differ",
                     "Logs and partitions in which the disk and Redis cannot both be right.",
                     [this] { return static_cast<double>(differing.load()); });
@@ -195,7 +199,7 @@ public:
     std::int64_t stop_at_ms = 0;
     bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
-    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0};
+    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0};
     struct {
         std::atomic<std::uint64_t> spooled{0}, shipped{0}, applied{0}, lost{0};
     } positions;  ///< sums over all logs that are read to their end
@@ -260,7 +264,7 @@ void shipper::impl::refresh()
 /// Right behind the answers of a question, which asks for all positions at once.
 void shipper::impl::compare_positions()
 {
-    std::uint64_t count = 0;
+    std::uint64_t count = 0, logs_behind = 0;
     for (const auto& log : logs) {
         if (log->forked)
             continue;
@@ -272,7 +276,19 @@ void shipper::impl::compare_positions()
                 log->lost[p] > log->shipped[p])
                 ++count;
         }
+        const bool is_behind = !log->live && log->spooled &&
+                               !std::equal(log->shipped.begin(), log->shipped.end(),
+                                           log->spooled->begin(), std::less_equal<>{});
+        logs_behind += is_behind ? 1 : 0;
+        if (is_behind && !std::exchange(log->told_behind, true))
+            log::warn("spool_behind",
+                      {{"producer", log->name},
+                       {"what",
+                        "Redis holds hits of this log that this disk does not: the machine lost "
+                        "the log's end (sync = \"os\"), or data_dir is a copy of another or "
+                        "restored from one. Nothing is counted twice"}});
     }
+    behind = logs_behind;
     if (differing.exchange(count) == 0 && count > 0)
         log::error("positions_differ",
                    {{"count", count},

@@ -465,10 +465,12 @@ private:
     std::string name_;
 };
 
-/// Whether group or others may do anything with a file.
+/// Whether others than its owner may use a file. The group may read what belongs to root: so
+/// packages and systemd give a service its secrets (the rule of PostgreSQL's ssl_key_file).
 bool is_open_to_others(const struct stat& info)
 {
-    return (info.st_mode & 077) != 0;
+    const mode_t forbidden = info.st_uid == 0 ? 037 : 077;
+    return (info.st_mode & forbidden) != 0;
 }
 
 /// Whether a secret's file is of who runs luot: ours or root's. Commands that root gives

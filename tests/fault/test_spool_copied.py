@@ -36,7 +36,17 @@ class CopiedSpool(FaultTest):
         self.more_hits(self.hits, 200)
         self.hits.addresses = [self.first.public, self.second.public]
         self.more_hits(self.hits, 200)
-        self.check(self.hits, [self.aggregator], [self.first, self.second])
+        self.check(self.hits, [self.aggregator], [self.first])
+        self.assert_told(self.second)
+
+    def assert_told(self, collector):
+        """Its disk holds less of a log than was shipped under that name: a copy of another, or restored."""
+        eventually(lambda: collector.metrics().value("luot_spool_behind_logs") > 0, patience(5), "it is counted")
+        self.assertIn(" spool_behind ", collector.log_text())
+        status, output, _ = self.world.run("verify", "--config", collector.config_file)
+        self.assertEqual(status, 1)
+        self.assertIn("shipped_within_spooled", output)
+        self.assert_balanced(collector)
 
     def test_restored_from_an_older_copy(self):
         """Redis holds more than the copy: nothing is shipped twice, and what comes is counted."""
@@ -52,7 +62,8 @@ class CopiedSpool(FaultTest):
         self.hits.addresses = [self.first.public]
         self.hits.go_on()
         self.more_hits(self.hits, 300)
-        self.check(self.hits, [self.aggregator], [self.first])
+        self.check(self.hits, [self.aggregator])
+        self.assert_told(self.first)
 
     def start_with_another_content(self, collector, producer, partition):
         """As if somebody else had shipped other hits under this log's name."""

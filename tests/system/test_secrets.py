@@ -42,7 +42,7 @@ class Secrets(SystemTest):
         file.write_text(to_toml(config))
         self.assertEqual(self.world.run("check-config", file)[0], 0)
         for secret, key in ((token, "site.token_file"), (password, "redis.password_file")):
-            for mode in (0o640, 0o620, 0o604, 0o644, 0o666):
+            for mode in (0o660, 0o620, 0o604, 0o644, 0o666):
                 secret.chmod(mode)
                 for command in (("check-config", file), ("serve", "--config", file), ("collector", "--config", file),
                                 ("aggregator", "--config", file)):

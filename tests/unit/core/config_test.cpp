@@ -483,7 +483,7 @@ BOOST_AUTO_TEST_CASE(a_secret_that_is_missing_or_open_to_all_is_refused)
         return message.find(part) != std::string::npos;
     };
     BOOST_TEST(tells(refused(folder.name_of("none")), "chmod 600 " + folder.name_of("none")));
-    for (const mode_t mode : {0640U, 0620U, 0604U, 0644U, 0641U, 0642U, 0666U}) {
+    for (const mode_t mode : {0660U, 0620U, 0604U, 0644U, 0641U, 0642U, 0666U}) {
         const std::string open = folder.write("open", "secret", mode);
         BOOST_TEST_CONTEXT("mode " << mode)
         BOOST_TEST(tells(refused(open), "chmod 600 " + open));
@@ -496,6 +496,20 @@ BOOST_AUTO_TEST_CASE(a_secret_that_is_missing_or_open_to_all_is_refused)
     BOOST_TEST(tells(refusal("[redis]\nurl = \"redis://:x@a\"\npassword_file = \"" + good + "\"\n"),
                      "keep one"));
     BOOST_TEST(refusal(one_site + "token_file = \"" + good + "\"\n") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_group_may_read_a_secret_of_root)
+{
+    const temporary_folder folder;
+    const std::string token = folder.write("token", "secret\n", 0640);
+    const std::string text = one_site + "token_file = \"" + token + "\"\n";
+    if (::geteuid() != 0) {
+        BOOST_TEST(refusal(text).find("chmod 600") != std::string::npos);
+        return;
+    }
+    BOOST_TEST(refusal(text) == "");
+    BOOST_TEST_REQUIRE(::chown(token.c_str(), 65534, static_cast<gid_t>(-1)) == 0);
+    BOOST_TEST(refusal(text).find("chmod 600") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_secret_of_another_user_is_refused)
@@ -532,7 +546,7 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_holds_a_password_is_for_its_owner_alon
             return std::string(e.what());
         }
     };
-    for (const mode_t mode : {0644U, 0640U, 0604U}) {
+    for (const mode_t mode : {0644U, 0660U, 0604U}) {
         BOOST_TEST(load("u:passw0rd@", mode).find(":2: redis.url: holds a password") !=
                    std::string::npos);
         BOOST_TEST(load("u:passw0rd@", mode).find("chmod 600") != std::string::npos);
