@@ -18,7 +18,7 @@ OLD = 30 if LONG else 4  # seconds that the copy is old
 class FallBack(FaultTest):
     def start(self, server):
         self.collectors, self.aggregators = self.apart(server)
-        self.hits = self.load(*self.collectors)
+        self.hits = self.load(*self.collectors, ids=False)
         self.more_hits(self.hits, 300)
 
     def finish(self):

@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FaultTest  # noqa: E402
 from luot import (LIGHT, SITES, Load, SystemTest, eventually, main, patience, random_hits, seeded,  # noqa: E402
                   steadily)
 
@@ -102,6 +103,19 @@ class Emptied(SystemTest):
         self.assert_counted(luot, first.views + second.views, deadline=patience(40))
         steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 2500, 2, "none is counted twice")
         self.assert_positions(luot, acknowledged=2500, lost=0)
+
+
+class UnderLoad(FaultTest):
+    def test_emptied_again_and_again(self):
+        """While hits are on the way, so that the next to be shipped meets an empty Redis."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        load = self.load(luot, ids=False)
+        for _ in range(3):
+            self.more_hits(load, 300)
+            server.client().flushall()
+        self.more_hits(load, 300)
+        self.check(load, [luot], [luot])
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ class Proxy:
 
       forward             as a wire does
       refuse              closes what is open and what is opened
-      black_hole          stays established and silent; what was sent meanwhile arrives when it ends,
-                          also when the sender has long given up: as after a broken network
+      black_hole          stays established and silent; what was sent meanwhile arrives when it ends, or
+                          `late` seconds after that, when new connections have long taken its place: as from
+                          a router that comes back
       delay(seconds)      each piece comes so much later
       split               byte by byte, each a packet of its own
       cut(rng)            now and then closes in the middle of a reply
@@ -48,8 +49,8 @@ class Proxy:
         self._ready.wait()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
-    def forward(self):
-        self._set("forward")
+    def forward(self, late=0):
+        self._set("forward", late)
 
     def refuse(self):
         self._set("refuse")
@@ -81,7 +82,11 @@ class Proxy:
         done = threading.Event()
 
         def change():
+            if self._was == "black_hole" and argument:  # these had nothing of interest on the way
+                for writer in self._pipes - self._older:
+                    writer.transport.abort()
             self.mode, self.argument = mode, argument
+            self._older = set(self._pipes)
             if mode in ("refuse", "answer") or self._was == "answer":
                 for writer in list(self._pipes):  # a half-sent command must not meet an invented answer
                     writer.transport.abort()
@@ -93,7 +98,8 @@ class Proxy:
         done.wait(5)
 
     async def _main(self):
-        self._loop, self._changed, self._stop, self._was = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event(), ""
+        self._loop, self._changed, self._stop = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        self._was, self._older = "", set()
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
@@ -133,6 +139,8 @@ class Proxy:
             data = await source.read(65536)
             while self.mode == "black_hole":
                 await self._changed.wait()
+                if self.mode == "forward" and self.argument:
+                    await asyncio.sleep(self.argument)
             if not data:
                 break
             if self.mode == "delay":
@@ -220,11 +228,13 @@ class FaultTest(SystemTest):
         counting = [self.world.luot("aggregator", f"a{i}", redis=server, config=config) for i in range(aggregators)]
         return taking, counting
 
-    def load(self, *collectors, rate=RATE, pages=PAGES, connections=16, readers=300):
-        """Endless hits of so many readers, begun."""
+    def load(self, *collectors, rate=RATE, pages=PAGES, connections=16, readers=300, ids=True):
+        """Endless hits of so many readers, begun. Without ids nothing hides it when one is shipped twice;
+        the scenario must then leave the collectors alone, so that no client has to send one again."""
         clients = [client_address(self.rng) for _ in range(readers)]
-        return Load(random_hits(self.rng, pages, clients=clients), [c.public for c in collectors],
-                    connections=connections, rate=rate, answer_deadline=patience(5)).start()
+        self.may_repeat = ids
+        return Load(random_hits(self.rng, pages, clients=clients, ids=ids), [c.public for c in collectors],
+                    connections=connections, rate=rate, answer_deadline=patience(5 if ids else 20)).start()
 
     def more_hits(self, load, number, deadline=None):
         """Waits until so many hits more have been acknowledged."""
@@ -236,6 +246,8 @@ class FaultTest(SystemTest):
         many hits may be declared lost (counted + declared = acknowledged then). Where the `clock_was_set`, one
         reader's hits may lie half an hour apart, and on any day: visits and days are not known then."""
         load.end().wait(patience(60))
+        if not self.may_repeat:
+            self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
         eventually(lambda: self._settled(load, readers[0], lost), patience(60), "all is applied")
         declared = self.lost(readers[0])
         differing = self._differences(load, readers[0])

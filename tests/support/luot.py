@@ -752,15 +752,16 @@ def hit_request(site, page, how="json", id=None, client=None, agent=BROWSER, hos
             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
 
 
-def random_hits(rng, pages, count=None, prefix="h", clients=None):
-    """Hits with ids of their own, by changing readers (of a list of addresses, if one is given), on
-    pages [(site, path)], in all three forms; without a count they never end."""
+def random_hits(rng, pages, count=None, prefix="h", clients=None, ids=True):
+    """Hits with ids of their own (or without any), by changing readers (of a list of addresses, if one
+    is given), on pages [(site, path)], in all three forms; without a count they never end."""
     number = 0
     while count is None or number < count:
         site, page = pages[int(len(pages) * rng.random() ** 2)]
         how = ("json", "pixel", "form")[rng.randrange(3)]
         client = rng.choice(clients) if clients else client_address(rng)
-        yield Hit(site, page, hit_request(site, page, how, id=f"{prefix}{number}", client=client), client=client)
+        yield Hit(site, page, hit_request(site, page, how, id=f"{prefix}{number}" if ids else None,
+                                          client=client), client=client)
         number += 1
 
 
