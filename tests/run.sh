@@ -36,7 +36,7 @@ run() {
   local preset=$1
   shift
   step "test $preset $*"
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error "$@"
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 "$@"
 }
 
 step "dependencies"
