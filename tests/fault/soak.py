@@ -64,6 +64,8 @@ class Soak(FaultTest):
                 self.kills[daemon.command] += 1
                 daemon.kill()
         self.pause(0.5)
+        if self.rng.random() < 0.7:
+            self.free_leases(self.server)
         for daemon in daemons:
             self.start(daemon)
 
@@ -97,7 +99,7 @@ class Soak(FaultTest):
 
     def cut_network(self):
         self.rng.choice((self.wire.refuse, self.wire.black_hole, lambda: self.wire.delay(0.2),
-                         lambda: self.wire.cut(self.rng)))()
+                         lambda: self.wire.cut(self.proxy_rng)))()
         self.pause(7)
         self.wire.forward(self.rng.choice((0, 1)))
 

@@ -73,6 +73,9 @@ class Aggregators(FaultTest):
             time.sleep(patience(LEASE_S) + 1)
             self.current(self.aggregators[0])
             os.kill(other.pid, signal.SIGCONT)
+            if point == "apply.before":
+                eventually(lambda: other.metrics().value("luot_apply_stale_total") > 0, patience(10),
+                           "its batch comes too late")
             other.environment = {}
             self.more_hits(self.hits, 100)
             self.aggregators.append(other)

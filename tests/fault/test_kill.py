@@ -81,13 +81,21 @@ class Apart(FaultTest):
         self.hits = self.load(*self.collectors)
 
     def kill(self, daemon):
+        """An aggregator when it is at work."""
+        if daemon.command == "aggregator":
+            eventually(lambda: self.is_at_work(daemon), patience(20), "it applies hits")
         self.kills[daemon.command] += 1
         daemon.kill()
+        self.free_leases(self.server)
         time.sleep(self.rng.random() * SHORT)  # dead for a random time
         log = daemon.log
         daemon.start(reads=False)
         self.hits.addresses = [c.public for c in self.collectors]
         forget(log)
+
+    def is_at_work(self, aggregator):
+        metrics = aggregator.metrics()
+        return metrics.value("luot_leases_held") > 0 and metrics.value("luot_applied_hits_total") > 0
 
     def kill_redis(self):
         self.kills["Redis"] += 1

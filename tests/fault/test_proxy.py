@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import FaultTest, LONG, RATE  # noqa: E402
-from luot import main, patience  # noqa: E402
+from luot import eventually, main, patience  # noqa: E402
 
 GIVES_UP_S = 5  # luot's patience with one question
 
@@ -51,7 +51,7 @@ class Network(FaultTest):
         self.go_through(lambda proxy: proxy.split(), 4, rate=100)
 
     def test_cut_in_the_middle_of_replies(self):
-        proxy = self.go_through(lambda proxy: proxy.cut(self.rng), 5)
+        proxy = self.go_through(lambda proxy: proxy.cut(self.proxy_rng), 5)
         self.assertGreater(proxy.cuts, 5)
 
 
@@ -64,16 +64,20 @@ class Partition(FaultTest):
         far_collectors = [self.world.luot("collector", "far-c", redis=proxy, start=False)]
         self.world.share_salts(collectors[0], far_collectors[0])
         far_collectors[0].start()
-        self.world.luot("aggregator", "far-a", redis=proxy)
+        far = self.world.luot("aggregator", "far-a", redis=proxy)
         collectors += far_collectors
         load = self.load(*collectors, ids=False)
         for _ in range(3 if LONG else 1):
+            applied = far.metrics().value("luot_applied_hits_total")
+            eventually(lambda: far.metrics().value("luot_leases_held") == 8 and
+                       far.metrics().value("luot_applied_hits_total") > applied, patience(20), "it is at work")
             self.more_hits(load, 200)
             proxy.black_hole()
             time.sleep(patience(GIVES_UP_S) + 4)  # beyond the lease, too
-            proxy.forward()
+            proxy.forward(late=2)
         self.more_hits(load, 200)
-        self.check(load, aggregators, collectors)
+        time.sleep(3)  # until all has arrived
+        self.check(load, [*aggregators, far], collectors)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 cloned. No hit is counted twice, and where two logs of one name differ it is noticed, counted and stopped.
 """
 
+import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -31,8 +33,15 @@ class CopiedSpool(FaultTest):
         self.more_hits(self.hits, 500)
         self.copy_spool(self.first.data_dir / "spool", self.second.data_dir / "spool")
         self.more_hits(self.hits, 200)
-        self.second.start()  # both ship the same logs, one of them shorter
-        self.server.thaw()
+        self.hits.pause()
+        os.kill(self.first.pid, signal.SIGSTOP)  # the copy, which is shorter, is shipped by the second one
+        self.server.kill()
+        self.server.start()
+        self.second.start()
+        eventually(lambda: self.second.metrics().value("luot_shipped_hits_total") > 100, patience(10))
+        os.kill(self.first.pid, signal.SIGCONT)  # and the first comes with the same, and with more
+        eventually(lambda: self.first.metrics().value("luot_shipped_hits_total") > 100, patience(10))
+        self.hits.go_on()
         self.more_hits(self.hits, 200)
         self.hits.addresses = [self.first.public, self.second.public]
         self.more_hits(self.hits, 200)

@@ -106,10 +106,10 @@ def steadily(condition, seconds, what=None):
 
 
 def seeded(name):
-    """The random numbers of one test, from LUOT_SEED or from the test's name; the seed is printed."""
-    seed = os.environ.get("LUOT_SEED") or name
+    """The random numbers of one test, from its name and LUOT_SEED; the seed is printed."""
+    seed = os.environ.get("LUOT_SEED") or "0"
     print(f"{name}: seed {seed}", flush=True)
-    return random.Random(seed)
+    return random.Random(f"{name} {seed}")
 
 
 def client_address(rng):

@@ -38,7 +38,7 @@ def resident_bytes(pid):
 
 
 class Counts:
-    """What Redis holds of the site, and its days moved back: until there is a clock for tests in luot, a
+    """What Redis holds of the site, and its days moved back: a
     day passes by giving what Redis holds of today the names of an earlier day."""
 
     def __init__(self, client):
