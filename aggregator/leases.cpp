@@ -1,8 +1,11 @@
 #include "aggregator/leases.hpp"
 
+#include "core/clock.hpp"
 #include "core/keys.hpp"
+#include "core/log.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace luot::embedded {
 extern const std::string_view lease_lua, present_lua;
@@ -13,6 +16,8 @@ namespace luot::aggregator {
 namespace asio = boost::asio;
 
 namespace {
+
+constexpr std::int64_t longest_step_ms = 3'600'000;
 
 const redis::script& lease_script()
 {
@@ -29,7 +34,10 @@ const redis::script& present_script()
 redis::command presence(const std::string& owner, std::chrono::milliseconds lasts)
 {
     auto c = redis::evaluate(present_script(), 1);
-    c.add(std::string_view(keys::aggregators_key)).add(owner).add(lasts.count());
+    c.add(std::string_view(keys::aggregators_key))
+        .add(owner)
+        .add(lasts.count())
+        .add(leases::settled.count());
     return c;
 }
 
@@ -49,21 +57,44 @@ redis::command leases::act(unsigned partition, std::string_view what) const
     return c;
 }
 
+void leases::step_back()
+{
+    back_at_ms_ = steady_ms() + step_ms_;
+    log::warn("leases_lost", {{"steps_back_s", step_ms_ / 1000},
+                              {"what",
+                               "hits waited in a partition and none was applied for as long as a "
+                               "lease lasts: another aggregator may take it. See redis_refuses "
+                               "and stream_newer_format in this log"}});
+    step_ms_ = std::min(2 * step_ms_, longest_step_ms);
+}
+
 asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
 {
+    const bool has_stepped_back = steady_ms() < back_at_ms_;
     redis::pipeline looking;
-    looking.add(presence(owner_, lasts));
+    looking.add(presence(owner_, has_stepped_back ? std::chrono::milliseconds(0) : lasts));
     for (unsigned p = 0; p < partitions; ++p)
         looking.add(act(p, idle[p] ? "keep" : "look"));
     const auto seen = co_await redis_.exec(looking);
     if (!seen || !seen->first_error().is_null())
         co_return false;
-    const auto at_work = static_cast<unsigned>(std::max<std::int64_t>(1, (*seen)[0].count()));
-    const unsigned share = (partitions + at_work - 1) / at_work;
-    held_.reset();
+    const auto others = static_cast<unsigned>((*seen)[0].count());
+    const auto now = steady_ms();
+    const auto before = std::exchange(held_, {});
     for (unsigned p = 0; p < partitions; ++p)
         held_[p] = (*seen)[p + 1].text() == "mine";
 
+    // A Redis that was away for longer than a lease lasts has let all of them end.
+    const bool was_in_touch = now - std::exchange(renewed_ms_, now) < 2 * every.count();
+    if (was_in_touch && others > 0 && !has_stepped_back && (before & ~held_ & ~idle).any()) {
+        step_back();
+        co_await give_up();
+        co_return true;
+    }
+    if (has_stepped_back && others > 0)
+        co_return true;
+
+    const unsigned share = (partitions + others) / (others + 1);
     std::vector<unsigned> changed;
     redis::pipeline changes;
     auto ours = held_.count();

@@ -10,6 +10,7 @@
 
 #include <bitset>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,18 @@ namespace luot::aggregator {
 
 /// A lease lasts six seconds unless it is prolonged: by apply.lua, with the progress it makes, or
 /// here while nothing waits in the partition. Belongs to one thread.
+///
+/// An aggregator that lost a lease because it made no progress steps back: for a minute, the next
+/// time for two, at most for an hour, it takes none and is not counted, so that the others take
+/// what is free. When there is nobody else it goes on trying.
 class leases {
 public:
     static constexpr std::chrono::milliseconds lasts{6000};
+    /// Who has been at work for so long has a share.
+    static constexpr std::chrono::milliseconds settled{10'000};
+    /// Between two calls of renew(): then the share of one that died is taken over within ten
+    /// seconds.
+    static constexpr std::chrono::milliseconds every{2000};
 
     leases(redis::client& redis, std::string owner);
 
@@ -27,8 +37,7 @@ public:
     [[nodiscard]] static std::vector<const redis::script*> scripts();
 
     /// Prolongs the leases of the partitions that are `idle`, gives up what is beyond this
-    /// aggregator's share, takes what is free up to it. Every two seconds: then the share of one
-    /// that died is taken over within ten. False when Redis did not answer or refused.
+    /// aggregator's share, takes what is free up to it. False when Redis did not answer or refused.
     [[nodiscard]] boost::asio::awaitable<bool> renew(const std::bitset<partitions>& idle);
 
     /// Leaves the partitions to the others at once.
@@ -40,10 +49,14 @@ public:
 
 private:
     [[nodiscard]] redis::command act(unsigned partition, std::string_view what) const;
+    void step_back();
 
     redis::client& redis_;
     const std::string owner_;
     std::bitset<partitions> held_;
+    std::int64_t renewed_ms_ = 0;  ///< of the last renew() that was answered
+    std::int64_t back_at_ms_ = 0;  ///< until when it has stepped back
+    std::int64_t step_ms_ = 60'000;
 };
 
 }  // namespace luot::aggregator

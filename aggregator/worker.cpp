@@ -37,7 +37,7 @@ constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also wh
 /// A round rests for so many times what it took, within bounds: hits that come meanwhile go
 /// together, and a lone one is counted at once.
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 80'000;
-constexpr std::int64_t lease_every_ms = 2'000;
+constexpr std::int64_t lease_every_ms = leases::every.count();
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s

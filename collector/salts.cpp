@@ -14,6 +14,7 @@ namespace luot::collector {
 namespace {
 
 constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::int32_t first_day = 18'000, last_day = 100'000;  // 2019 and 2243: others are damage
 
 /// The calendar runs from UTC-12 to UTC+14, and the first half hour of a day needs the day before.
 std::int32_t oldest_needed(std::int64_t now_ms)
@@ -85,7 +86,8 @@ salt_chain::salt_chain(std::string file_name, const std::string& text, const std
     if (magic == "luot-salts" && version.size() <= 9 && std::atoi(version.c_str()) > 1)
         throw std::runtime_error(origin + " was written by a newer luot: start that version");
     if (!in || magic != "luot-salts" || version != "1" || ids_word != "ids" || day_word != "day" ||
-        !from_hex(ids, id_key_) || !from_hex(salt, link_))
+        !from_hex(ids, id_key_) || !from_hex(salt, link_) || oldest_ < first_day ||
+        oldest_ > last_day)
         throw std::runtime_error(origin +
                                  " is damaged: get the chain of another collector (luot salt "
                                  "export, import), or remove it to begin a new one (visitors of "
@@ -126,6 +128,10 @@ bool salt_chain::import_to(const std::string& file_name, const std::string& text
 {
     start_sodium();
     salt_chain chain(file_name, text, "what is to be imported");
+    if (chain.oldest() > oldest_needed(now_ms) + 1)
+        throw std::runtime_error(
+            "what is to be imported is of a day to come: look at the clocks of "
+            "both machines");
     (void)chain.advance(now_ms);
     if (const auto before = read_file(file_name); before && *before == chain.text())
         return false;

@@ -192,13 +192,13 @@ std::string_view redis_type(kind what) noexcept
             return "stream";
         case kind::id_set:
             return "set";
-        case kind::aggregators:
         case kind::id_sets:
         case kind::pages:
         case kind::baseline:
         case kind::seen:
             return "zset";
         case kind::salts:
+        case kind::aggregators:
         case kind::producers:
         case kind::totals:
         case kind::new_paths:

@@ -10,6 +10,8 @@
 #include <iostream>
 #include <iterator>
 #include <stdexcept>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace luot {
 
@@ -32,6 +34,16 @@ int with_config(const std::string& config_file, const std::function<void(const c
 std::string salts_of(const config& c)
 {
     return c.data_dir + "/salts";
+}
+
+/// Files that root makes here could not be used by the collector.
+void refuse_for_another_user(const std::string& data_dir)
+{
+    struct stat status {};
+    if (::stat(data_dir.c_str(), &status) == 0 && status.st_uid != ::geteuid())
+        throw std::runtime_error(
+            "data_dir " + data_dir + " belongs to user " + std::to_string(status.st_uid) +
+            ": run this as that user (sudo -u \\#" + std::to_string(status.st_uid) + " ...)");
 }
 
 std::string content_of(const std::string& file)
@@ -59,6 +71,7 @@ int import_salts(const std::string& config_file, const std::string& file)
 {
     return with_config(config_file, [&file](const config& c) {
         const auto text = content_of(file);
+        refuse_for_another_user(c.data_dir);
         data_lock lock(c.data_dir);
         if (!lock.try_lock())
             throw std::runtime_error("a luot is running on " + c.data_dir +

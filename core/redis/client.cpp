@@ -185,25 +185,33 @@ asio::awaitable<error_code> client::impl::introduce()
     scripts_missing = false;
     if (options.format_key.empty())
         co_return error_code{};
-    // The SET may be refused (full, read-only): then nothing is written in our format either.
-    pipeline versions;
-    versions.add("SET", options.format_key, options.format, std::string_view("NX"));
-    versions.add("GET", options.format_key);
-    versions.add("INFO", std::string_view("memory"));
-    answered = co_await exec(versions);
+    pipeline looking;
+    looking.add("GET", options.format_key);
+    looking.add("INFO", std::string_view("memory"));
+    answered = co_await exec(looking);
     if (!answered)
         co_return answered.error();
-    if ((*answered)[1].is_error()) {
-        refused = std::string((*answered)[1].text());
+    if ((*answered)[0].is_error()) {
+        refused = std::string((*answered)[0].text());
         co_return errc::redis_error;
     }
-    if (const auto found = (*answered)[1].count(); found > options.format) {
+    if (const auto found = (*answered)[0].count(); found > options.format) {
         refused = "its data has format " + std::to_string(found) + ", newer than the " +
                   std::to_string(options.format) +
                   " that this luot knows: upgrade this luot, or give it a Redis of its own";
         co_return errc::newer_format;
     }
-    co_return eviction_of((*answered)[2].text());
+    if (const auto error = eviction_of((*answered)[1].text()))
+        co_return error;
+    if ((*answered)[0].is_null()) {
+        // It may be refused (full, read-only): then nothing is written in our format either.
+        pipeline setting;
+        setting.add("SET", options.format_key, options.format, std::string_view("NX"));
+        answered = co_await exec(setting);
+        if (!answered)
+            co_return answered.error();
+    }
+    co_return error_code{};
 }
 
 /// Evicted counters are lost counters. A user of Redis that may not ask INFO is trusted.

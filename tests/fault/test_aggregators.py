@@ -19,7 +19,7 @@ LEASE_S = 6
 
 class Aggregators(FaultTest):
     def begin(self, aggregators):
-        self.server = self.world.redis()
+        self.server = self.world.redis(tcp=True)
         self.collectors, self.aggregators = self.apart(self.server, aggregators=aggregators)
         self.hits = self.load(*self.collectors, ids=False)
         self.more_hits(self.hits, 200)
@@ -49,11 +49,13 @@ class Aggregators(FaultTest):
 
     def test_one_of_two_frozen_and_continued(self):
         self.begin(2)
+        self.settle(self.server)
         self.freeze_each_in_turn()
         self.check(self.hits, self.aggregators, self.collectors)
 
     def test_one_of_three_frozen_and_continued(self):
         self.begin(3)
+        self.settle(self.server)
         self.freeze_each_in_turn()
         self.check(self.hits, self.aggregators, self.collectors)
 
@@ -92,14 +94,47 @@ class Aggregators(FaultTest):
                        or self.fail([a.metrics().value("luot_leases_held") for a in working]), deadline)
         shares(16)
         extra[0].start()
-        shares(8, 8)
+        shares(8, 8, deadline=patience(20))  # once it has been there for ten seconds
         extra[1].start()
+        eventually(lambda: len(self.server.client().hgetall("luot:aggregators")) == 3, patience(5))
+        self.settle(self.server)
         shares(6, 6, 4)
         extra[0].stop()
         shares(8, 8)
         self.kills["aggregator"] += 1
         extra[1].kill()
         shares(16, deadline=patience(10))
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_one_that_dies_young_takes_nothing_from_the_others(self):
+        self.begin(1)
+        eventually(lambda: self.aggregators[0].metrics().value("luot_leases_held") == 16, patience(8))
+        young = self.world.luot("aggregator", "young", redis=self.server, start=False)
+        for _ in range(5):
+            young.start(reads=False)
+            eventually(lambda: young.metrics().value("luot_redis_connects_total") > 0, patience(5))
+            time.sleep(0.5)
+            self.kills["aggregator"] += 1
+            young.kill()
+            self.assertEqual(self.aggregators[0].metrics().value("luot_leases_held"), 16)
+        self.check(self.hits, self.aggregators, self.collectors)
+
+    def test_one_that_makes_no_progress_loses_its_leases(self):
+        """It is connected and well, but Redis lets it apply nothing."""
+        self.begin(1)
+        client = self.server.client()
+        client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-xtrim")
+        poor = self.world.luot("aggregator", "poor", redis=self.server, start=False)
+        poor.config["redis"]["url"] = f"redis://poor:pw@127.0.0.1:{self.server.port}/0"
+        poor.start(reads=False)
+        eventually(lambda: len(client.hgetall("luot:aggregators")) == 2, patience(5))
+        self.settle(self.server)
+        eventually(lambda: poor.metrics().value("luot_leases_held") == 8, patience(8), "it has its share")
+        self.more_hits(self.hits, 200)
+        eventually(lambda: self.aggregators[0].metrics().value("luot_leases_held") == 16, patience(14),
+                   "the other has taken it over")
+        self.assertIn(" leases_lost ", poor.log_text())
+        self.current(self.aggregators[0])
         self.check(self.hits, self.aggregators, self.collectors)
 
     def test_without_any_lease(self):

@@ -80,10 +80,12 @@ class Apart(FaultTest):
         self.collectors, self.aggregators = self.apart(self.server)
         self.hits = self.load(*self.collectors)
 
+    def kill_aggregator(self):
+        """One that is at work."""
+        working = eventually(lambda: [a for a in self.aggregators if self.is_at_work(a)], patience(20))
+        self.kill(self.rng.choice(working))
+
     def kill(self, daemon):
-        """An aggregator when it is at work."""
-        if daemon.command == "aggregator":
-            eventually(lambda: self.is_at_work(daemon), patience(20), "it applies hits")
         self.kills[daemon.command] += 1
         daemon.kill()
         self.free_leases(self.server)
@@ -115,17 +117,17 @@ class Apart(FaultTest):
 
     def test_aggregators(self):
         self.start()
-        self.kill_some(lambda: self.kill(self.rng.choice(self.aggregators)))
+        self.kill_some(self.kill_aggregator)
 
     def test_all_with_a_redis_that_syncs_every_second(self):
         self.start(options=["--appendfsync", "everysec"])
         self.kill_some(lambda: self.kill(self.rng.choice(self.collectors)),
-                       lambda: self.kill(self.rng.choice(self.aggregators)), self.kill_redis)
+                       self.kill_aggregator, self.kill_redis)
 
     def test_all_with_a_redis_that_syncs_always(self):
         self.start(options=["--appendfsync", "always"])
         self.kill_some(lambda: self.kill(self.rng.choice(self.collectors)),
-                       lambda: self.kill(self.rng.choice(self.aggregators)), self.kill_redis)
+                       self.kill_aggregator, self.kill_redis)
 
 
 def main():

@@ -69,6 +69,7 @@ class Partition(FaultTest):
         load = self.load(*collectors, ids=False)
         for _ in range(3 if LONG else 1):
             applied = far.metrics().value("luot_applied_hits_total")
+            self.settle(server)
             eventually(lambda: far.metrics().value("luot_leases_held") == 8 and
                        far.metrics().value("luot_applied_hits_total") > applied, patience(20), "it is at work")
             self.more_hits(load, 200)
