@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FAULTY, FaultTest, LONG  # noqa: E402
+from fault import FAULTY, FaultTest, LONG, is_stopped  # noqa: E402
 from luot import PARTITIONS, eventually, main, patience  # noqa: E402
 
 LEASE_S = 6
@@ -159,11 +159,6 @@ class Aggregators(FaultTest):
         stale = sum(a.metrics().value("luot_apply_stale_total") for a in self.aggregators)
         self.check(self.hits, self.aggregators, self.collectors)
         self.assertGreater(stale, 0, "they met")
-
-
-def is_stopped(pid):
-    with open(f"/proc/{pid}/stat", "rb") as stat:
-        return stat.read().rpartition(b")")[2].split()[0] == b"T"
 
 
 if __name__ == "__main__":

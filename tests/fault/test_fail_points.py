@@ -3,12 +3,13 @@
 one, each time at another pass, under load that goes on with the next start.
 """
 
+import os
 import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FaultTest, LONG, RATE  # noqa: E402
+from fault import FAULTY, FaultTest, LONG, RATE, is_stopped  # noqa: E402
 from luot import LIGHT, eventually, main, patience  # noqa: E402
 
 DEATHS = 12 if LONG else 2 if LIGHT else 4  # of each point
@@ -71,6 +72,64 @@ class FailPoints(FaultTest):
 
     def test_between_a_log_s_tombstone_and_its_last_segment(self):
         self.die_at("segment.tombstone", passes=2, **self.SMALL)
+
+
+class Apart(FaultTest):
+    """The collector or the aggregator dies alone, or Redis, while the others go on."""
+
+    def begin(self):
+        self.server = self.world.redis()
+        (self.collector,), (self.aggregator,) = self.apart(self.server, 1, 1)
+        self.hits = self.load(self.collector)
+        self.more_hits(self.hits, 50)
+
+    def die_at(self, daemon, *points):
+        daemon.stop()
+        daemon.binary = FAULTY
+        for point in [point for point in points for _ in range(max(1, DEATHS // 2))]:
+            daemon.environment = {"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(1, 30)}:kill"}
+            daemon.start(wait=False)
+            eventually(lambda: daemon.is_listening() or not daemon.is_running(), patience(20))
+            self.hits.addresses = [self.collector.public] if self.collector.public else []
+            self.assertEqual(daemon.wait_exit(patience(30)), -signal.SIGKILL, f"it passes {point}")
+            daemon._forget_connections()
+            self.kills[point] += 1
+            self.free_leases(self.server)
+        daemon.environment = {}
+        daemon.start()
+        self.hits.addresses = [self.collector.public]
+        self.more_hits(self.hits, 50)
+        self.check(self.hits, [self.aggregator], [self.collector])
+
+    def test_the_collector(self):
+        self.begin()
+        self.die_at(self.collector, "spool.before_write", "spool.written", "hit.before_answer", "ship.before",
+                    "ship.answered")
+
+    def test_the_aggregator(self):
+        self.begin()
+        self.die_at(self.aggregator, "apply.before", "apply.answered")
+
+    def test_redis(self):
+        """luot stands still at the point while Redis dies and starts again."""
+        server = self.world.redis()
+        luot = self.faulty(redis=server)
+        luot.start()
+        load = self.load(luot)
+        self.more_hits(load, 50)
+        for point in ("ship.before", "ship.answered", "apply.before", "apply.answered"):
+            luot.stop()
+            luot.environment = {"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(5, 40)}:freeze"}
+            luot.start(reads=False)
+            load.addresses = [luot.public]
+            eventually(lambda: is_stopped(luot.pid), patience(20), f"it passes {point}")
+            server.kill()
+            server.start()
+            os.kill(luot.pid, signal.SIGCONT)
+            self.kills[f"Redis at {point}"] += 1
+            self.more_hits(load, 50)
+        luot.environment = {}
+        self.check(load, [luot], [luot])
 
 
 if __name__ == "__main__":

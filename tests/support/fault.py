@@ -193,6 +193,11 @@ class Clock:
             f.write(struct.pack("=q", int(seconds * 1e9)))
 
 
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[0] == b"T"
+
+
 # ---- scenarios ---------------------------------------------------------------------------------------
 
 
