@@ -139,6 +139,8 @@ bool append_only_file::mend()
         if (const auto modified = luot::modified_ms(p.path))
             p.modified_ms = *modified;
         has_data_behind = has_data_behind || p.data_end > 0;
+        if (p.data_end == p.size && p.is_last)
+            cut_torn_end(p);
         if (p.data_end == p.size || p.state() == refused_) {
             is_sound = is_sound && p.data_end == p.size;
             continue;
@@ -149,6 +151,23 @@ bool append_only_file::mend()
         }
     }
     return is_sound;
+}
+
+/// What is no torn end is left to Redis, which says what is wrong.
+void append_only_file::cut_torn_end(const part& p)
+{
+    const auto sound = sound_bytes(manifest(), p.name);
+    const auto torn = sound ? p.size - std::min(*sound, p.size) : 0;
+    const auto opened = file::open(p.path);
+    if (torn == 0 || torn > most_torn_bytes || !opened ||
+        holds_a_whole_transaction(*opened, p.size - torn, p.size))
+        return;
+    std::error_code error;
+    std::filesystem::resize_file(p.path, p.size - torn, error);
+    if (error)
+        log::error("redis_file_not_cut", {{"file", p.path}, {"why", error.message()}});
+    else
+        log::info("redis_file_cut", {{"file", p.path}, {"torn_bytes", torn}});
 }
 
 std::string append_only_file::why_not_mended(const part& p)
@@ -171,7 +190,7 @@ std::string append_only_file::why_not_mended(const part& p)
     if (const auto error = copy_aside(p.path, p.size, aside))
         return "no copy of it can be made: " + error.message();
     std::error_code error;
-    std::filesystem::resize_file(p.path, p.data_end, error);
+    std::filesystem::resize_file(p.path, p.data_end - torn, error);
     if (error)
         return "it cannot be cut: " + error.message();
     mended_.add();
@@ -181,10 +200,10 @@ std::string append_only_file::why_not_mended(const part& p)
                {"zero_bytes_cut", p.size - p.data_end},
                {"torn_bytes", torn},
                {"what",
-                "its end was zeros, as after a power loss: they are cut off, and redis-check-aof "
-                "finds the rest sound but for a torn last transaction, which Redis cuts. Hits of "
-                "it that the spool holds are shipped again, others declared lost. Remove the copy "
-                "when the counts look right"}});
+                "its end was zeros, as after a power loss: they are cut off, with the last "
+                "transaction if it is torn, and redis-check-aof finds the rest sound. Hits of what "
+                "is gone that the spool holds are shipped again, others declared lost. Remove the "
+                "copy when the counts look right"}});
     return {};
 }
 

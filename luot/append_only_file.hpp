@@ -1,9 +1,13 @@
-// The append-only file of the private Redis after a machine has lost power: the zeros that some
-// file systems leave at its end are cut off before Redis starts, which refuses them.
+// The append-only file of the private Redis after its process or the machine has died: before Redis
+// starts, a torn end is cut off, and the zeros that some file systems leave at its end.
 //
-// The rule that keeps this from ever losing data: luot cuts zeros, and Redis behind it a
-// transaction that never ended. If a transaction that did end, or more than most_torn_bytes, would
-// go with them, the damage lies deeper: then nothing is touched, and the operator is told.
+// Redis cuts a torn end itself, but inside a transaction it leaves the commands before the torn
+// one in the file (valkey-io/valkey pull request 4342; Redis 7.0 and 7.2 do so): its next start but
+// one would carry out half of it.
+//
+// The rule that keeps this from ever losing data: luot cuts zeros and a transaction that never
+// ended. If a transaction that did end, or more than most_torn_bytes, would go with them, the
+// damage lies deeper: then nothing is touched, and the operator is told.
 
 #pragma once
 
@@ -24,9 +28,9 @@ public:
     {
     }
 
-    /// Before each start of Redis: copies a file that ends in zeros aside and cuts them off, and
-    /// says so. False: there is damage that was left alone, and Redis must not cut anything either
-    /// (aof-load-truncated no).
+    /// Before each start of Redis: cuts a torn end off; copies a file that ends in zeros aside and
+    /// cuts them off; and says so. False: there is damage that was left alone, and Redis must not
+    /// cut anything either (aof-load-truncated no).
     [[nodiscard]] bool mend();
 
     /// What an operator runs on damage that luot leaves alone.
@@ -36,6 +40,7 @@ private:
     struct part;
     [[nodiscard]] std::string manifest() const;
     [[nodiscard]] std::string why_not_mended(const part& p);
+    void cut_torn_end(const part& p);
     void refuse(const part& p, const std::string& why);
 
     std::string directory_;

@@ -5,6 +5,7 @@
 import fcntl
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -62,6 +63,35 @@ class AppendOnlyFile(SystemTest):
         def cut(file):
             os.truncate(file, file.stat().st_size - 7)
         self.damaged_start(cut)
+
+    def test_a_transaction_torn_again_and_again_is_never_carried_out(self):
+        """Redis itself leaves the first commands of it in the file, for the start after the next."""
+        rng = seeded("private_redis torn")
+        luot = self.world.luot()
+        pages = [("skhcn", f"/bai-{i}") for i in range(10)]
+        load = Load(random_hits(rng, pages, ids=False), [luot.public], connections=8, rate=300,
+                    answer_deadline=patience(20)).start()
+        cut = 0
+        for _ in range(6):
+            wanted = load.acknowledgements + 100
+            eventually(lambda: load.acknowledgements > wanted, patience(10))
+            pid, file = luot.redis_pid(), self.append_only_file(luot)
+            os.kill(luot.pid, signal.SIGSTOP)  # it must not start Redis before the file is torn
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not is_alive(pid), 5)
+            content = file.read_bytes()
+            torn = content.rindex(b"*1\r\n$5\r\nMULTI\r\n") + rng.randrange(20, 60)
+            os.truncate(file, torn)
+            os.kill(luot.pid, signal.SIGCONT)
+            eventually(lambda: luot.redis_pid() not in (None, pid) and luot.redis().ping(), patience(10))
+            cut = luot.log_text().count(" redis_file_cut ")
+        load.end().wait(patience(20))
+        self.assertEqual(load.repeats, 0)
+        self.assert_counted(luot, load.views, deadline=patience(20))
+        steadily(lambda: luot.views("skhcn") == load.sent, 1)
+        self.assertEqual(cut, 6)
+        self.assertNotIn("can not be nested", (luot.data_dir / "redis" / "redis.log").read_text())
+        self.assert_positions(luot, lost=0)
 
     def test_zeros_behind_which_only_an_empty_file_follows_are_mended(self):
         """What a rewrite that had just begun leaves: Redis writes to a new file already."""
