@@ -2,7 +2,6 @@
 
 #include "core/clock.hpp"
 #include "core/keys.hpp"
-#include "core/log.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -57,6 +56,18 @@ redis::command leases::act(unsigned partition, std::string_view what) const
     return c;
 }
 
+bool leases::is_answered(const result<redis::replies>& answers)
+{
+    if (!answers)
+        return false;
+    const auto error = answers->first_error();
+    if (!error.is_null() && error_limit_.pass())
+        log::warn("redis_refuses", {{"command", "lease.lua"},
+                                    {"answer", error.text()},
+                                    {"held_back", error_limit_.held_back()}});
+    return error.is_null();
+}
+
 void leases::step_back()
 {
     back_at_ms_ = steady_ms() + step_ms_;
@@ -76,7 +87,7 @@ asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
     for (unsigned p = 0; p < partitions; ++p)
         looking.add(act(p, idle[p] ? "keep" : "look"));
     const auto seen = co_await redis_.exec(looking);
-    if (!seen || !seen->first_error().is_null())
+    if (!is_answered(seen))
         co_return false;
     const auto others = static_cast<unsigned>((*seen)[0].count());
     const auto now = steady_ms();
@@ -110,7 +121,7 @@ asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
     if (changed.empty())
         co_return true;
     const auto done = co_await redis_.exec(changes);
-    if (!done || !done->first_error().is_null())
+    if (!is_answered(done))
         co_return false;
     for (std::size_t i = 0; i < changed.size(); ++i)
         held_[changed[i]] = (*done)[i].text() == "mine";

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/hit.hpp"
+#include "core/log.hpp"
 #include "core/redis/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -49,6 +50,7 @@ public:
 
 private:
     [[nodiscard]] redis::command act(unsigned partition, std::string_view what) const;
+    [[nodiscard]] bool is_answered(const result<redis::replies>& answers);
     void step_back();
 
     redis::client& redis_;
@@ -57,6 +59,7 @@ private:
     std::int64_t renewed_ms_ = 0;  ///< of the last renew() that was answered
     std::int64_t back_at_ms_ = 0;  ///< until when it has stepped back
     std::int64_t step_ms_ = 60'000;
+    log::limiter error_limit_{10};
 };
 
 }  // namespace luot::aggregator
