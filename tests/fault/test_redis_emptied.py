@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import FaultTest  # noqa: E402
-from luot import (LIGHT, SITES, Load, SystemTest, eventually, main, patience, random_hits, seeded,  # noqa: E402
+from luot import (LONG, SITES, Load, SystemTest, eventually, main, patience, random_hits, seeded,  # noqa: E402
                   steadily)
 
 PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(60)]
@@ -50,7 +50,7 @@ class Emptied(SystemTest):
         eventually(whole_again, patience(40), "the counts are whole again")
         steadily(whole_again, 2)
 
-    @unittest.skipIf(LIGHT, "waits for the shortest `retain`, a minute")
+    @unittest.skipUnless(LONG, "LUOT_LONG=1: waits for the shortest `retain`, a minute")
     def test_what_the_spool_no_longer_holds_is_declared_lost(self):
         """counted + lost = acknowledged, whatever happens."""
         luot = self.world.luot(config={"spool": {"retain": "1m"}})
