@@ -343,6 +343,50 @@ BOOST_AUTO_TEST_CASE(a_file_cut_anywhere_is_refused_and_left_as_it_is)
     BOOST_TEST(complaint_about(name) == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_chain_that_is_exported_and_imported_is_the_same_from_then_on)
+{
+    const temp_dir dir;
+    const auto mine = dir.file("mine"), others = dir.file("others");
+    const salt_chain chain(mine, now_ms - 5 * day_ms);
+    {
+        const salt_chain replaced(others, now_ms);
+    }
+    const auto before = content_of(mine);
+    const auto text = salt_chain::export_from(mine, now_ms);
+    BOOST_TEST((content_of(mine) == before));
+    BOOST_TEST(salt_chain::import_to(others, text, now_ms));
+    BOOST_TEST(!salt_chain::import_to(others, text, now_ms));
+    BOOST_TEST(mode_of(others) == 0600U);
+    const salt_chain copy(others, now_ms);
+    BOOST_TEST(copy.oldest() > chain.oldest());  // older links are not handed out
+    BOOST_TEST(copy.fingerprint(today) == chain.fingerprint(today));
+    BOOST_TEST((copy.id_key() == chain.id_key()));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_a_chain_is_not_imported)
+{
+    const temp_dir dir;
+    const auto mine = dir.file("mine"), others = dir.file("others");
+    {
+        const salt_chain chain(mine, now_ms), kept(others, now_ms);
+    }
+    const auto text = salt_chain::export_from(mine, now_ms);
+    const auto before = content_of(others);
+    const auto of_day = [&text](const std::string& day) {
+        auto changed = text;
+        const auto at = changed.find("day ") + 4;
+        return changed.replace(at, changed.find(' ', at) - at, day);
+    };
+    for (const auto& wrong :
+         {std::string{}, std::string("luot-salts 1\n"), text.substr(0, text.size() / 2),
+          of_day("-2147483648"), of_day("0"), of_day("2147483647"), of_day("19300")}) {
+        BOOST_TEST_CONTEXT(wrong)
+        BOOST_CHECK_THROW(salt_chain::import_to(others, wrong, now_ms), std::runtime_error);
+    }
+    BOOST_TEST((content_of(others) == before));
+    BOOST_CHECK_THROW((void)salt_chain::export_from(dir.file("none"), now_ms), std::runtime_error);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
