@@ -15,10 +15,26 @@ for key, wanted in pairs({ [pages] = 'zset', [baseline] = 'zset', [totals] = 'ha
     return redis.error_reply('LUOT ' .. key .. ' is of a wrong type')
   end
 end
+if ARGV[1] == 'rows' and #ARGV % 2 == 0 then
+  return redis.error_reply('LUOT baseline: a path without views')
+end
 for i = ARGV[1] == 'rows' and 3 or 2, #ARGV, ARGV[1] == 'rows' and 2 or 1 do
   if not tonumber(ARGV[i]) or tonumber(ARGV[i]) < 0 then
     return redis.error_reply('LUOT baseline: a number is expected')
   end
+end
+
+-- Redis does not roll a script back: whatever may fail below is looked at before the first write.
+for _, call in ipairs({
+  { 'ZADD', baseline, '1', 'm' }, { 'ZREM', baseline, 'm' }, { 'ZINCRBY', pages, '1', 'm' }, { 'ZREM', pages, 'm' },
+  { 'HSET', totals, 'f', 'v' }, { 'HINCRBY', totals, 'f', '1' } }) do
+  if not redis.acl_check_cmd(unpack(call)) then
+    return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
+  end
+end
+local edits = redis.call('HGET', totals, 'edits') or '0'
+if edits ~= '0' and (#edits > 15 or not string.match(edits, '^[1-9]%d*$')) then
+  return redis.error_reply('LUOT ' .. totals .. ': edits is no number; HDEL it')
 end
 
 local function edited()

@@ -54,6 +54,10 @@ local wrong = check({ 'zset', 'zset', 'hash', 'hash' },
 if wrong then
   return wrong
 end
+local edits = redis.call('HGET', totals, 'edits') or '0'
+if edits ~= '0' and (#edits > 15 or not string.match(edits, '^[1-9]%d*$')) then
+  return redis.error_reply('LUOT ' .. totals .. ': edits is no number; HDEL it')
+end
 if not enough or #ARGV < 4 then
   return redis.error_reply('LUOT prune: bad arguments')
 end

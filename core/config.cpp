@@ -1024,7 +1024,9 @@ bool site_config::counts_apart(std::string_view path) const noexcept
 {
     return only.empty() || std::any_of(only.begin(), only.end(), [&](std::string_view pattern) {
                const bool any_host = path_host && pattern.starts_with('/');
-               return matches(pattern, any_host ? path.substr(path.find('/')) : path);
+               const auto slash = any_host ? path.find('/') : 0;
+               // Another program's hits in the stream may have a path without any "/".
+               return matches(pattern, slash == path.npos ? path : path.substr(slash));
            });
 }
 

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::int64_t max_time_ms = 1LL << 52;
 
-/// Tags of the text fields. Never reused: a tag that a reader does not know is skipped.
+/// Tags of the text fields. Never reused: a tag that a reader does not know is skipped. So a new
+/// field goes behind them with a tag of its own, and hits that wait in a spool or a stream, and
+/// readers of before, need nothing; a change of the bytes in front of them is a new hit_format.
 constexpr std::array<std::pair<std::uint8_t, std::string_view hit::*>, 14> text_fields{{
     {1, &hit::site},
     {2, &hit::path},
@@ -28,6 +30,8 @@ constexpr std::array<std::pair<std::uint8_t, std::string_view hit::*>, 14> text_
     {13, &hit::term},
     {14, &hit::content},
 }};
+constexpr std::uint8_t client_tag = 15;
+constexpr std::size_t client_bytes = 4;
 
 }  // namespace
 
@@ -38,7 +42,6 @@ void encode(const hit& h, std::string& out)
     put_u64(out, h.visitor);
     put_u64(out, h.visitor_before);
     put_u64(out, h.id);
-    put_u32(out, h.client);
     put_varint(out, h.width);
     put_varint(out, h.bot_hint);
     for (const auto& [tag, field] : text_fields) {
@@ -48,6 +51,11 @@ void encode(const hit& h, std::string& out)
         put_u8(out, tag);
         put_varint(out, text.size());
         out.append(text);
+    }
+    if (h.client != 0) {
+        put_u8(out, client_tag);
+        put_varint(out, client_bytes);
+        put_u32(out, h.client);
     }
 }
 
@@ -60,7 +68,6 @@ error_code decode(std::string_view record, hit& out) noexcept
     out.visitor = in.u64();
     out.visitor_before = in.u64();
     out.id = in.u64();
-    out.client = in.u32();
     out.width = static_cast<std::uint32_t>(in.varint());
     out.bot_hint = static_cast<std::uint32_t>(in.varint());
     while (in.ok() && !in.rest().empty()) {
@@ -68,6 +75,8 @@ error_code decode(std::string_view record, hit& out) noexcept
         const auto text = in.bytes(in.varint());
         if (tag >= 1 && tag <= text_fields.size())
             out.*text_fields[tag - 1U].second = text;
+        else if (tag == client_tag && text.size() == client_bytes)
+            out.client = byte_reader{text}.u32();
     }
     // A time that arithmetic could overflow on is no time.
     if (out.time_ms < 0 || out.time_ms > max_time_ms)

@@ -48,7 +48,7 @@ struct hit {
 /// Appends the encoded hit to `out`.
 void encode(const hit& h, std::string& out);
 
-/// Decodes one record; the result's views point into `record`. Unknown text fields are skipped.
+/// Decodes one record; the result's views point into `record`. Unknown fields are skipped.
 /// Errors: bad_record.
 [[nodiscard]] error_code decode(std::string_view record, hit& out) noexcept;
 

@@ -336,8 +336,8 @@ void tcp_connection::answer(std::string_view bytes)
     --owed_;
     send(bytes);
     if (owed_ == 0 && !held_.empty()) {
-        send(held_);
-        release(held_);
+        send(std::exchange(held_, {}));
+        count_buffers();  // send() has not where the socket took all
     }
     if (phase_ == phase::idle)
         enter(phase::idle);
@@ -466,7 +466,9 @@ asio::awaitable<void> tcp_connection::settle()
     // What owes answers gives them at the end of its turn, which it posted before us.
     while (owed_ > 0)
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
-    if (!out_.empty() && !broken_) {
+    if (out_.empty()) {
+        count_buffers();
+    } else if (!broken_) {
         const auto before = std::pair{phase_, since_};  // part of a request may be here already
         enter(phase::writing);
         const auto [error, sent] =

@@ -11,12 +11,12 @@ namespace {
 bool are_equal(const hit& a, const hit& b)
 {
     return a.time_ms == b.time_ms && a.local_date == b.local_date && a.visitor == b.visitor &&
-           a.visitor_before == b.visitor_before && a.id == b.id && a.width == b.width &&
-           a.bot_hint == b.bot_hint && a.site == b.site && a.path == b.path && a.title == b.title &&
-           a.section == b.section && a.event == b.event && a.referrer == b.referrer &&
-           a.user_agent == b.user_agent && a.language == b.language && a.country == b.country &&
-           a.source == b.source && a.medium == b.medium && a.campaign == b.campaign &&
-           a.term == b.term && a.content == b.content;
+           a.visitor_before == b.visitor_before && a.id == b.id && a.client == b.client &&
+           a.width == b.width && a.bot_hint == b.bot_hint && a.site == b.site && a.path == b.path &&
+           a.title == b.title && a.section == b.section && a.event == b.event &&
+           a.referrer == b.referrer && a.user_agent == b.user_agent && a.language == b.language &&
+           a.country == b.country && a.source == b.source && a.medium == b.medium &&
+           a.campaign == b.campaign && a.term == b.term && a.content == b.content;
 }
 
 void try_hit(std::string_view bytes)

@@ -276,6 +276,18 @@ BOOST_AUTO_TEST_CASE(a_user_that_may_not_do_all_of_it_does_nothing)
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_number_of_edits_that_is_none_stops_it_before_it_begins)
+{
+    world redis;
+    redis.view(today - 40, {"/a"});
+    redis.text("HSET", keys::totals("skhcn"), "edits", "many");
+    const auto before = redis.picture();
+    BOOST_CHECK_EXCEPTION(redis.prune(2, 30), prune_error, [&](const prune_error& e) {
+        return std::string_view(e.what()).find("edits") != std::string_view::npos;
+    });
+    BOOST_TEST(differing(before, redis.picture()) == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -502,8 +502,8 @@ BOOST_AUTO_TEST_CASE(a_step_that_makes_no_sense_or_finds_a_wrong_type_changes_no
     world redis;
     redis.import(of({{"/a", 5}}));
     const auto before = redis.picture();
-    BOOST_TEST(redis.step("rows", nonsense[0]) == "error");
-    BOOST_TEST(redis.step("rows", nonsense[2]) == "error");
+    for (const auto& words : nonsense)
+        BOOST_TEST(redis.step("rows", words) == "error");
     BOOST_TEST(redis.step("site", {"10", "some"}) == "error");
     BOOST_TEST(redis.step("site", {"-10", "1"}) == "error");
     BOOST_TEST(differing(before, redis.picture()) == "");
@@ -519,6 +519,46 @@ BOOST_AUTO_TEST_CASE(a_step_that_makes_no_sense_or_finds_a_wrong_type_changes_no
             BOOST_TEST(redis.step("site", {"10", "1"}) == "error");
             BOOST_CHECK_THROW(redis.import(of({{"/b", 2}})), totals_error);
             BOOST_TEST(differing(damaged, redis.picture()) == "");
+        }
+    }
+}
+
+// Redis does not roll a script back, and a step that is done again changes only what it must: what
+// stopped half-way would stay.
+BOOST_AUTO_TEST_CASE(a_user_that_may_not_do_all_of_a_step_does_nothing)
+{
+    for (const std::string forbidden : {"-zadd", "-zincrby", "-zrem", "-hset", "-hincrby"}) {
+        BOOST_TEST_CONTEXT(forbidden)
+        {
+            world redis;
+            redis.import(of({{"/a", 5}, {"/gone", 2}}));
+            const auto before = redis.picture();
+            redis.text("ACL", "SETUSER", "default", forbidden);
+            BOOST_CHECK_EXCEPTION(
+                redis.import(of({{"/a", 7}, {"/b", 2}})), totals_error, [&](const auto& e) {
+                    return std::string_view(e.what()).find("NOPERM") != std::string_view::npos;
+                });
+            BOOST_TEST(differing(before, redis.picture()) == "");
+            redis.text("ACL", "SETUSER", "default", "+@all");
+            redis.import(of({{"/a", 7}, {"/b", 2}}));
+            BOOST_TEST(redis.all() ==
+                       "pages /a=7 /b=2; baseline /a=7 /b=2; baseline_views=9 baseline_visits=0");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_number_of_edits_that_is_none_stops_a_step_before_it_begins)
+{
+    for (const std::string damaged : {"many", "", "1.5", "01", "9223372036854775807"}) {
+        BOOST_TEST_CONTEXT(damaged)
+        {
+            world redis;
+            redis.import(of({{"/a", 5}}));
+            redis.text("HSET", keys::totals("skhcn"), "edits", damaged);
+            const auto before = redis.picture();
+            BOOST_TEST(redis.step({{"/a", 1}, {"/b", 2}}) == "error");
+            BOOST_TEST(redis.step("site", {"10", "1"}) == "error");
+            BOOST_TEST(differing(before, redis.picture()) == "");
         }
     }
 }

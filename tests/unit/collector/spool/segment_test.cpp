@@ -99,9 +99,9 @@ BOOST_AUTO_TEST_CASE(the_worked_example_of_the_format_is_what_is_written)
 {
     const auto expected = bytes_of(
         "a0 4d f0 e1 7a 01 00 00   92 49 00 00   88 77 66 55 44 33 22 11"
-        "00 00 00 00 00 00 00 00   00 00 00 00 00 00 00 00   d4 c3 b2 a1   00 00"
-        "01 01 73   02 02 2f 61");
-    const auto size = bytes_of("31 00 00 00");
+        "00 00 00 00 00 00 00 00   00 00 00 00 00 00 00 00   00 00"
+        "01 01 73   02 02 2f 61   0f 04 d4 c3 b2 a1");
+    const auto size = bytes_of("33 00 00 00");
     const auto where = bytes_of("05 00 00 00 00 00 00 07");
 
     hit h;
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(the_worked_example_of_the_format_is_what_is_written)
     h.path = "/a";
     std::string payload;
     encode(h, payload);
-    BOOST_TEST(payload.size() == 49U);
+    BOOST_TEST(payload.size() == 51U);
     BOOST_TEST((payload == expected));
 
     const auto record = encoded(7, 5, payload);
