@@ -12,7 +12,7 @@ namespace luot::aggregator {
 class step_size {
 public:
     static constexpr int most = 200, fewest = 25;
-    static constexpr std::size_t large_bytes = 64 << 10;
+    static constexpr std::size_t large_bytes = 128 << 10;
 
     [[nodiscard]] int rows() const noexcept { return rows_; }
 

@@ -413,6 +413,34 @@ class ByItself(SystemTest):
             self.assertIn(f"rule={rule}", text)
         self.assertNotIn("secret-path", text)
 
+    def test_long_paths_cost_little_memory_and_short_steps(self):
+        """Clients choose the paths: neither what the check remembers nor a step of Redis grows with their length."""
+        count, length = 15_000, 1980
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        luot.wait_for("skhcn", luot.take_hit("skhcn", "/short"))
+        luot.stop()
+        client = server.client()
+        pages = next(client.scan_iter("luot:*:skhcn:pages")).decode()
+        for first in range(0, count, 500):
+            client.zadd(pages, {f"/{i:07d}-".ljust(length, "q"): 1 for i in range(first, first + 500)})
+        client.config_set("slowlog-max-len", 100_000)
+        client.config_set("slowlog-log-slower-than", 0)
+        luot.start()
+        before = luot.resident_bytes()
+        m = eventually(lambda: (lambda m: m.value("luot_verify_last_run_timestamp_seconds") and m)(luot.metrics()),
+                       patience(60), "it has verified")
+        grown = luot.resident_bytes() - before
+        self.assertGreater(m.value("luot_verify_differences"), 0, "these pages are no site's views")
+        steps = [entry["command"].split() for entry in client.slowlog_get(100_000)
+                 if f" {pages} ".encode() in entry["command"] and entry["command"].startswith(b"EVALSHA")]
+        asked = [int(step[7]) for step in steps if len(step) == 8]
+        print(f"{grown >> 20} MB more for {count * length >> 20} MB of paths; rows in a step: {sorted(set(asked))}", flush=True)
+        self.assertGreater(len(asked), count // 100, asked)
+        self.assertLessEqual(sorted(asked)[len(asked) // 2] * length, 128 << 10)
+        if not LIGHT:  # a sanitizer keeps what is freed
+            self.assertLess(grown, count * length // 2)
+
 
 class WithoutRedis(Verify):
     def test_it_says_that_redis_is_away(self):
