@@ -44,10 +44,12 @@ constexpr std::int64_t rest_times = 2, longest_rest_us = 1'000'000;
 constexpr std::size_t keys_per_pipeline = 200, days_per_pipeline = 50, sites_per_read = 100;
 constexpr std::uint64_t bytes_per_step = 1 << 20;  ///< of a stream
 constexpr std::uint64_t fewest_entries = 16, most_entries = 500;
-constexpr int most_steps = 20'000;   ///< through a stream that grows as fast as it is read
-constexpr int most_walks = 20;       ///< over the pages of a busy site
-constexpr int most_attempts = 5;     ///< of what an operator's command came between
-constexpr int most_connections = 3;  ///< until a run is through over one
+constexpr int most_steps = 20'000;  ///< through a stream that grows as fast as it is read
+/// Over the pages of a busy site. The third is the first in which pages are looked up that grow.
+constexpr int most_walks = 20, fewest_walks = 3;
+constexpr std::int64_t walks_ms = 60'000;  ///< after so long no more than the fewest
+constexpr int most_attempts = 5;           ///< of what an operator's command came between
+constexpr int most_connections = 3;        ///< until a run is through over one
 /// A hit is at most so much later than the entry that brought it (fold.hpp).
 constexpr std::uint64_t tolerance_ms = clock_tolerance_ms;
 
@@ -597,7 +599,10 @@ asio::awaitable<bool> verification::check_pages(const std::string& site)
                totals = keys::totals(site);
     page_walk w;
     int restarts = 0;
-    for (int walks = 0; walks < most_walks && !w.sum.differs() && !w.sum.is_exact();) {
+    const auto until = steady_ms() + walks_ms;
+    const auto is_open = [&w] { return !w.sum.differs() && !w.sum.is_exact(); };
+    for (int walks = 0;
+         is_open() && walks < most_walks && (walks < fewest_walks || steady_ms() < until);) {
         const auto end = co_await walk_over_pages(site, w);
         if (end == walk_end::failed)
             co_return false;
