@@ -39,8 +39,9 @@ namespace {
 
 constexpr std::size_t most_differences = 1000;
 constexpr int scan_count = 1000;
-/// Redis and its other clients have the time between two steps: so many times what a step took.
-constexpr std::int64_t rest_times = 2, longest_rest_us = 1'000'000;
+/// Redis and its other clients have so many times what the steps took to themselves. It is given
+/// before each walk, since one without a pause is exact more often, and when so much is owed.
+constexpr std::int64_t rest_times = 2, most_owed_us = 100'000, longest_rest_us = 1'000'000;
 constexpr std::size_t keys_per_pipeline = 200, days_per_pipeline = 50, sites_per_read = 100;
 constexpr std::uint64_t bytes_per_step = 1 << 20;  ///< of a stream
 constexpr std::uint64_t fewest_entries = 16, most_entries = 500;
@@ -117,6 +118,7 @@ public:
     [[nodiscard]] const std::string& trouble() const noexcept { return trouble_; }
 
 private:
+    [[nodiscard]] asio::awaitable<void> rest();
     [[nodiscard]] asio::awaitable<bool> exec(const redis::pipeline& commands);
     [[nodiscard]] asio::awaitable<bool> ask(const redis::pipeline& commands);
     [[nodiscard]] asio::awaitable<bool> read(const redis::reads& wanted);
@@ -155,7 +157,7 @@ private:
     redis::reply_view moment_;  ///< what the last read() read, in answers_
     error_code error_;
     std::string trouble_;
-    std::int64_t rest_us_ = 0;  ///< before the next step
+    std::int64_t owed_us_ = 0;  ///< rest, to Redis
     std::map<std::string, found_site> sites_;
     std::map<unsigned, found_partition> partitions_;
 };
@@ -177,15 +179,22 @@ void verification::append(differences found)
             report_.found.push_back(std::move(d));
 }
 
-/// One step, after a rest.
+asio::awaitable<void> verification::rest()
+{
+    const auto us = std::min(std::exchange(owed_us_, 0), longest_rest_us);
+    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::microseconds(us));
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+/// One step.
 asio::awaitable<bool> verification::exec(const redis::pipeline& commands)
 {
-    asio::steady_timer rest(co_await asio::this_coro::executor,
-                            std::chrono::microseconds(rest_us_));
-    co_await rest.async_wait(asio::as_tuple(asio::use_awaitable));
+    const bool is_time_to_rest = owed_us_ >= most_owed_us;
+    if (is_time_to_rest)
+        co_await rest();
     const auto begun_us = steady_us();
     auto answers = co_await redis_.exec(commands);
-    rest_us_ = std::min(rest_times * (steady_us() - begun_us), longest_rest_us);
+    owed_us_ += rest_times * (steady_us() - begun_us);
     if (!answers) {
         error_ = answers.error();
         co_return false;
@@ -545,6 +554,7 @@ asio::awaitable<walk_end> verification::walk_over_pages(const std::string& site,
     std::string cursor = "0";
     bool has_begun = false;
     w.wrong_rows.clear();
+    co_await rest();
     if (!w.sum.looked_up().empty()) {
         const auto step = rows_step(pages, baseline, totals, cursor, 0, w.sum.looked_up());
         if (!co_await ask(step))
