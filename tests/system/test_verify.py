@@ -137,7 +137,7 @@ class ByHand(Verify):
         r, key = self.redis, self.key
         self.assert_verified(self.luot)
         totals, pages, baseline, seen = (key(f"skhcn:{k}") for k in ("totals", "pages", "baseline", "seen"))
-        day = next(k for k in map(bytes.decode, r.keys(key("skhcn:day:*"))) if not k.endswith("visitors"))
+        day = next(k for k in map(bytes.decode, r.keys(key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
         month = r.keys(key("skhcn:month:*"))[0].decode()
         producers, hits, ids = key("producers"), key("hits"), key("ids")
         held = {k.decode(): v.decode() for k, v in r.hgetall(producers).items()}
@@ -221,7 +221,7 @@ class ByHand(Verify):
             for i in range(20_000):
                 commands.zadd(pages, {f"/many/{i}": 1})
             commands.execute()
-        day = next(k for k in map(bytes.decode, self.redis.keys(self.key("skhcn:day:*"))) if not k.endswith("visitors"))
+        day = next(k for k in map(bytes.decode, self.redis.keys(self.key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
         hour = next(f for f in map(bytes.decode, self.redis.hkeys(day)) if f.startswith("views@"))
         for name, field in ((totals, "views"), (day, "views"), (day, hour),
                             (self.redis.keys(self.key("skhcn:month:*"))[0].decode(), "views")):

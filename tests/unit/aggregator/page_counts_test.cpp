@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(few_long_rows_and_many_short_ones)
     step_size size;
     BOOST_TEST(size.rows() == step_size::most);
     for (int i = 0; i < 10; ++i)
-        size.answered(static_cast<std::size_t>(size.rows()) * 2000);
+        size.answered(static_cast<std::size_t>(size.rows()) * 8000);
     BOOST_TEST(size.rows() == step_size::fewest);
     for (int i = 0; i < 10; ++i)
         size.answered(static_cast<std::size_t>(size.rows()) * 20);
