@@ -3,8 +3,8 @@
 -- totals as they are at the same moment. Bounded: a whole set may be too long for one script.
 --
 -- KEYS  1 the set that is walked over (zset)   2 the other one (zset)   3 luot:{pNN}:S:totals (hash)
--- ARGV  1 cursor   2 count, as ZSCAN takes them
---       3... paths that are looked up too, whether or not the walk comes by them
+-- ARGV  1 cursor   2 count, as ZSCAN takes them; count 0: no walk
+--       3... paths that are looked up
 -- Answers { next cursor, views, baseline_views, edits, rows, looked up }; rows: path, score, score in the other;
 -- looked up: score, score in the other. A score that is not there is nil.
 local walked, other, totals = KEYS[1], KEYS[2], KEYS[3]
@@ -27,7 +27,10 @@ local function add_scores(out, names, with_names, own)
   return out
 end
 
-local part = redis.call('ZSCAN', walked, ARGV[1], 'COUNT', ARGV[2])
+local part = { ARGV[1], {} }
+if ARGV[2] ~= '0' then
+  part = redis.call('ZSCAN', walked, ARGV[1], 'COUNT', ARGV[2])
+end
 local names, scores = {}, {}
 for i = 1, #part[2], 2 do
   names[#names + 1] = part[2][i]

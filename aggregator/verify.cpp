@@ -1,7 +1,9 @@
 #include "aggregator/verify.hpp"
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/page_counts.hpp"
 #include "aggregator/page_sum.hpp"
+#include "aggregator/step_size.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/keys.hpp"
@@ -13,6 +15,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
@@ -35,15 +38,19 @@ using namespace std::string_view_literals;
 namespace {
 
 constexpr std::size_t most_differences = 1000;
-constexpr int scan_count = 1000,
-              rows_count = 800;  ///< what one step looks at: some 2 ms of Redis
+constexpr int scan_count = 1000;
+/// Redis and its other clients have so many times what the steps took to themselves. It is given
+/// before each walk, since one without a pause is exact more often, and when so much is owed.
+constexpr std::int64_t rest_times = 2, most_owed_us = 100'000, longest_rest_us = 1'000'000;
 constexpr std::size_t keys_per_pipeline = 200, days_per_pipeline = 50, sites_per_read = 100;
 constexpr std::uint64_t bytes_per_step = 1 << 20;  ///< of a stream
 constexpr std::uint64_t fewest_entries = 16, most_entries = 500;
-constexpr int most_steps = 20'000;   ///< through a stream that grows as fast as it is read
-constexpr int most_walks = 20;       ///< over the pages of a busy site
-constexpr int most_attempts = 5;     ///< of what an operator's command came between
-constexpr int most_connections = 3;  ///< until a run is through over one
+constexpr int most_steps = 20'000;  ///< through a stream that grows as fast as it is read
+/// Over the pages of a busy site. The third is the first in which pages are looked up that grow.
+constexpr int most_walks = 20, fewest_walks = 3;
+constexpr std::int64_t walks_ms = 60'000;  ///< after so long no more than the fewest
+constexpr int most_attempts = 5;           ///< of what an operator's command came between
+constexpr int most_connections = 3;        ///< until a run is through over one
 /// A hit is at most so much later than the entry that brought it (fold.hpp).
 constexpr std::uint64_t tolerance_ms = clock_tolerance_ms;
 
@@ -71,6 +78,30 @@ struct found_partition {
     bool is_there = false, has_wrong_type = false;
 };
 
+bool was_found_before(const differences& before, const difference& d)
+{
+    return std::any_of(before.begin(), before.end(),
+                       [&d](const difference& other) { return d.is_about_the_same(other); });
+}
+
+/// One walk after the other over a site's pages.
+struct page_walk {
+    /// False when more than hits have changed the pages since the last answer.
+    [[nodiscard]] bool is_of_same_edits(const redis::reply_view& answer)
+    {
+        const auto known = std::exchange(edits, answer.count());
+        return !known || known == edits;
+    }
+
+    page_sum sum;
+    differences wrong_rows;             ///< of the last walk
+    std::optional<std::int64_t> edits;  ///< of the totals
+    std::int64_t views = 0;             ///< of the site, at the last step
+    step_size size;
+};
+
+enum class walk_end { whole, edited, failed };
+
 /// One run of all checks over one connection.
 class verification {
 public:
@@ -87,12 +118,15 @@ public:
     [[nodiscard]] const std::string& trouble() const noexcept { return trouble_; }
 
 private:
+    [[nodiscard]] asio::awaitable<void> rest();
+    [[nodiscard]] asio::awaitable<bool> exec(const redis::pipeline& commands);
     [[nodiscard]] asio::awaitable<bool> ask(const redis::pipeline& commands);
     [[nodiscard]] asio::awaitable<bool> read(const redis::reads& wanted);
-    [[nodiscard]] asio::awaitable<bool> scan(const std::string& pattern,
-                                             std::set<std::string>& names);
-    [[nodiscard]] asio::awaitable<bool> look_at_keys(const std::set<std::string>& names);
-    [[nodiscard]] asio::awaitable<bool> check_globals(const std::set<std::string>& names);
+    [[nodiscard]] asio::awaitable<bool> scan(const std::string& pattern, std::string& cursor,
+                                             std::vector<std::string>& names);
+    [[nodiscard]] asio::awaitable<bool> look_at_keys();
+    [[nodiscard]] asio::awaitable<bool> look_at(const std::vector<std::string>& names);
+    [[nodiscard]] asio::awaitable<bool> check_globals();
     [[nodiscard]] asio::awaitable<bool> check_site(const std::string& site,
                                                    const found_site& there);
     [[nodiscard]] asio::awaitable<bool> check_all_time(const std::string& site,
@@ -103,6 +137,7 @@ private:
                                                        const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_pages(const std::string& site);
+    [[nodiscard]] asio::awaitable<walk_end> walk_over_pages(const std::string& site, page_walk& w);
     [[nodiscard]] asio::awaitable<bool> check_baseline(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_partition(unsigned partition,
                                                         const found_partition& there);
@@ -122,6 +157,7 @@ private:
     redis::reply_view moment_;  ///< what the last read() read, in answers_
     error_code error_;
     std::string trouble_;
+    std::int64_t owed_us_ = 0;  ///< rest, to Redis
     std::map<std::string, found_site> sites_;
     std::map<unsigned, found_partition> partitions_;
 };
@@ -129,9 +165,11 @@ private:
 void verification::differ(std::string_view rule, std::string keys, std::string_view field,
                           std::string found, std::string expected, std::string member)
 {
-    if (report_.found.size() < most_differences)
-        report_.found.push_back({std::string(rule), std::move(keys), std::string(field),
-                                 std::move(member), std::move(found), std::move(expected)});
+    difference d{std::string(rule), std::move(keys),  std::string(field),
+                 std::move(member), std::move(found), std::move(expected)};
+    // SCAN may name a key twice.
+    if (report_.found.size() < most_differences && !was_found_before(report_.found, d))
+        report_.found.push_back(std::move(d));
 }
 
 void verification::append(differences found)
@@ -141,15 +179,36 @@ void verification::append(differences found)
             report_.found.push_back(std::move(d));
 }
 
-/// Replies that are errors end the run: every type was looked at before.
-asio::awaitable<bool> verification::ask(const redis::pipeline& commands)
+asio::awaitable<void> verification::rest()
 {
+    const auto us = std::min(std::exchange(owed_us_, 0), longest_rest_us);
+    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::microseconds(us));
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+/// One step.
+asio::awaitable<bool> verification::exec(const redis::pipeline& commands)
+{
+    const bool is_time_to_rest = owed_us_ >= most_owed_us;
+    if (is_time_to_rest)
+        co_await rest();
+    const auto begun_us = steady_us();
     auto answers = co_await redis_.exec(commands);
+    owed_us_ += rest_times * (steady_us() - begun_us);
     if (!answers) {
         error_ = answers.error();
         co_return false;
     }
     answers_ = std::move(*answers);
+    co_return true;
+}
+
+/// Replies that are errors end the run: every type was looked at before.
+asio::awaitable<bool> verification::ask(const redis::pipeline& commands)
+{
+    const bool is_answered = co_await exec(commands);
+    if (!is_answered)
+        co_return false;
     if (const auto refusal = answers_.first_error(); !refusal.is_null()) {
         error_ = make_error_code(errc::redis_error);
         trouble_ = refusal.text();
@@ -167,20 +226,20 @@ asio::awaitable<bool> verification::read(const redis::reads& wanted)
     co_return is_read;
 }
 
-asio::awaitable<bool> verification::scan(const std::string& pattern, std::set<std::string>& names)
+/// One part of the keys; the cursor begins and ends with "0".
+asio::awaitable<bool> verification::scan(const std::string& pattern, std::string& cursor,
+                                         std::vector<std::string>& names)
 {
-    std::string cursor = "0";
-    do {
-        redis::pipeline commands;
-        commands.add("SCAN", std::string_view(cursor), "MATCH"sv, std::string_view(pattern),
-                     "COUNT"sv, scan_count);
-        if (!co_await ask(commands))
-            co_return false;
-        const auto part = answers_[0];
-        cursor = part[0].text();
-        for (std::size_t i = 0; i < part[1].size(); ++i)
-            names.emplace(part[1][i].text());
-    } while (cursor != "0" && !cursor.empty());
+    redis::pipeline commands;
+    commands.add("SCAN", std::string_view(cursor), "MATCH"sv, std::string_view(pattern), "COUNT"sv,
+                 scan_count);
+    const bool is_read = co_await ask(commands);
+    if (!is_read)
+        co_return false;
+    const auto part = answers_[0];
+    cursor = part[0].text();
+    for (std::size_t i = 0; i < part[1].size(); ++i)
+        names.emplace_back(part[1][i].text());
     co_return true;
 }
 
@@ -223,31 +282,43 @@ void verification::take_name(const std::string& name, std::string_view type)
         s.visitor_days.insert(key.date);
 }
 
-asio::awaitable<bool> verification::look_at_keys(const std::set<std::string>& names)
+/// All keys, part by part: days are kept for ever, so there may be millions.
+asio::awaitable<bool> verification::look_at_keys()
 {
-    for (auto at = names.begin(); at != names.end();) {
+    const std::string all = "luot:*";
+    std::string cursor = "0";
+    do {
+        std::vector<std::string> names;
+        if (!co_await scan(all, cursor, names) || !co_await look_at(names))
+            co_return false;
+    } while (cursor != "0");
+    co_return true;
+}
+
+asio::awaitable<bool> verification::look_at(const std::vector<std::string>& names)
+{
+    for (std::size_t from = 0; from < names.size(); from += keys_per_pipeline) {
         redis::pipeline commands;
-        const auto first = at;
-        for (std::size_t i = 0; i < keys_per_pipeline && at != names.end(); ++i, ++at)
-            commands.add("TYPE", std::string_view(*at));
+        const auto upto = std::min(names.size(), from + keys_per_pipeline);
+        for (auto i = from; i < upto; ++i)
+            commands.add("TYPE", std::string_view(names[i]));
         if (!co_await ask(commands))
             co_return false;
-        std::size_t i = 0;
-        for (auto name = first; name != at; ++name)
-            take_name(*name, answers_[i++].text());
+        for (auto i = from; i < upto; ++i)
+            take_name(names[i], answers_[i - from].text());
     }
     co_return true;
 }
 
 /// The keys that belong to no partition.
-asio::awaitable<bool> verification::check_globals(const std::set<std::string>& names)
+asio::awaitable<bool> verification::check_globals()
 {
     const std::string format(keys::format_key), salts(keys::salts_key);
     const auto wrong = [this](const std::string& key) {
         return std::any_of(report_.found.begin(), report_.found.end(),
                            [&key](const difference& d) { return d.keys == key; });
     };
-    if (names.contains(format) && !wrong(format)) {
+    if (!wrong(format)) {
         redis::pipeline commands;
         commands.add("GET", std::string_view(format));
         if (!co_await ask(commands))
@@ -256,7 +327,7 @@ asio::awaitable<bool> verification::check_globals(const std::set<std::string>& n
         if (!answers_[0].is_null() && version != std::to_string(keys::format))
             differ("format", format, {}, std::string(version), std::to_string(keys::format));
     }
-    if (names.contains(salts) && !wrong(salts)) {
+    if (!wrong(salts)) {
         redis::pipeline commands;
         commands.add("HGETALL", std::string_view(salts));
         if (!co_await ask(commands))
@@ -277,11 +348,8 @@ asio::awaitable<bool> verification::check_globals(const std::set<std::string>& n
 
 asio::awaitable<bool> verification::run()
 {
-    std::set<std::string> names;
-    const std::string all = "luot:*";
-    if (!co_await scan(all, names) || !co_await look_at_keys(names))
-        co_return false;
-    if (options_.site.empty() && !co_await check_globals(names))
+    const bool are_listed = co_await look_at_keys();
+    if (!are_listed || (options_.site.empty() && !co_await check_globals()))
         co_return false;
     for (const auto& [site, there] : sites_) {
         ++report_.sites;
@@ -339,9 +407,12 @@ asio::awaitable<bool> verification::check_all_time(const std::string& site,
         check_sum("sum_of_months", totals, parts, all_months, sums);
         const auto known = months.size();
         if (!sums.empty()) {
-            std::set<std::string> names;
-            if (!co_await scan(all_months, names))
-                co_return false;
+            std::vector<std::string> names;
+            std::string cursor = "0";
+            do {
+                if (!co_await scan(all_months, cursor, names))
+                    co_return false;
+            } while (cursor != "0");
             for (const auto& name : names)
                 if (const auto key = keys::parse(name); key.what == keys::kind::month)
                     months.insert(key.date);
@@ -398,15 +469,11 @@ asio::awaitable<bool> verification::check_visitors(const std::string& site,
             commands.add("PFCOUNT", keys::day_visitors(site, *at));
             commands.add("HMGET", keys::day(site, *at), "visitors"sv, "views"sv);
         }
-        auto answers = co_await redis_.exec(commands);
-        if (!answers) {
-            error_ = answers.error();
+        if (!co_await exec(commands))
             co_return false;
-        }
         std::size_t i = 0;
         for (auto date = first; date != at; ++date, i += 3) {
-            const auto before = (*answers)[i], estimate = (*answers)[i + 1],
-                       after = (*answers)[i + 2];
+            const auto before = answers_[i], estimate = answers_[i + 1], after = answers_[i + 2];
             const auto key = keys::day_visitors(site, *date);
             if (estimate.is_error()) {
                 if (!estimate.is_error("WRONGTYPE")) {
@@ -462,17 +529,76 @@ asio::awaitable<bool> verification::check_seen(const std::string& site)
 
 /// One step over `walked`, with `other` beside it.
 redis::pipeline rows_step(const std::string& walked, const std::string& other,
-                          const std::string& totals, const std::string& cursor,
+                          const std::string& totals, const std::string& cursor, int count,
                           const std::vector<std::string>& looked_up = {})
 {
     auto c = redis::evaluate(rows_script(), 3);
     c.add(std::string_view(walked)).add(std::string_view(other)).add(std::string_view(totals));
-    c.add(std::string_view(cursor)).add(rows_count);
+    c.add(std::string_view(cursor)).add(count);
     for (const auto& page : looked_up)
         c.add(std::string_view(page));
     redis::pipeline commands;
     commands.add(c);
     return commands;
+}
+
+/// Walks over all pages. The moment that page_sum is told of is that of a step of its own, in which
+/// all looked_up() pages are read, or else that of the first step.
+asio::awaitable<walk_end> verification::walk_over_pages(const std::string& site, page_walk& w)
+{
+    const auto pages = keys::pages(site), baseline = keys::baseline(site),
+               totals = keys::totals(site);
+    const auto one_of = [](const redis::reply_view& views, const redis::reply_view& imported) {
+        return views.count() - imported.count();
+    };
+    std::string cursor = "0";
+    bool has_begun = false;
+    w.wrong_rows.clear();
+    co_await rest();
+    if (!w.sum.looked_up().empty()) {
+        const auto step = rows_step(pages, baseline, totals, cursor, 0, w.sum.looked_up());
+        if (!co_await ask(step))
+            co_return walk_end::failed;
+        const auto part = answers_[0];
+        if (!w.is_of_same_edits(part[3]))
+            co_return walk_end::edited;
+        std::vector<std::int64_t> exact;
+        for (std::size_t i = 0; i + 1 < part[5].size(); i += 2)
+            exact.push_back(one_of(part[5][i], part[5][i + 1]));
+        w.sum.begin(part[1].count(), exact);
+        has_begun = true;
+    }
+    do {
+        const auto step = rows_step(pages, baseline, totals, cursor, w.size.rows());
+        if (!co_await ask(step))
+            co_return walk_end::failed;
+        const auto part = answers_[0];
+        if (!w.is_of_same_edits(part[3]))
+            co_return walk_end::edited;
+        cursor = part[0].text();
+        w.views = part[1].count();
+        if (!std::exchange(has_begun, true))
+            w.sum.begin(w.views, {});
+        const auto rows = part[4];
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i + 2 < rows.size(); i += 3) {
+            bytes += rows[i].text().size();
+            w.sum.add(rows[i].text(), one_of(rows[i + 1], rows[i + 2]));
+            const auto score = rows[i + 1].number();
+            const bool is_right = score && *score >= 0 && *score >= rows[i + 2].count();
+            if (!is_right && w.wrong_rows.size() < most_differences)
+                w.wrong_rows.push_back(
+                    {"page_within_baseline",
+                     pages + ',' + baseline,
+                     {},
+                     std::string(rows[i].text()),
+                     std::string(rows[i + 1].text()),
+                     fmt::format("a whole number from {}", rows[i + 2].count())});
+        }
+        w.size.answered(bytes);
+    } while (cursor != "0");
+    w.sum.end(w.views);
+    co_return walk_end::whole;
 }
 
 /// The pages, less what was imported, sum up to the site's views; and no page has less than was
@@ -481,75 +607,37 @@ asio::awaitable<bool> verification::check_pages(const std::string& site)
 {
     const auto pages = keys::pages(site), baseline = keys::baseline(site),
                totals = keys::totals(site);
-    const auto one_of = [&](const redis::reply_view& views, const redis::reply_view& imported) {
-        return views.count() - imported.count();
-    };
-    page_sum sum;
-    differences wrong_rows;
-    std::optional<std::int64_t> edits;
-    std::int64_t views = 0;
+    page_walk w;
     int restarts = 0;
-    for (int walk = 0; walk < most_walks; ++walk) {
-        std::string cursor = "0";
-        bool is_first = true;
-        wrong_rows.clear();
-        do {
-            const std::vector<std::string> nothing;
-            const auto step =
-                rows_step(pages, baseline, totals, cursor, is_first ? sum.looked_up() : nothing);
-            if (!co_await ask(step))
-                co_return false;
-            const auto part = answers_[0];
-            cursor = part[0].text();
-            views = part[1].count();
-            if (edits &&
-                *edits != part[3].count()) {  // pages were changed by more than hits: begin again
-                edits = part[3].count();
-                sum = page_sum{};
-                is_first = true;
-                cursor = "0";
-                wrong_rows.clear();
-                if (++restarts > most_walks) {
-                    report_.undecided.push_back(pages + ": it is being imported to");
-                    co_return true;
-                }
-                continue;
-            }
-            edits = part[3].count();
-            if (std::exchange(is_first, false)) {
-                std::vector<std::int64_t> exact;
-                for (std::size_t i = 0; i + 1 < part[5].size(); i += 2)
-                    exact.push_back(one_of(part[5][i], part[5][i + 1]));
-                sum.begin(views, exact);
-            }
-            const auto rows = part[4];
-            for (std::size_t i = 0; i + 2 < rows.size(); i += 3) {
-                sum.add(std::string(rows[i].text()), one_of(rows[i + 1], rows[i + 2]));
-                const auto score = rows[i + 1].number();
-                if (!score || *score < 0 || *score < rows[i + 2].count())
-                    wrong_rows.push_back(
-                        {"page_within_baseline",
-                         pages + ',' + baseline,
-                         {},
-                         std::string(rows[i].text()),
-                         std::string(rows[i + 1].text()),
-                         fmt::format("a whole number from {}", rows[i + 2].count())});
-            }
-        } while (cursor != "0" || is_first);
-        sum.end(views);
-        if (sum.differs() || sum.is_exact())
-            break;
+    const auto until = steady_ms() + walks_ms;
+    const auto is_open = [&w] { return !w.sum.differs() && !w.sum.is_exact(); };
+    for (int walks = 0;
+         is_open() && walks < most_walks && (walks < fewest_walks || steady_ms() < until);) {
+        const auto end = co_await walk_over_pages(site, w);
+        if (end == walk_end::failed)
+            co_return false;
+        if (end == walk_end::whole) {
+            ++walks;
+            continue;
+        }
+        // Pages were changed by more than hits: begin again.
+        if (++restarts > most_walks) {
+            report_.undecided.push_back(pages + ": it is being imported to");
+            co_return true;
+        }
+        w.sum = page_sum{};
     }
-    append(std::move(wrong_rows));
-    if (sum.differs())
+    append(std::move(w.wrong_rows));
+    if (w.sum.differs())
         differ("sum_of_pages", totals + ',' + pages + ',' + baseline, "views",
-               std::to_string(views),
-               sum.is_exact() ? std::to_string(views + sum.low())
-                              : fmt::format("{} to {}", views + sum.low(), views + sum.high()));
-    else if (!sum.is_exact())
+               std::to_string(w.views),
+               w.sum.is_exact()
+                   ? std::to_string(w.views + w.sum.low())
+                   : fmt::format("{} to {}", w.views + w.sum.low(), w.views + w.sum.high()));
+    else if (!w.sum.is_exact())
         report_.undecided.push_back(
             fmt::format("{}: the site is busy, the sum is right to within {} views", pages,
-                        std::max(-sum.low(), sum.high())));
+                        std::max(-w.sum.low(), w.sum.high())));
     co_return true;
 }
 
@@ -561,12 +649,14 @@ asio::awaitable<bool> verification::check_baseline(const std::string& site)
                totals = keys::totals(site);
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
         std::string cursor = "0";
-        std::map<std::string, std::int64_t> imported;
+        const page_hash hash;
+        page_counts imported;
+        step_size size;
         differences found;
         std::int64_t edits = -1, whole = 0;
         bool is_one_state = true;
         do {
-            const auto step = rows_step(baseline, pages, totals, cursor);
+            const auto step = rows_step(baseline, pages, totals, cursor, size.rows());
             if (!co_await ask(step))
                 co_return false;
             const auto part = answers_[0];
@@ -575,17 +665,20 @@ asio::awaitable<bool> verification::check_baseline(const std::string& site)
             is_one_state = is_one_state && (edits == -1 || edits == part[3].count());
             edits = part[3].count();
             const auto rows = part[4];
+            std::size_t bytes = 0;
             for (std::size_t i = 0; i + 2 < rows.size(); i += 3) {
                 const auto views = rows[i + 1].number();
-                imported[std::string(rows[i].text())] = views.value_or(0);
-                if (!views || *views <= 0)
+                bytes += rows[i].text().size();
+                imported.add(hash(rows[i].text()), views.value_or(0));
+                const bool has_room = found.size() < most_differences;
+                if (has_room && (!views || *views <= 0))
                     found.push_back({"not_a_count",
                                      baseline,
                                      {},
                                      std::string(rows[i].text()),
                                      std::string(rows[i + 1].text()),
                                      "a whole number from 1"});
-                if (rows[i + 2].is_null())
+                if (has_room && rows[i + 2].is_null())
                     found.push_back({"baseline_is_page",
                                      pages + ',' + baseline,
                                      {},
@@ -593,11 +686,13 @@ asio::awaitable<bool> verification::check_baseline(const std::string& site)
                                      "no page",
                                      fmt::format("{} or more views", views.value_or(0))});
             }
+            size.answered(bytes);
         } while (cursor != "0" && is_one_state);
         if (!is_one_state)
             continue;
         std::int64_t sum = 0;
-        for (const auto& [page, views] : imported)
+        imported.sort();
+        for (const auto& [page, views] : imported.rows())
             sum += views;
         append(std::move(found));
         if (sum > whole)
@@ -787,12 +882,6 @@ asio::awaitable<bool> verification::check_counted_once(unsigned partition)
     co_return true;
 }
 
-bool was_found_before(const differences& before, const difference& d)
-{
-    return std::any_of(before.begin(), before.end(),
-                       [&d](const difference& other) { return d.is_about_the_same(other); });
-}
-
 constexpr std::chrono::seconds first_run_after{10}, run_every{3600}, try_again_after{60};
 constexpr std::size_t most_lines = 20;
 
@@ -812,6 +901,11 @@ void log_difference(const difference& d)
 std::vector<const redis::script*> verify_scripts()
 {
     return {&redis::reads::source(), &rows_script(), &entries_script()};
+}
+
+std::chrono::seconds pause_after(error_code outcome) noexcept
+{
+    return outcome == errc::redis_away ? try_again_after : run_every;
 }
 
 asio::awaitable<result<verify_report>> verify(redis::client& redis, verify_options options,
@@ -880,11 +974,12 @@ asio::awaitable<void> verify_hourly(asio::io_context& context, redis::client& re
             last->run_ms = unix_ms();
         } else {
             failures.add();
-            log::warn("verify_failed",
-                      {{"why", trouble.empty() ? checked.error().message() : trouble},
-                       {"what", "the counts could not be checked; it is tried again"}});
+            log::warn(
+                "verify_failed",
+                {{"why", trouble.empty() ? checked.error().message() : trouble},
+                 {"what", "the counts could not be checked; it is tried again, within the hour"}});
         }
-        pause.expires_after(checked ? run_every : try_again_after);
+        pause.expires_after(pause_after(checked ? error_code{} : checked.error()));
     }
 }
 

@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <bitset>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -36,7 +37,8 @@ struct verify_report {
     differences found;
     /// What could not be decided and why, one line each: not a difference.
     std::vector<std::string> undecided;
-    std::uint64_t keys = 0, sites = 0;
+    std::uint64_t keys = 0;  ///< one that Redis names twice, which SCAN may, counts twice
+    std::uint64_t sites = 0;
     /// How far the logs have got in each partition, the last of its checks.
     std::map<unsigned, producers_state> producers;
 };
@@ -50,6 +52,10 @@ struct verify_report {
 [[nodiscard]] boost::asio::awaitable<result<verify_report>> verify(redis::client& redis,
                                                                    verify_options options,
                                                                    std::string& trouble);
+
+/// How long the hourly check waits after one that ended so. Soon only when Redis was away: one that
+/// refuses something would do so again, and a check is not for nothing.
+[[nodiscard]] std::chrono::seconds pause_after(error_code outcome) noexcept;
 
 /// Runs verify() soon after the start and then every hour until the client is stopped, logs what it
 /// finds, and shows it as luot_verify_differences. `held` says which partitions are this

@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <bitset>
 #include <utility>
 
@@ -124,7 +125,7 @@ public:
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0};
     std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms};
-    std::atomic<unsigned> held{0};
+    std::atomic<std::uint32_t> held{0};  ///< a bit for each partition
     log::limiter error_limit{10}, format_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
 };
@@ -173,7 +174,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                 "Logs unheard of for a day, which no longer hold the watermark back.",
                 [this] { return static_cast<double>(silent.load()); });
     m.add_gauge("luot_leases_held", "Partitions that this aggregator works on.",
-                [this] { return static_cast<double>(held.load()); });
+                [this] { return static_cast<double>(std::popcount(held.load())); });
 }
 
 asio::awaitable<void> worker::impl::rest(std::int64_t us)
@@ -196,8 +197,9 @@ asio::awaitable<bool> worker::impl::renew_leases()
         co_return false;
     for (unsigned p = 0; p < partitions; ++p)
         states[p].is_ours = ours.held()[p];
-    const auto number = static_cast<unsigned>(ours.held().count());
-    if (held.exchange(number) != number)
+    const auto now = static_cast<std::uint32_t>(ours.held().to_ulong());
+    const auto number = std::popcount(now);
+    if (std::popcount(held.exchange(now)) != number)
         log::info("leases", {{"held", number}});
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
@@ -608,12 +610,10 @@ void worker::stop()
     impl_->stopping = true;
 }
 
-std::bitset<partitions> worker::holds() const
+std::bitset<partitions> worker::holds() const noexcept
 {
-    std::bitset<partitions> ours;
-    for (unsigned p = 0; p < partitions; ++p)
-        ours[p] = impl_->states[p].is_ours;
-    return ours;
+    static_assert(partitions <= 32);
+    return {impl_->held.load()};
 }
 
 bool worker::hears_redis() const noexcept

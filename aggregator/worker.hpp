@@ -43,8 +43,8 @@ public:
     /// Ends run() within two seconds. Thread-safe.
     void stop();
 
-    /// The partitions that it works on at the moment.
-    [[nodiscard]] std::bitset<partitions> holds() const;
+    /// The partitions that it works on at the moment. Thread-safe.
+    [[nodiscard]] std::bitset<partitions> holds() const noexcept;
 
     /// Whether Redis has answered within the last seconds, and not with LOADING. Thread-safe.
     [[nodiscard]] bool hears_redis() const noexcept;

@@ -4,6 +4,7 @@
 //   worker threads  the public port: hits into the spool, reads from Redis
 //   ship thread     spool -> stream
 //   fold thread     stream -> counts
+//   verify thread   the counts against each other, every hour
 
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
@@ -255,7 +256,7 @@ private:
     spool::disk_budget budget_;
     collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
-    std::unique_ptr<loop> ship_thread_, fold_thread_;
+    std::unique_ptr<loop> ship_thread_, fold_thread_, verify_thread_;
     std::unique_ptr<redis::client> ship_redis_, fold_redis_, verify_redis_;
     std::unique_ptr<collector::shipper> shipper_;
     std::unique_ptr<aggregator::worker> folder_;
@@ -287,7 +288,7 @@ void daemon::end_loops()
 {
     for (auto& w : workers_)
         w->thread.end();
-    for (auto* t : {ship_thread_.get(), fold_thread_.get()})
+    for (auto* t : {ship_thread_.get(), fold_thread_.get(), verify_thread_.get()})
         if (t)
             t->end();
 }
@@ -413,17 +414,20 @@ void daemon::start_aggregator()
     folder_done_ = false;
     fold_redis_->start();
     asio::co_spawn(fold_thread_->context(), folder_->run(), watched("aggregator", &folder_done_));
+    fold_thread_->start();
+
+    verify_thread_ = std::make_unique<loop>();
     verify_redis_ = std::make_unique<redis::client>(
-        fold_thread_->context(), redis_of(*config_),
+        verify_thread_->context(), redis_of(*config_),
         client_named("luot-verify", std::chrono::seconds(5)), metrics_);
     verify_redis_->use_scripts(aggregator::verify_scripts());
     verify_redis_->start();
-    asio::co_spawn(
-        fold_thread_->context(),
-        aggregator::verify_hourly(
-            fold_thread_->context(), *verify_redis_, [this] { return folder_->holds(); }, metrics_),
-        watched("verify"));
-    fold_thread_->start();
+    asio::co_spawn(verify_thread_->context(),
+                   aggregator::verify_hourly(
+                       verify_thread_->context(), *verify_redis_,
+                       [this] { return folder_->holds(); }, metrics_),
+                   watched("verify"));
+    verify_thread_->start();
 }
 
 void daemon::start_workers()
@@ -526,6 +530,7 @@ void daemon::add_admin_routes()
         bool turns = true;
         for (const auto& w : workers_)
             turns = turns && w->thread.turns();
+        // Not the verify thread: its sums over millions of pages are no reason to start anew.
         for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
             turns = turns && (!t || t->turns());
         e.respond(turns ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
@@ -690,10 +695,9 @@ asio::awaitable<void> daemon::shut_down()
     if (ship_thread_)
         asio::post(ship_thread_->context(), [this] { ship_redis_->stop(); });
     if (fold_thread_)
-        asio::post(fold_thread_->context(), [this] {
-            fold_redis_->stop();
-            verify_redis_->stop();
-        });
+        asio::post(fold_thread_->context(), [this] { fold_redis_->stop(); });
+    if (verify_thread_)
+        asio::post(verify_thread_->context(), [this] { verify_redis_->stop(); });
     for (auto& w : workers_)
         asio::post(w->thread.context(), [&w = *w] {
             if (w.redis)

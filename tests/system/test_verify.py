@@ -137,7 +137,7 @@ class ByHand(Verify):
         r, key = self.redis, self.key
         self.assert_verified(self.luot)
         totals, pages, baseline, seen = (key(f"skhcn:{k}") for k in ("totals", "pages", "baseline", "seen"))
-        day = next(k for k in map(bytes.decode, r.keys(key("skhcn:day:*"))) if k[-10:].replace("-", "").isdigit())
+        day = next(k for k in map(bytes.decode, r.keys(key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
         month = r.keys(key("skhcn:month:*"))[0].decode()
         producers, hits, ids = key("producers"), key("hits"), key("ids")
         held = {k.decode(): v.decode() for k, v in r.hgetall(producers).items()}
@@ -221,7 +221,7 @@ class ByHand(Verify):
             for i in range(20_000):
                 commands.zadd(pages, {f"/many/{i}": 1})
             commands.execute()
-        day = next(k for k in map(bytes.decode, self.redis.keys(self.key("skhcn:day:*"))) if k[-10:].replace("-", "").isdigit())
+        day = next(k for k in map(bytes.decode, self.redis.keys(self.key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
         hour = next(f for f in map(bytes.decode, self.redis.hkeys(day)) if f.startswith("views@"))
         for name, field in ((totals, "views"), (day, "views"), (day, hour),
                             (self.redis.keys(self.key("skhcn:month:*"))[0].decode(), "views")):
@@ -412,6 +412,34 @@ class ByItself(SystemTest):
         for rule in ("page_within_baseline", "sum_of_baseline", "sum_of_pages"):
             self.assertIn(f"rule={rule}", text)
         self.assertNotIn("secret-path", text)
+
+    def test_long_paths_cost_little_memory_and_short_steps(self):
+        """Clients choose the paths: neither what the check remembers nor a step of Redis grows with their length."""
+        count, length = 15_000, 1980
+        server = self.world.redis()
+        luot = self.world.luot(redis=server)
+        luot.wait_for("skhcn", luot.take_hit("skhcn", "/short"))
+        luot.stop()
+        client = server.client()
+        pages = next(client.scan_iter("luot:*:skhcn:pages")).decode()
+        for first in range(0, count, 500):
+            client.zadd(pages, {f"/{i:07d}-".ljust(length, "q"): 1 for i in range(first, first + 500)})
+        client.config_set("slowlog-max-len", 100_000)
+        client.config_set("slowlog-log-slower-than", 0)
+        luot.start()
+        before = luot.resident_bytes()
+        m = eventually(lambda: (lambda m: m.value("luot_verify_last_run_timestamp_seconds") and m)(luot.metrics()),
+                       patience(60), "it has verified")
+        grown = luot.resident_bytes() - before
+        self.assertGreater(m.value("luot_verify_differences"), 0, "these pages are no site's views")
+        steps = [entry["command"].split() for entry in client.slowlog_get(100_000)
+                 if f" {pages} ".encode() in entry["command"] and entry["command"].startswith(b"EVALSHA")]
+        asked = [int(step[7]) for step in steps if len(step) == 8]
+        print(f"{grown >> 20} MB more for {count * length >> 20} MB of paths; rows in a step: {sorted(set(asked))}", flush=True)
+        self.assertGreater(len(asked), count // 100, asked)
+        self.assertLessEqual(sorted(asked)[len(asked) // 2] * length, 128 << 10)
+        if not LIGHT:  # a sanitizer keeps what is freed
+            self.assertLess(grown, count * length // 2)
 
 
 class WithoutRedis(Verify):

@@ -105,6 +105,37 @@ BOOST_AUTO_TEST_CASE(a_page_told_twice_counts_once)
     BOOST_TEST(!sum.differs());
 }
 
+BOOST_AUTO_TEST_CASE(of_pages_that_all_grow_only_so_many_bytes_are_looked_up)
+{
+    page_sum sum;
+    const std::string long_path(2000, 'q');
+    for (std::int64_t walk = 1; walk <= 3; ++walk) {
+        sum.begin(1000 * walk, std::vector<std::int64_t>(sum.looked_up().size(), walk));
+        for (int i = 0; i < 1000; ++i)
+            sum.add(long_path + std::to_string(i), walk);
+        sum.end(1000 * walk);
+    }
+    std::size_t bytes = 0;
+    for (const auto& path : sum.looked_up())
+        bytes += path.size();
+    BOOST_TEST(bytes > page_sum::most_looked_up_bytes / 2);
+    BOOST_TEST(bytes <= page_sum::most_looked_up_bytes);
+    BOOST_TEST(sum.is_exact());  // nothing grew within a walk
+    BOOST_TEST(!sum.differs());
+}
+
+BOOST_AUTO_TEST_CASE(a_page_that_grows_is_looked_up_once)
+{
+    page_sum sum;
+    for (std::int64_t walk = 1; walk <= 4; ++walk) {
+        sum.begin(walk, std::vector<std::int64_t>(sum.looked_up().size(), walk));
+        sum.add("/hot", walk);
+        sum.add("/hot", walk);
+        sum.end(walk);
+    }
+    BOOST_TEST(sum.looked_up().size() == 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
