@@ -29,15 +29,18 @@ boost::asio::awaitable<void> connected(
 
 void run_on_redis(const config& c, const std::string& name,
                   std::vector<const redis::script*> scripts,
-                  const std::function<boost::asio::awaitable<void>(redis::client&)>& work)
+                  const std::function<boost::asio::awaitable<void>(redis::client&)>& work,
+                  redis_use use)
 {
     boost::asio::io_context context;
     metrics_registry metrics;
     redis::client_options options;
     options.name = name;
     options.quiet = true;
-    options.format_key = keys::format_key;
-    options.format = keys::format;
+    if (use == redis_use::changes) {
+        options.format_key = keys::format_key;
+        options.format = keys::format;
+    }
     redis::client redis{context, redis_of(c), options, metrics};
     redis.use_scripts(std::move(scripts));
     redis.start();

@@ -20,10 +20,14 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Who only reads writes nothing, not even the version of the data, and looks at any.
+enum class redis_use { changes, only_reads };
+
 /// Connects to the Redis of a configuration, with these scripts loaded, runs `work` to its end and
 /// returns. `name` names the connection. Throws no_redis, and what `work` throws.
 void run_on_redis(const config& c, const std::string& name,
                   std::vector<const redis::script*> scripts,
-                  const std::function<boost::asio::awaitable<void>(redis::client&)>& work);
+                  const std::function<boost::asio::awaitable<void>(redis::client&)>& work,
+                  redis_use use = redis_use::changes);
 
 }  // namespace luot

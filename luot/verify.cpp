@@ -6,19 +6,15 @@
 #include "core/config.hpp"
 #include "core/file.hpp"
 #include "core/keys.hpp"
-#include "core/metrics.hpp"
 #include "core/redis/client.hpp"
 #include "luot/commands.hpp"
-#include "luot/private_redis.hpp"
+#include "luot/on_redis.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
-#include <exception>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,9 +32,6 @@ constexpr int most_attempts = 5;  ///< while the shipper moves on
 boost::asio::awaitable<void> check(redis::client& redis, const std::string& site,
                                    aggregator::verify_report& report)
 {
-    if (!co_await redis.wait_connected(std::chrono::seconds(10)))
-        throw std::runtime_error("Redis cannot be reached (" + redis.trouble() +
-                                 "): is luot running with this configuration?");
     aggregator::verify_options options;
     options.site = site;
     std::string trouble;
@@ -48,29 +41,15 @@ boost::asio::awaitable<void> check(redis::client& redis, const std::string& site
             "Redis: " + (trouble.empty() ? checked.error().message() : trouble) +
             ": nothing can be said of the counts");
     report = std::move(*checked);
-    redis.stop();
 }
 
 /// Runs the checks of Redis to their end.
 aggregator::verify_report check_redis(const config& c, const std::string& site)
 {
-    boost::asio::io_context context;
-    metrics_registry metrics;
-    redis::client_options options;
-    options.name = "luot-verify";
-    options.quiet = true;
-    redis::client redis{context, redis_of(c), options, metrics};
-    redis.use_scripts(aggregator::verify_scripts());
-    redis.start();
     aggregator::verify_report report;
-    std::exception_ptr failure;
-    boost::asio::co_spawn(context, check(redis, site, report), [&](std::exception_ptr e) {
-        failure = e;
-        redis.stop();
-    });
-    context.run();
-    if (failure)
-        std::rethrow_exception(failure);
+    run_on_redis(
+        c, "luot-verify", aggregator::verify_scripts(),
+        [&](redis::client& redis) { return check(redis, site, report); }, redis_use::only_reads);
     return report;
 }
 
