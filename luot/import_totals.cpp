@@ -34,17 +34,9 @@ int import_totals_file(const std::string& config_file, const std::string& csv_fi
                        const std::string& site_id)
 {
     config c;
-    try {
-        c = load_config(config_file);
-    } catch (const config_error& e) {
-        std::fprintf(stderr, "luot: %s\n", e.what());
+    const auto* site = load_with_site(config_file, site_id, c);
+    if (!site)
         return 2;
-    }
-    const auto* site = c.find_site(site_id);
-    if (!site) {
-        std::fprintf(stderr, "luot: %s has no site %s\n", config_file.c_str(), site_id.c_str());
-        return 2;
-    }
     const auto csv = read_file(csv_file, most_csv_bytes + 1);
     if (!csv) {
         std::fprintf(stderr, "luot: cannot read %s: %s\n", csv_file.c_str(),

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <cstdio>
 #include <exception>
 #include <utility>
 
@@ -26,6 +27,21 @@ boost::asio::awaitable<void> connected(
 }
 
 }  // namespace
+
+const site_config* load_with_site(const std::string& config_file, const std::string& site_id,
+                                  config& c)
+{
+    try {
+        c = load_config(config_file);
+    } catch (const config_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return nullptr;
+    }
+    const auto* site = c.find_site(site_id);
+    if (!site)
+        std::fprintf(stderr, "luot: %s has no site %s\n", config_file.c_str(), site_id.c_str());
+    return site;
+}
 
 void run_on_redis(const config& c, const std::string& name,
                   std::vector<const redis::script*> scripts,

@@ -20,6 +20,11 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Reads a configuration and finds a site in it; null when either fails, which has been said on
+/// standard error (exit status 2).
+[[nodiscard]] const site_config* load_with_site(const std::string& config_file,
+                                                const std::string& site_id, config& c);
+
 /// Who only reads writes nothing, not even the version of the data, and looks at any.
 enum class redis_use { changes, only_reads };
 

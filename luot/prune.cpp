@@ -14,17 +14,9 @@ int prune_paths(const std::string& config_file, const std::string& site_id,
                 std::uint64_t views_below, std::int32_t older_days, bool is_dry_run)
 {
     config c;
-    try {
-        c = load_config(config_file);
-    } catch (const config_error& e) {
-        std::fprintf(stderr, "luot: %s\n", e.what());
+    const auto* site = load_with_site(config_file, site_id, c);
+    if (!site)
         return 2;
-    }
-    const auto* site = c.find_site(site_id);
-    if (!site) {
-        std::fprintf(stderr, "luot: %s has no site %s\n", config_file.c_str(), site_id.c_str());
-        return 2;
-    }
     const auto today = local_zone(site->timezone).date(unix_ms());
     const aggregator::prune_options options{views_below, older_days, today, is_dry_run};
     aggregator::prune_outcome done;
