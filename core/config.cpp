@@ -805,6 +805,9 @@ std::string parse_pattern(const section& s, const std::string& text, std::size_t
                           ": ** stands for whole segments, alone between slashes, as in "
                           "\"/tin-tuc/**\"; within one segment write *");
     }
+    // check-config prints it like this, and what it prints can be used.
+    if (host.size() + path.size() > max_text_bytes)
+        s.fail_at(line, "only", "must be at most 1000 bytes once it is percent-encoded");
     return host + path;
 }
 

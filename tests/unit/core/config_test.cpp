@@ -335,6 +335,8 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_is_right)
         {one_site + "only = [\"/tin-tuc/**.html\"]", "luot.toml:4: site.only: ", "within one"},
         {one_site + "only = [\"/a\", \"/***\"]", "luot.toml:4: site.only: ", "alone between"},
         {one_site + "only = [\"/a?b=*\"]", "luot.toml:4: site.only: ", "keep_query"},
+        {one_site + "only = [\"/" + std::string(400, '[') + "\"]",
+         "luot.toml:4: site.only: ", "encoded"},
         {one_site + "only = [\"/%zz\"]", "luot.toml:4: site.only: ", "no path of a page"},
         {one_site + "max_new_paths_per_day = 0", "luot.toml:4: site.max_new_paths_per_day: ", "1"},
         {one_site + "reload_window = \"25h\"", "luot.toml:4: site.reload_window: must be at", "1d"},
