@@ -14,7 +14,7 @@ import threading
 import time
 
 from luot import (BINARY, LIGHT, LONG, PARTITIONS, SITES, Load, SystemTest, client_address, eventually,
-                  patience, random_hits, seeded, redis, steadily)
+                  mixed_hits, patience, seeded, redis, steadily)
 
 FAULTY = BINARY.parent / "luot_faulty"
 SHIFTED_CLOCK = BINARY.parent / "shifted_clock.so"
@@ -237,11 +237,11 @@ class FaultTest(SystemTest):
         return taking, counting
 
     def load(self, *collectors, rate=RATE, pages=PAGES, connections=16, readers=300, ids=True):
-        """Endless hits of so many readers, begun. Without ids nothing hides it when one is shipped twice;
+        """Endless hits of so many readers, begun: views, events, bots and repeats. Without ids nothing hides it when one is shipped twice;
         the scenario must then leave the collectors alone, so that no client has to send one again."""
         clients = [client_address(self.load_rng) for _ in range(readers)]
         self.may_repeat = ids
-        return Load(random_hits(self.load_rng, pages, clients=clients, ids=ids), [c.public for c in collectors],
+        return Load(mixed_hits(self.load_rng, pages, clients=clients, ids=ids), [c.public for c in collectors],
                     connections=connections, rate=rate, answer_deadline=patience(5 if ids else 20)).start()
 
     def more_hits(self, load, number, deadline=None):
@@ -250,7 +250,8 @@ class FaultTest(SystemTest):
         eventually(lambda: load.acknowledgements >= wanted, deadline or patience(20), f"{number} hits more")
 
     def check(self, load, readers, collectors=(), lost=0, clock_was_set=False):
-        """Ends the load, and holds every way out of every reader to what was acknowledged. `lost` is how
+        """Ends the load, and holds every way out of every reader to what was acknowledged, each view, event
+        and bot once. `lost` is how
         many hits may be declared lost (counted + declared = acknowledged then). Where the `clock_was_set`, one
         reader's hits may lie half an hour apart, and on any day: visits and days are not known then."""
         load.end().wait(patience(60))
@@ -268,7 +269,8 @@ class FaultTest(SystemTest):
         self.assertEqual(missing, declared, f"missing: {[(k, n) for k, n in differing.items() if n > 0][:8]}")
         self.assertLessEqual(declared, lost)
         self.assertFalse(load.refused)
-        self.assertLessEqual(self.repeats_applied(readers[0]), load.repeats, "ids hid what was shipped twice")
+        again = load.repeats + sum(n for (kind, _), n in load.others.items() if kind == "repeat")
+        self.assertLessEqual(self.repeats_applied(readers[0]), again, "ids hid what was shipped twice")
         if lost == 0:
             for reader in readers:
                 self.assert_ways_out(reader, load, clock_was_set)
@@ -289,11 +291,14 @@ class FaultTest(SystemTest):
             client.hset("luot:aggregators", owner, b"0 " + there.split()[1])
 
     @staticmethod
-    def repeats_applied(reader):
+    def redis_of(reader):
+        url = reader.config.get("redis", {}).get("url")
+        return redis.Redis.from_url(url, socket_timeout=10) if url else reader.redis()
+
+    def repeats_applied(self, reader):
         """Hits that were applied and counted nowhere, since their id was known: no more than clients sent
         again (docs/exactly-once.md, Positions). Read from Redis, so that no restart blurs it."""
-        url = reader.config.get("redis", {}).get("url")
-        client = redis.Redis.from_url(url) if url else reader.redis()
+        client = self.redis_of(reader)
         applied = explained = 0
         for part in range(PARTITIONS):
             fields = client.hgetall(f"luot:{{p{part:02}}}:producers")
@@ -310,15 +315,18 @@ class FaultTest(SystemTest):
         differing = self._differences(load, reader)
         return sum(max(0, n) for n in differing.values()) == (self.lost(reader) if lost else 0)
 
-    @staticmethod
-    def _differences(load, reader):
-        """(site, page) -> acknowledged views that are not shown; below 0: shown and never sent."""
-        out = {}
-        for site in {site for site, _ in load.views}:
+    def _differences(self, load, reader):
+        """(site, page or kind) -> what was acknowledged and is not shown; below 0: shown and never sent."""
+        out = collections.Counter()
+        client = self.redis_of(reader)
+        for site in {site for site, _ in load.acknowledged}:
             shown = reader.all_views(site, [page for s, page in load.views if s == site])
-            out.update({(site, page): load.views[site, page] - n for page, n in shown.items()
-                        if n != load.views[site, page]})
-        return out
+            out.update({(site, page): load.views[site, page] - n for page, n in shown.items()})
+            for kind in ("event", "bot"):
+                counted = sum(int(client.hget(f"luot:{{p{part:02}}}:{site}:totals", f"{kind}s") or 0)
+                              for part in range(PARTITIONS))
+                out[site, kind] = load.others[kind, site] - counted
+        return {key: n for key, n in out.items() if n != 0}
 
     def assert_ways_out(self, reader, load, clock_was_set=False):
         """Counts, summary and bare number of a site say the same; visits are the visitors' (all of a test is

@@ -733,10 +733,12 @@ class Luot:
 
 
 class Hit:
-    __slots__ = ("site", "page", "request", "is_view", "client", "sent_at", "sends")
+    """`kind`: "view", "event", "bot", or "repeat" of one with the same id, which counts nowhere."""
 
-    def __init__(self, site, page, request, is_view=True, client=None):
-        self.site, self.page, self.request, self.is_view = site, page, request, is_view
+    __slots__ = ("site", "page", "request", "kind", "client", "sent_at", "sends")
+
+    def __init__(self, site, page, request, kind="view", client=None):
+        self.site, self.page, self.request, self.kind = site, page, request, kind
         self.client = client
         self.sent_at, self.sends = 0.0, 0
 
@@ -774,6 +776,20 @@ def random_hits(rng, pages, count=None, prefix="h", clients=None, ids=True):
         number += 1
 
 
+def mixed_hits(rng, pages, count=None, prefix="h", clients=None, ids=True):
+    """random_hits, and among them events and bots and, where they have ids, some that are sent a second time."""
+    for hit in random_hits(rng, pages, count, prefix, clients, ids):
+        yield hit
+        draw, client = rng.random(), rng.choice(clients) if clients else client_address(rng)
+        id = f"{prefix}-{rng.getrandbits(48):x}" if ids else None
+        if draw < 0.05:
+            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=id, agent=GOOGLEBOT, client=client), "bot")
+        elif draw < 0.10:
+            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=id, n="download", client=client), "event")
+        elif draw < 0.15 and ids:
+            yield Hit(hit.site, hit.page, hit.request, "repeat", hit.client)
+
+
 class Load:
     """Sends hits over N keep-alive connections from a thread of its own. A hit whose answer did not
     come (connection lost, nothing for `answer_deadline` seconds, 503) is sent again, the same bytes
@@ -782,6 +798,7 @@ class Load:
     `addresses` may be changed at any time; while it is empty the clients wait. In the end
       acknowledged[site, page]   hits that were acknowledged, each once
       views[site, page]          those of them that are views
+      others[kind, site]         those of them that are none
       clients[site]              the clients whose views they are
       acknowledgements           answers that acknowledged (a hit can be acknowledged only once here)
       refused[reason]            hits that were refused for good
@@ -801,7 +818,7 @@ class Load:
         self.addresses = list(addresses)
         self.answer_deadline = answer_deadline or patience(10)
         self.sent = self.repeats = self.acknowledgements = self.unavailable = 0
-        self.acknowledged, self.views, self.refused = (collections.Counter() for _ in range(3))
+        self.acknowledged, self.views, self.others, self.refused = (collections.Counter() for _ in range(4))
         self.clients = collections.defaultdict(set)
         self.tokens, self.slowest, self.took, self.fault = {}, 0.0, 0.0, None
         self._retry, self._ended, self._in_hand = collections.deque(), False, 0
@@ -923,9 +940,11 @@ class Load:
         if status in (200, 202) and token:
             self.acknowledgements += 1
             self.acknowledged[hit.site, hit.page] += 1
-            if hit.is_view:
+            if hit.kind == "view":
                 self.views[hit.site, hit.page] += 1
                 self.clients[hit.site].add(hit.client)
+            else:
+                self.others[hit.kind, hit.site] += 1
             log = token[1].decode(), token[2].decode()
             if int(token[3]) > self.tokens.get(log, (0, ""))[0]:
                 self.tokens[log] = int(token[3]), hit.site

@@ -113,7 +113,7 @@ class MadeUpValues(FloodTest):
             client = clients[rng.randrange(len(clients))]
             made_up = {"client": client, "id": word}
             yield Hit(SITE, "path", hit_request(SITE, f"/{word}/{i}", **made_up))
-            yield Hit(SITE, "event", hit_request(SITE, "/flooded", n=word, **{**made_up, "id": word + "e"}), False)
+            yield Hit(SITE, "event", hit_request(SITE, "/flooded", n=word, **{**made_up, "id": word + "e"}), "event")
             yield Hit(SITE, "/flooded", hit_request(
                 SITE, "/flooded", r=f"https://{word}.example/{i}", t=word * 20, c=word, **{**made_up, "id": word + "r"}))
             agent = f"{BROWSER} {word}"

@@ -8,25 +8,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (GOOGLEBOT, LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request,  # noqa: E402
-                  main, patience, random_hits, seeded, stream_lengths)
+from luot import (LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request,  # noqa: E402
+                  main, mixed_hits, patience, random_hits, seeded, stream_lengths)
 
-
-def mixed_hits(rng, pages, count=None):
-    """Views, repeats, events and bots."""
-    for hit in random_hits(rng, pages, count):
-        yield hit
-        reader = f"100.64.0.{rng.randrange(1, 20)}"  # one of few, so that there are fewer visitors than views
-        yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, client=reader))
-        draw = rng.random()
-        if draw < 0.05:
-            yield Hit(hit.site, hit.page, hit.request, is_view=False)
-        elif draw < 0.10:
-            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, agent=GOOGLEBOT,
-                                                      client=client_address(rng)), is_view=False)
-        elif draw < 0.15:
-            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, n="download",
-                                                      client=client_address(rng)), is_view=False)
+FEW_READERS = [f"100.64.0.{i}" for i in range(1, 20)]  # so that there are fewer visitors than views
 
 
 class Verify(SystemTest):
@@ -58,7 +43,7 @@ class BesideTraffic(Verify):
         def hits():
             for i, (site, page) in enumerate(pages):
                 yield Hit(site, page, hit_request(site, page, id=f"a{i}", client=client_address(rng)))
-            yield from mixed_hits(rng, pages)
+            yield from mixed_hits(rng, pages, clients=FEW_READERS)
 
         site = dict(SITES[0], max_new_paths_per_day=100_000)
         luot = self.world.luot(sites=[site, *SITES[1:]])
@@ -99,7 +84,7 @@ class ByHand(Verify):
         self.redis = self.server.client()
         pages = [(site["id"], f"/bai-{i}") for i in range(40) for site in SITES]
         luot = self.world.luot(redis=self.server)
-        load = Load(mixed_hits(rng, pages, 600), [luot.public], connections=8).run(60)
+        load = Load(mixed_hits(rng, pages, 1200, clients=FEW_READERS), [luot.public], connections=8).run(60)
         for site, token in [(s, f"{p}.{n}.{o}") for (p, n), (o, s) in load.tokens.items()]:
             luot.wait_for(site, token)
         self.import_totals(luot, "skhcn", [["/bai-1", 100], ["/bai-old", 7]], views=1000, visits=10)
