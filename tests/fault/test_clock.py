@@ -2,21 +2,35 @@
 """The clock of the machine is set, forward and back by an hour, under load; and those of two machines differ.
 """
 
+import collections
 import sys
+import time
+from datetime import datetime, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock, FaultTest  # noqa: E402
-from luot import main  # noqa: E402
+from luot import SITES, main  # noqa: E402
 
 HOUR = 3600
+ZONES = {site["id"]: ZoneInfo(site["timezone"]) for site in SITES}
+
+
+def until_late_evening():
+    """Seconds from now to 23:40 in Vietnam, 16:40 in UTC: an hour's step goes over one midnight, eight over both."""
+    return 16 * HOUR + 40 * 60 - time.time() % (24 * HOUR)
 
 
 class SetClock(FaultTest):
-    def test_of_the_whole_machine(self):
+    def with_clock(self):
         clock = Clock(self.world)
         luot = self.world.luot(start=False)
         luot.environment = clock.environment  # its private Redis inherits it
+        return clock, luot
+
+    def test_of_the_whole_machine(self):
+        clock, luot = self.with_clock()
         luot.start()
         load = self.load(luot)
         for shift in (0, HOUR, 0, -HOUR, 0, HOUR):
@@ -29,6 +43,49 @@ class SetClock(FaultTest):
         load.addresses = [luot.public]
         self.more_hits(load, 300)
         self.check(load, [luot], [luot], clock_was_set=True)
+
+    def test_a_hit_counts_in_the_day_of_the_clock_that_it_came_under(self):
+        clock, luot = self.with_clock()
+        evening = until_late_evening()
+        clock.set(evening)
+        luot.start()
+        load = self.load(luot)
+        wanted, before = collections.Counter(), collections.Counter()
+        for step in (0, HOUR, 0, 8 * HOUR, -HOUR):
+            clock.set(evening + step)
+            load.go_on()
+            self.more_hits(load, 300)
+            load.pause()
+            now = datetime.fromtimestamp(time.time() + evening + step, timezone.utc)
+            views = load.snapshot()
+            for (site, page), n in (views - before).items():
+                wanted[site, now.astimezone(ZONES[site]).date().isoformat()] += n
+            before = views
+        self.check(load, [luot], [luot], clock_was_set=True)
+        redis, shown = luot.redis(), collections.Counter()
+        for key in redis.scan_iter("luot:{p*}:*:day:????-??-??"):
+            _, _, site, _, day = key.decode().split(":")
+            shown[site, day] += int(redis.hget(key, "views") or 0)
+        self.assertEqual(+shown, +wanted)
+        self.assertEqual(len(+wanted), 6, "each site has had two days")
+
+    def test_a_repeat_is_known_on_either_side_of_a_step(self):
+        clock, luot = self.with_clock()
+        evening = until_late_evening()
+        clock.set(evening)
+        luot.start()
+        ids = []
+        for step in (HOUR, 0, -HOUR, 8 * HOUR, 23 * HOUR, 0):
+            ids.append(f"s{len(ids)}")
+            for id in ids:
+                luot.take_hit("skhcn", "/a", id=id)
+            luot.kill()  # what it remembers goes with it
+            clock.set(evening + step)
+            luot.start()
+        for id in ids:
+            token = luot.take_hit("skhcn", "/a", id=id)
+            luot.wait_for("skhcn", token)
+        self.assertEqual(luot.views("skhcn", "/a"), len(ids))
 
     def test_of_one_collector_of_two(self):
         """It is ahead by an hour, then behind, while Redis and the other collector are right."""
