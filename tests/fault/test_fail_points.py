@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FAULTY, FaultTest, LONG, RATE, is_stopped  # noqa: E402
+from fault import FAULTY, Clock, FaultTest, LONG, RATE, is_stopped  # noqa: E402
 from luot import LIGHT, eventually, main, patience  # noqa: E402
 
+DAY = 24 * 3600
+TOMBSTONE_BYTES = 304  # a segment without a record
 DEATHS = 12 if LONG else 2 if LIGHT else 4  # of each point
 
 
@@ -72,6 +74,42 @@ class FailPoints(FaultTest):
 
     def test_between_a_log_s_tombstone_and_its_last_segment(self):
         self.die_at("segment.tombstone", passes=2, **self.SMALL)
+
+    def test_between_a_log_s_last_file_and_its_name_in_redis(self):
+        """A week after its last hit a log goes altogether: its file first, then what Redis knows by its name."""
+        clock = Clock(self.world)
+        luot = self.faulty(config=self.SMALL["config"])
+        luot.environment = clock.environment
+        luot.start()
+        load = self.load(luot, rate=self.SMALL["rate"])
+
+        def old_logs():
+            return {file.name.split(".")[0] for file in (luot.data_dir / "spool").iterdir()
+                    if file.stat().st_size == TOMBSTONE_BYTES}
+        while len(old_logs()) < DEATHS // 2:
+            self.more_hits(load, 500)
+            load.addresses = []
+            luot.stop()
+            luot.start()
+            load.addresses = [luot.public]
+        names = old_logs()
+        load.pause()
+        load.addresses = []
+        luot.stop()
+        clock.set(8 * DAY)
+        for _ in range(DEATHS // 2):
+            luot.environment = {**clock.environment, "LUOT_FAIL_POINT": "log.unlinked:1:kill"}
+            luot.start(wait=False)
+            self.assertEqual(luot.wait_exit(patience(30)), -signal.SIGKILL, "it passes log.unlinked")
+            luot._forget_connections()
+            self.kills["log.unlinked"] += 1
+        luot.environment = clock.environment
+        luot.start()
+        load.addresses = [luot.public]
+        load.go_on()
+        self.more_hits(load, 50)
+        self.check(load, [luot], [luot], clock_was_set=True)
+        self.assertFalse(names & old_logs())
 
 
 class Apart(FaultTest):
