@@ -824,7 +824,7 @@ asio::awaitable<void> shipper::impl::upkeep()
         const auto& segments = (*log)->reader.segments();
         const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
                                   segments[0].bytes <= spool::header_bytes && is_idle(**log) &&
-                                  (*log)->settled;
+                                  (*log)->applied == (*log)->shipped && (*log)->settled;
         if (is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count())
             (*log)->is_over = true;
         bool is_retired = false;

@@ -10,8 +10,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import Clock, FaultTest  # noqa: E402
-from luot import SITES, main  # noqa: E402
+from fault import RATE, Clock, FaultTest  # noqa: E402
+from luot import SITES, eventually, main, patience, steadily  # noqa: E402
 
 HOUR = 3600
 ZONES = {site["id"]: ZoneInfo(site["timezone"]) for site in SITES}
@@ -86,6 +86,34 @@ class SetClock(FaultTest):
             token = luot.take_hit("skhcn", "/a", id=id)
             luot.wait_for("skhcn", token)
         self.assertEqual(luot.views("skhcn", "/a"), len(ids))
+
+    def test_a_log_of_which_hits_wait_keeps_its_name_for_as_long(self):
+        """No aggregator for more than the week after which an emptied log goes."""
+        clock, server = Clock(self.world), self.world.redis()
+        collector = self.world.luot("collector", redis=server, start=False,
+                                    config={"spool": {"max_bytes": "1MiB"}, "collector": {"workers": 1}})
+        collector.environment = clock.environment
+        collector.start()
+        load = self.load(collector, rate=4 * RATE)
+
+        def restart():
+            load.pause()
+            load.addresses = []
+            collector.stop()
+            collector.start()
+            load.addresses = [collector.public]
+            load.go_on()
+        while not collector.emptied_logs():
+            self.more_hits(load, 500)
+            restart()
+        waiting = collector.emptied_logs()
+        clock.set(8 * 24 * HOUR)
+        restart()
+        self.more_hits(load, 100)
+        steadily(lambda: waiting <= collector.emptied_logs(), 3)
+        aggregator = self.world.luot("aggregator", redis=server)
+        self.check(load, [aggregator], [collector], clock_was_set=True)
+        eventually(lambda: not waiting & collector.emptied_logs(), patience(20), "they go once all is applied")
 
     def test_of_one_collector_of_two(self):
         """It is ahead by an hour, then behind, while Redis and the other collector are right."""

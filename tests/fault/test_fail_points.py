@@ -13,7 +13,6 @@ from fault import FAULTY, Clock, FaultTest, LONG, RATE, is_stopped  # noqa: E402
 from luot import LIGHT, eventually, main, patience  # noqa: E402
 
 DAY = 24 * 3600
-TOMBSTONE_BYTES = 304  # a segment without a record
 DEATHS = 12 if LONG else 2 if LIGHT else 4  # of each point
 
 
@@ -82,17 +81,13 @@ class FailPoints(FaultTest):
         luot.environment = clock.environment
         luot.start()
         load = self.load(luot, rate=self.SMALL["rate"])
-
-        def old_logs():
-            return {file.name.split(".")[0] for file in (luot.data_dir / "spool").iterdir()
-                    if file.stat().st_size == TOMBSTONE_BYTES}
-        while len(old_logs()) < DEATHS // 2:
+        while len(luot.emptied_logs()) < DEATHS // 2:
             self.more_hits(load, 500)
             load.addresses = []
             luot.stop()
             luot.start()
             load.addresses = [luot.public]
-        names = old_logs()
+        names = luot.emptied_logs()
         load.pause()
         load.addresses = []
         luot.stop()
@@ -109,7 +104,7 @@ class FailPoints(FaultTest):
         load.go_on()
         self.more_hits(load, 50)
         self.check(load, [luot], [luot], clock_was_set=True)
-        self.assertFalse(names & old_logs())
+        self.assertFalse(names & luot.emptied_logs())
 
 
 class Apart(FaultTest):

@@ -725,6 +725,18 @@ class Luot:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
+    def emptied_logs(self):
+        """The logs of the spool of which only a head is kept, that stands for the segments before it."""
+        head_bytes, segments = 304, collections.defaultdict(list)
+        for file in (self.data_dir / "spool").glob("*.spool"):
+            try:
+                log, number, _ = file.name.split(".")
+                segments[log].append((int(number), file.stat().st_size))
+            except FileNotFoundError:
+                pass  # removed in this moment
+        return {log for log, files in segments.items()
+                if len(files) == 1 and files[0][0] > 1 and files[0][1] == head_bytes}
+
     def resident_bytes(self):
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
