@@ -2,9 +2,8 @@
 
 #include "core/utf8.hpp"
 
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parser.hpp>
-#include <boost/json/value.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse_options.hpp>
 
 #include <algorithm>
 #include <array>
@@ -170,36 +169,6 @@ bool store_number(const field& f, double value, hit_fields& out)
     return true;
 }
 
-template <class Number>
-bool store_as_text(const field& f, Number value, hit_fields& out)
-{
-    char digits[32];
-    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-    return error == std::errc{} && store(f, {digits, static_cast<std::size_t>(end - digits)}, out);
-}
-
-bool store_json(const field& f, const json::value& v, hit_fields& out)
-{
-    const bool number = f.is == kind::number;
-    switch (v.kind()) {
-        case json::kind::null:
-            return true;
-        case json::kind::string:
-            return store(f, {v.get_string().data(), v.get_string().size()}, out);
-        case json::kind::int64:
-            return number ? store_number(f, static_cast<double>(v.get_int64()), out)
-                          : store_as_text(f, v.get_int64(), out);
-        case json::kind::uint64:
-            return number ? store_number(f, static_cast<double>(v.get_uint64()), out)
-                          : store_as_text(f, v.get_uint64(), out);
-        case json::kind::double_:
-            return number ? store_number(f, v.get_double(), out)
-                          : store_as_text(f, v.get_double(), out);
-        default:
-            return false;
-    }
-}
-
 bool is_surrogate(std::string_view escape, char first, char last)
 {
     return escape.size() >= 6 && escape[0] == '\\' && escape[1] == 'u' &&
@@ -230,44 +199,138 @@ bool replace_lone_surrogates(std::string& body)
     return replaced;
 }
 
+/// What Boost.JSON calls while it reads a body. Answers false where the hit must be refused, which
+/// ends the parsing. A number is taken as it is written: its value may differ in the last digit
+/// with the place where it stands.
+class body_reader {
+public:
+    static constexpr std::size_t max_object_size = -1, max_array_size = -1, max_key_size = -1,
+                                 max_string_size = -1;
+    using error = boost::system::error_code;
+
+    /// `mended`: halves of surrogate pairs were replaced, which no address or token may have.
+    body_reader(hit_fields& out, bool mended) : out_(out), mended_(mended) { value_.clear(); }
+
+    [[nodiscard]] bool has_refused() const noexcept { return refused_; }
+
+    bool on_document_begin(error&) { return true; }
+    bool on_document_end(error&) { return true; }
+    bool on_object_begin(error&) { return begin(); }
+    bool on_object_end(std::size_t, error&) { return end(); }
+    bool on_array_begin(error&) { return begin(); }
+    bool on_array_end(std::size_t, error&) { return end(); }
+
+    bool on_key_part(std::string_view s, std::size_t, error&) { return append(s); }
+    bool on_key(std::string_view s, std::size_t, error&)
+    {
+        const auto name = whole(s);
+        field_ = depth_ == 1 ? find_field(name) : nullptr;
+        value_.clear();
+        return true;
+    }
+
+    bool on_string_part(std::string_view s, std::size_t, error&) { return append(s); }
+    bool on_string(std::string_view s, std::size_t, error&)
+    {
+        return take([&] { return store(*field_, whole(s), out_); });
+    }
+    bool on_number_part(std::string_view s, error&) { return append(s); }
+    bool on_int64(std::int64_t v, std::string_view s, error&) { return number(v, s); }
+    bool on_uint64(std::uint64_t v, std::string_view s, error&) { return number(v, s); }
+    bool on_double(double v, std::string_view s, error&) { return number(v, s); }
+    bool on_bool(bool, error&)
+    {
+        return take([] { return false; });
+    }
+    bool on_null(error&)
+    {
+        return take([&] { return store(*field_, {}, out_); });
+    }
+    bool on_comment_part(std::string_view, error&) { return true; }
+    bool on_comment(std::string_view, error&) { return true; }
+
+private:
+    bool begin()
+    {
+        refused_ = field_ != nullptr;  // none is an object or an array
+        ++depth_;
+        return !refused_;
+    }
+
+    bool end()
+    {
+        --depth_;
+        return true;
+    }
+
+    bool append(std::string_view s)
+    {
+        value_ += s;
+        return true;
+    }
+
+    /// A key or value that came in one piece needs no copy.
+    std::string_view whole(std::string_view last_piece)
+    {
+        if (value_.empty())
+            return last_piece;
+        value_ += last_piece;
+        return value_;
+    }
+
+    template <class Number>
+    bool number(Number value, std::string_view s)
+    {
+        return take([&] {
+            return field_->is == kind::number
+                       ? store_number(*field_, static_cast<double>(value), out_)
+                       : store(*field_, whole(s), out_);
+        });
+    }
+
+    template <class Store>
+    bool take(Store store_value)
+    {
+        if (field_ != nullptr) {
+            const bool strict = field_->is == kind::address || field_->is == kind::token;
+            refused_ =
+                !store_value() ||
+                (mended_ && strict && (out_.*field_->text).find(replacement) != std::string::npos);
+            field_ = nullptr;
+        }
+        value_.clear();
+        return !refused_;
+    }
+
+    hit_fields& out_;
+    const bool mended_;
+    bool refused_ = false;
+    int depth_ = 0;
+    const field* field_ = nullptr;
+    std::string& value_ = pieces();
+
+    static std::string& pieces()
+    {
+        thread_local std::string text;
+        return text;
+    }
+};
+
 error_code parse_json(std::string_view body, bool mended, hit_fields& out)
 {
-    // What a usual body needs; a larger one spills over to the heap.
-    struct memory {
-        alignas(std::max_align_t) unsigned char values[16 * 1024];
-        unsigned char stack[4 * 1024];
-    };
-    thread_local memory memory;
-
     json::parse_options options;
     options.max_depth = max_json_depth;
     options.allow_invalid_utf8 = true;  // store() knows where it matters
-    json::monotonic_resource resource(memory.values, sizeof memory.values);
-    json::parser parser({}, options, memory.stack, sizeof memory.stack);
-    parser.reset(&resource);
+    json::basic_parser<body_reader> parser(options, out, mended);
     boost::system::error_code error;
-    parser.write(body.data(), body.size(), error);
-    if (error) {
-        if (mended)
-            return errc::bad_request;
-        std::string copy(body);
-        return replace_lone_surrogates(copy) ? parse_json(copy, true, out) : errc::bad_request;
-    }
-    const json::value v = parser.release();
-    const json::object* object = v.if_object();
-    if (object == nullptr)
+    const auto read = parser.write_some(false, body.data(), body.size(), error);
+    if (!error && read == body.size())
+        return {};
+    if (mended || parser.handler().has_refused())
         return errc::bad_request;
-    for (const auto& member : *object) {
-        const field* f = find_field({member.key().data(), member.key().size()});
-        if (f == nullptr)
-            continue;
-        if (!store_json(*f, member.value(), out))
-            return errc::bad_request;
-        const bool strict = f->is == kind::address || f->is == kind::token;
-        if (mended && strict && (out.*f->text).find(replacement) != std::string::npos)
-            return errc::bad_request;
-    }
-    return {};
+    std::string copy(body);
+    out.clear();
+    return replace_lone_surrogates(copy) ? parse_json(copy, true, out) : errc::bad_request;
 }
 
 }  // namespace

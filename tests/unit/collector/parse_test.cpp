@@ -303,6 +303,8 @@ BOOST_AUTO_TEST_CASE(json_numbers_are_texts_where_texts_are_wanted)
     BOOST_TEST(body("{\"id\":18446744073709551615}").fields.id == "18446744073709551615");
     BOOST_TEST(body("{\"t\":1.5}").fields.title == "1.5");
     BOOST_TEST(body("{\"id\":1.5}").refused());
+    BOOST_TEST(body("{\"p\":674684414.407370951}").fields.page == "674684414.407370951");
+    BOOST_TEST(body(" {\"p\":674684414.407370951} ").fields.page == "674684414.407370951");
     BOOST_TEST(body("{\"p\":null,\"s\":\"a\"}").fields.page == "");
 }
 
