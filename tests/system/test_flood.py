@@ -368,6 +368,10 @@ class Prune(FloodTest):
         status, output, errors = self.prune()
         self.assertEqual(status, 0, errors)
         self.assertIn("paths_pruned", errors)
+        # The days were given another month by let_pass(); all other rules hold, beside hits and after pruning.
+        _, output, errors = self.world.run("verify", "--config", self.luot.config_file, deadline=patience(60))
+        self.assertIn("checked:", output, errors)
+        self.assertFalse([line for line in output.splitlines() if "found=" in line and "sum_of_days " not in line])
         sent = load.sent
         eventually(lambda: load.sent > sent + 200, patience(10), "hits come in")
         load.end().wait(patience(60))
