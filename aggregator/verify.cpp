@@ -106,8 +106,8 @@ struct page_walk {
 
     page_sum sum;
     differences wrong_rows;  ///< of the last walk
-    /// Hashes of paths that are not yet met, and the lists that they are on.
-    boost::unordered_flat_map<std::uint64_t, std::string> awaited;
+    /// Hashes of paths that are not yet met, and the dates of their lists.
+    boost::unordered_flat_map<std::uint64_t, std::int32_t> awaited;
     std::optional<std::int64_t> edits;  ///< of the totals
     std::int64_t views = 0;             ///< of the site, at the last step
     step_size size;
@@ -673,7 +673,7 @@ asio::awaitable<walk_end> verification::await_new_paths(const std::string& site,
         if (is_cut || (!pruned.is_null() && dates[i] <= pruned.count() / day_s + zones_days))
             continue;
         for (byte_reader in{list}; !in.rest().empty();)
-            w.awaited.emplace(in.u64(), keys::day_first_seen(site, dates[i]));
+            w.awaited.emplace(in.u64(), dates[i]);
     }
     co_return walk_end::whole;
 }
@@ -770,9 +770,9 @@ asio::awaitable<bool> verification::check_pages(const std::string& site,
         w.awaited.clear();
     }
     append(std::move(w.wrong_rows));
-    for (const auto& [hash, list] : w.awaited)
-        differ("first_seen_is_page", list + ',' + pages, {}, "no page", "a page with this hash",
-               to_hex(hash));
+    for (const auto& [hash, date] : w.awaited)
+        differ("first_seen_is_page", keys::day_first_seen(site, date) + ',' + pages, {}, "no page",
+               "a page with this hash", to_hex(hash));
     if (w.sum.differs())
         differ("sum_of_pages", totals + ',' + pages + ',' + baseline, "views",
                std::to_string(w.views),
