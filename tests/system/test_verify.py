@@ -148,7 +148,8 @@ class ByHand(Verify):
         first_seen = f"{day}:first_seen"
         new_paths = max(k.decode() for k in r.keys(key("skhcn:new_paths:*")))
         client = next(iter(r.hkeys(new_paths))).decode()
-        to_come = key("skhcn:new_paths:999999")
+        prefix, _, last_hour = new_paths.rpartition(":")
+        to_come = f"{prefix}:{int(last_hour) + 2}"  # within the days that have brought them
         aggregators, there = "luot:aggregators", "0123456789abcdef"
         r.hset(aggregators, there, "0 1")  # as one that was killed leaves it
 
