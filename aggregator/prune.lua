@@ -13,7 +13,8 @@
 --
 -- Aggregators remember which paths exist, as of the partition's `tip` (docs/exactly-once.md): it gets the new text
 -- behind a ~, which makes them ask again, and a path that was taken is a new one. `edits` of the totals counts the
--- steps for who sums up the pages in parts (rows.lua).
+-- steps for who sums up the pages in parts (rows.lua), `pruned_at` is the time of the last one: what was new before
+-- it may be no page any more.
 
 local function check(kinds, commands)
   for i, wanted in ipairs(kinds) do
@@ -50,7 +51,7 @@ local pages, baseline, producers, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local enough, mark = tonumber(ARGV[2]), ARGV[3]
 local wrong = check({ 'zset', 'zset', 'hash', 'hash' },
   { { 'ZREM', pages, 'm' }, { 'ZINCRBY', pages, '1', 'm' }, { 'HSET', producers, 'f', 'v' },
-    { 'HINCRBY', totals, 'f', '1' } })
+    { 'HINCRBY', totals, 'f', '1' }, { 'HSET', totals, 'f', 'v' } })
 if wrong then
   return wrong
 end
@@ -79,6 +80,7 @@ if #taken > 0 then
   local tip = redis.call('HGET', producers, 'tip') or ''
   redis.call('HSET', producers, 'tip', string.match(tip, '^[^~]*') .. '~' .. mark)
   redis.call('HINCRBY', totals, 'edits', 1)
+  redis.call('HSET', totals, 'pruned_at', redis.call('TIME')[1])
   redis.call('ZREM', pages, unpack(taken))
   redis.call('ZINCRBY', pages, string.format('%.0f', sum), '(other)')
 end

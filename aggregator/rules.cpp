@@ -1,5 +1,6 @@
 #include "aggregator/rules.hpp"
 
+#include "aggregator/fold/fold.hpp"
 #include "core/bytes.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +15,8 @@ namespace luot::aggregator {
 namespace {
 
 constexpr std::size_t most_named_parts = 3;
+/// Entries of a time to come are taken off by who is at work; nobody is when a clock was set back.
+constexpr std::uint64_t most_ahead_ms = 86'400'000;
 
 /// Fields of a day, a month and all time that are sums of their parts. A day's `visitors` are the
 /// `visitor_days` of what it is a part of.
@@ -200,6 +203,69 @@ void check_hash(const count_hash& hash, differences& out)
     must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
                     static_cast<std::uint64_t>(hash["baseline_visits"]),
                     static_cast<std::uint64_t>(hash["baseline_views"]));
+}
+
+void check_first_seen(const std::string& key, const std::string& day_key, std::uint64_t bytes,
+                      std::uint64_t brought, differences& out)
+{
+    const auto paths = bytes / sizeof(std::uint64_t);
+    if (bytes % sizeof(std::uint64_t) != 0)
+        differ(out, "first_seen_list", key, {}, fmt::format("{} bytes", bytes), "8 bytes a path");
+    else if (paths > brought)
+        differ(out, "first_seen_within_new_paths", key + ',' + day_key, {},
+               fmt::format("{} paths", paths), fmt::format("at most {}", brought));
+}
+
+void client_paths::add(const redis::reply_view& part, differences& out)
+{
+    for (std::size_t i = 0; i + 1 < part.size(); i += 2) {
+        const auto client = part[i].text(), value = part[i + 1].text();
+        const bool is_client = client.size() == 8 && client.find_first_not_of("0123456789abcdef") ==
+                                                         std::string_view::npos;
+        std::uint64_t count = 0;
+        const auto most = static_cast<std::uint64_t>(most_new_paths_per_client);
+        const bool is_count = parse_number(value, count) && count > 0 && count <= most;
+        // As a member: a client's hash is not for the log.
+        if (!is_client || !is_count)
+            out.push_back(
+                {"new_paths_of_client",
+                 key,
+                 {},
+                 std::string(client),
+                 std::string(value),
+                 is_client ? fmt::format("1 to {}", most) : "a client in 8 hexadecimal digits"});
+        auto& known = counts[std::string(client)];
+        known = std::max(known, count);
+    }
+}
+
+std::uint64_t client_paths::sum() const noexcept
+{
+    std::uint64_t all = 0;
+    for (const auto& [client, count] : counts)
+        all += count;
+    return all;
+}
+
+void check_aggregators(const std::string& key, const redis::reply_view& reply, std::int64_t now_ms,
+                       differences& out)
+{
+    const auto latest = static_cast<std::uint64_t>(now_ms) + most_ahead_ms;
+    for (std::size_t i = 0; i + 1 < reply.size(); i += 2) {
+        const auto owner = reply[i].text(), value = reply[i + 1].text();
+        const auto space = std::min(value.find(' '), value.size());
+        std::uint64_t name = 0, since = 0, until = 0;
+        if (!from_hex(owner, name))
+            differ(out, "aggregator_entry", key, owner, std::string(value),
+                   "an aggregator in 16 hexadecimal digits");
+        else if (!parse_number(value.substr(0, space), since) ||
+                 !parse_number(value.substr(std::min(space + 1, value.size())), until) ||
+                 since > until)
+            differ(out, "aggregator_entry", key, owner, std::string(value),
+                   "two times, the second not before the first");
+        else
+            must_not_exceed(out, "aggregator_entry", key, owner, until, latest);
+    }
 }
 
 void check_sum(std::string_view rule, const count_hash& whole, const std::vector<count_hash>& parts,

@@ -60,6 +60,28 @@ void check_hash(const count_hash& hash, differences& out);
 void check_sum(std::string_view rule, const count_hash& whole, const std::vector<count_hash>& parts,
                const std::string& parts_name, differences& out);
 
+/// Whether a day's list of new paths (its length in bytes) agrees with how many the day has
+/// brought.
+void check_first_seen(const std::string& key, const std::string& day_key, std::uint64_t bytes,
+                      std::uint64_t brought, differences& out);
+
+/// How many new paths each client has brought in an hour, as it was read in parts.
+struct client_paths {
+    std::string key;
+    std::map<std::string, std::uint64_t, std::less<>> counts;
+
+    /// Takes fields and values. What is no client, or no count that one may have, is a difference.
+    void add(const redis::reply_view& part, differences& out);
+
+    /// All together; a client that was read twice is one.
+    [[nodiscard]] std::uint64_t sum() const noexcept;
+};
+
+/// Whether the list of aggregators at work (the reply of HGETALL) has the form that present.lua
+/// gives it, at a time of Redis' clock that is no earlier.
+void check_aggregators(const std::string& key, const redis::reply_view& reply, std::int64_t now_ms,
+                       differences& out);
+
 /// An entry of a stream, without its hits.
 struct stream_entry {
     std::string id, producer;

@@ -17,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,6 +52,14 @@ constexpr int most_walks = 20, fewest_walks = 3;
 constexpr std::int64_t walks_ms = 60'000;  ///< after so long no more than the fewest
 constexpr int most_attempts = 5;           ///< of what an operator's command came between
 constexpr int most_connections = 3;        ///< until a run is through over one
+/// Of the lists of new paths, so many of the newest are looked for among the pages, and of each its
+/// last ones: together no more than a step may answer.
+constexpr std::size_t most_lists = 4;
+constexpr std::int64_t most_listed_bytes = 32 << 10;
+constexpr std::int64_t day_s = 86'400;
+/// No zone's date is further from that of UTC.
+constexpr std::int32_t zones_days = 1;
+constexpr int clients_per_step = 500;
 /// A hit is at most so much later than the entry that brought it (fold.hpp).
 constexpr std::uint64_t tolerance_ms = clock_tolerance_ms;
 
@@ -70,6 +79,8 @@ const redis::script& entries_script()
 struct found_site {
     std::set<std::int32_t> months;        ///< by their first days
     std::set<std::int32_t> visitor_days;  ///< with a HyperLogLog
+    std::set<std::int32_t> list_days;     ///< with a list of new paths
+    std::set<std::int64_t> hours;         ///< with new paths by client
     bool has_wrong_type = false;
 };
 
@@ -94,7 +105,9 @@ struct page_walk {
     }
 
     page_sum sum;
-    differences wrong_rows;             ///< of the last walk
+    differences wrong_rows;  ///< of the last walk
+    /// Hashes of paths that are not yet met, and the dates of their lists.
+    boost::unordered_flat_map<std::uint64_t, std::int32_t> awaited;
     std::optional<std::int64_t> edits;  ///< of the totals
     std::int64_t views = 0;             ///< of the site, at the last step
     step_size size;
@@ -136,7 +149,14 @@ private:
     [[nodiscard]] asio::awaitable<bool> check_visitors(const std::string& site,
                                                        const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
-    [[nodiscard]] asio::awaitable<bool> check_pages(const std::string& site);
+    [[nodiscard]] asio::awaitable<bool> check_first_seen_of(const std::string& site,
+                                                            const std::set<std::int32_t>& days);
+    [[nodiscard]] asio::awaitable<bool> check_new_paths(const std::string& site, std::int64_t hour);
+    [[nodiscard]] asio::awaitable<bool> check_pages(const std::string& site,
+                                                    const std::set<std::int32_t>& list_days);
+    [[nodiscard]] asio::awaitable<walk_end> await_new_paths(const std::string& site,
+                                                            const std::set<std::int32_t>& list_days,
+                                                            page_walk& w);
     [[nodiscard]] asio::awaitable<walk_end> walk_over_pages(const std::string& site, page_walk& w);
     [[nodiscard]] asio::awaitable<bool> check_baseline(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_partition(unsigned partition,
@@ -280,6 +300,10 @@ void verification::take_name(const std::string& name, std::string_view type)
         s.months.insert(month_begin(key.date));
     if (key.what == keys::kind::day_visitors)
         s.visitor_days.insert(key.date);
+    if (key.what == keys::kind::day_first_seen)
+        s.list_days.insert(key.date);
+    if (key.what == keys::kind::new_paths)
+        s.hours.insert(key.hour);
 }
 
 /// All keys, part by part: days are kept for ever, so there may be millions.
@@ -313,7 +337,8 @@ asio::awaitable<bool> verification::look_at(const std::vector<std::string>& name
 /// The keys that belong to no partition.
 asio::awaitable<bool> verification::check_globals()
 {
-    const std::string format(keys::format_key), salts(keys::salts_key);
+    const std::string format(keys::format_key), salts(keys::salts_key),
+        aggregators(keys::aggregators_key);
     const auto wrong = [this](const std::string& key) {
         return std::any_of(report_.found.begin(), report_.found.end(),
                            [&key](const difference& d) { return d.keys == key; });
@@ -342,6 +367,16 @@ asio::awaitable<bool> verification::check_globals()
                 differ("salt_fingerprints", salts, fields[i].text(), std::string(value),
                        "a date and a fingerprint in hexadecimal digits");
         }
+    }
+    if (!wrong(aggregators)) {
+        redis::pipeline commands;
+        commands.add("HGETALL", std::string_view(aggregators));
+        commands.add("TIME");
+        if (!co_await ask(commands))
+            co_return false;
+        differences found;
+        check_aggregators(aggregators, answers_[0], answers_[1][0].count() * 1000, found);
+        append(std::move(found));
     }
     co_return true;
 }
@@ -376,7 +411,12 @@ asio::awaitable<bool> verification::check_site(const std::string& site, const fo
             co_return false;
     if (!co_await check_visitors(site, days))
         co_return false;
-    if (!co_await check_pages(site) || !co_await check_baseline(site))
+    if (!co_await check_first_seen_of(site, there.list_days))
+        co_return false;
+    for (const auto hour : there.hours)
+        if (!co_await check_new_paths(site, hour))
+            co_return false;
+    if (!co_await check_pages(site, there.list_days) || !co_await check_baseline(site))
         co_return false;
     co_return co_await check_seen(site);
 }
@@ -527,6 +567,71 @@ asio::awaitable<bool> verification::check_seen(const std::string& site)
     co_return true;
 }
 
+/// The days' lists of new paths against what the days have brought. `luot prune` shortens lists.
+asio::awaitable<bool> verification::check_first_seen_of(const std::string& site,
+                                                        const std::set<std::int32_t>& days)
+{
+    for (auto at = days.begin(); at != days.end();) {
+        redis::reads wanted;
+        const auto first = at;
+        for (std::size_t i = 0; i < days_per_pipeline && at != days.end(); ++i, ++at) {
+            wanted.add("STRLEN", keys::day_first_seen(site, *at));
+            wanted.add("HGET", keys::day(site, *at), "new_paths"sv);
+        }
+        if (!co_await read(wanted))
+            co_return false;
+        differences found;
+        std::size_t i = 0;
+        for (auto date = first; date != at; ++date, i += 2)
+            check_first_seen(keys::day_first_seen(site, *date), keys::day(site, *date),
+                             static_cast<std::uint64_t>(moment_[i].count()),
+                             static_cast<std::uint64_t>(moment_[i + 1].count()), found);
+        append(std::move(found));
+    }
+    co_return true;
+}
+
+/// What clients have brought in an hour, read in parts, against the days on which it may lie, read
+/// after it: what is brought is counted in both at once, and days forget nothing.
+asio::awaitable<bool> verification::check_new_paths(const std::string& site, std::int64_t hour)
+{
+    if (partitions_[partition_of(site)].has_wrong_type)
+        co_return true;
+    client_paths clients{keys::new_paths(site, hour), {}};
+    differences found;
+    std::string cursor = "0";
+    do {
+        redis::pipeline commands;
+        commands.add("HSCAN", std::string_view(clients.key), std::string_view(cursor), "COUNT"sv,
+                     clients_per_step);
+        if (!co_await ask(commands))
+            co_return false;
+        clients.add(answers_[0][1], found);
+        cursor = answers_[0][0].text();
+    } while (cursor != "0");
+    const auto date = static_cast<std::int32_t>(hour / 24);
+    redis::reads wanted;
+    wanted.add("PTTL", clients.key);
+    wanted.add("HGET", keys::producers(partition_of(site)), "last_ms"sv);
+    for (const auto day : {date - 1, date, date + 1})
+        wanted.add("HGET", keys::day(site, day), "new_paths"sv);
+    if (!co_await read(wanted))
+        co_return false;
+    append(std::move(found));
+    if (moment_[0].number() == -1)
+        differ("new_paths_expire", clients.key, {}, "no expiry", "an expiry: it tells of clients");
+    const auto newest = moment_[1].count() + static_cast<std::int64_t>(tolerance_ms);
+    if (!moment_[1].is_null() && hour > newest / hour_ms)
+        differ("new_paths_hour", clients.key, {}, std::to_string(hour),
+               fmt::format("0 to {}", newest / hour_ms));
+    const auto brought = moment_[2].count() + moment_[3].count() + moment_[4].count();
+    if (clients.sum() > static_cast<std::uint64_t>(brought))
+        differ("new_paths_of_clients", clients.key + ',' + keys::day(site, date), {},
+               std::to_string(clients.sum()),
+               fmt::format("at most {} of this day, the one before and the next", brought));
+    co_return true;
+}
+
 /// One step over `walked`, with `other` beside it.
 redis::pipeline rows_step(const std::string& walked, const std::string& other,
                           const std::string& totals, const std::string& cursor, int count,
@@ -540,6 +645,37 @@ redis::pipeline rows_step(const std::string& walked, const std::string& other,
     redis::pipeline commands;
     commands.add(c);
     return commands;
+}
+
+/// What the newest lists say is new: each is a page, and stays one unless `luot prune` is at work,
+/// which `edits` tells, as imports take away no page that has hits. What was new before the last
+/// pruning may be gone.
+asio::awaitable<walk_end> verification::await_new_paths(const std::string& site,
+                                                        const std::set<std::int32_t>& list_days,
+                                                        page_walk& w)
+{
+    w.awaited.clear();
+    redis::pipeline commands;
+    commands.add("HMGET", keys::totals(site), "edits"sv, "pruned_at"sv);
+    std::vector<std::int32_t> dates;
+    for (auto at = list_days.rbegin(); at != list_days.rend() && dates.size() < most_lists; ++at) {
+        dates.push_back(*at);
+        commands.add("GETRANGE", keys::day_first_seen(site, *at), -most_listed_bytes, -1);
+    }
+    if (!co_await ask(commands))
+        co_return walk_end::failed;
+    if (!w.is_of_same_edits(answers_[0][0]))
+        co_return walk_end::edited;
+    const auto pruned = answers_[0][1];
+    for (std::size_t i = 0; i < dates.size(); ++i) {
+        const auto list = answers_[i + 1].text();
+        const bool is_cut = list.size() % sizeof(std::uint64_t) != 0;  // said already
+        if (is_cut || (!pruned.is_null() && dates[i] <= pruned.count() / day_s + zones_days))
+            continue;
+        for (byte_reader in{list}; !in.rest().empty();)
+            w.awaited.emplace(in.u64(), dates[i]);
+    }
+    co_return walk_end::whole;
 }
 
 /// Walks over all pages. The moment that page_sum is told of is that of a step of its own, in which
@@ -584,6 +720,8 @@ asio::awaitable<walk_end> verification::walk_over_pages(const std::string& site,
         for (std::size_t i = 0; i + 2 < rows.size(); i += 3) {
             bytes += rows[i].text().size();
             w.sum.add(rows[i].text(), one_of(rows[i + 1], rows[i + 2]));
+            if (!w.awaited.empty())
+                w.awaited.erase(path_hash(rows[i].text()));
             const auto score = rows[i + 1].number();
             const bool is_right = score && *score >= 0 && *score >= rows[i + 2].count();
             if (!is_right && w.wrong_rows.size() < most_differences)
@@ -603,7 +741,8 @@ asio::awaitable<walk_end> verification::walk_over_pages(const std::string& site,
 
 /// The pages, less what was imported, sum up to the site's views; and no page has less than was
 /// imported for it.
-asio::awaitable<bool> verification::check_pages(const std::string& site)
+asio::awaitable<bool> verification::check_pages(const std::string& site,
+                                                const std::set<std::int32_t>& list_days)
 {
     const auto pages = keys::pages(site), baseline = keys::baseline(site),
                totals = keys::totals(site);
@@ -613,7 +752,9 @@ asio::awaitable<bool> verification::check_pages(const std::string& site)
     const auto is_open = [&w] { return !w.sum.differs() && !w.sum.is_exact(); };
     for (int walks = 0;
          is_open() && walks < most_walks && (walks < fewest_walks || steady_ms() < until);) {
-        const auto end = co_await walk_over_pages(site, w);
+        auto end = co_await await_new_paths(site, list_days, w);
+        if (end == walk_end::whole)
+            end = co_await walk_over_pages(site, w);
         if (end == walk_end::failed)
             co_return false;
         if (end == walk_end::whole) {
@@ -626,8 +767,12 @@ asio::awaitable<bool> verification::check_pages(const std::string& site)
             co_return true;
         }
         w.sum = page_sum{};
+        w.awaited.clear();
     }
     append(std::move(w.wrong_rows));
+    for (const auto& [hash, date] : w.awaited)
+        differ("first_seen_is_page", keys::day_first_seen(site, date) + ',' + pages, {}, "no page",
+               "a page with this hash", to_hex(hash));
     if (w.sum.differs())
         differ("sum_of_pages", totals + ',' + pages + ',' + baseline, "views",
                std::to_string(w.views),

@@ -139,10 +139,12 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
                    : rest.substr(14) == ":first_seen" ? kind::day_first_seen
                                                       : kind::unknown;
     else if (std::uint64_t hour = 0;
-             rest.starts_with("new_paths:") && parse_number(rest.substr(10), hour))
+             rest.starts_with("new_paths:") && parse_number(rest.substr(10), hour) &&
+             new_paths(site, static_cast<std::int64_t>(hour)).ends_with(rest)) {
         out.what = kind::new_paths;
-    else if (rest.starts_with("month:") &&
-             parse_date(std::string(rest.substr(6)) + "-01", out.date))
+        out.hour = static_cast<std::int64_t>(hour);
+    } else if (rest.starts_with("month:") &&
+               parse_date(std::string(rest.substr(6)) + "-01", out.date))
         out.what = kind::month;
     return out;
 }

@@ -65,6 +65,7 @@ struct parsed {
     std::string site;              ///< of keys of a site
     std::int32_t date = 0;         ///< of a day; the first of a month
     std::int64_t ten_minutes = 0;  ///< of a set of ids
+    std::int64_t hour = 0;         ///< of new paths by client
 };
 
 /// Takes a name apart. unknown: none of the names above, or in another partition than its site's.

@@ -62,6 +62,7 @@ constexpr std::chrono::seconds lock_patience{10};
 // An orderly end takes 10 s at most, whatever hangs: each phase has its time, all have one end.
 constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2}, whole_end{9};
 constexpr std::int64_t stuck_ms = 10'000;
+constexpr std::int64_t salts_every_ms = 5'000;  ///< looks for salts that no zone needs any more
 constexpr std::size_t most_waiting_readers = 1000;
 /// The segments that are being written cannot be removed: together they are an eighth of the spool.
 constexpr std::uint64_t segments_per_worker = 8;
@@ -626,6 +627,7 @@ void daemon::stop(int status)
 asio::awaitable<void> daemon::upkeep()
 {
     std::int64_t salts_at_ms = steady_ms();
+    log::limiter salts_limit{600};
     asio::steady_timer timer(context_);
     while (!stopping_) {
         timer.expires_after(std::chrono::milliseconds(200));
@@ -638,10 +640,11 @@ asio::awaitable<void> daemon::upkeep()
                 if (w.log)
                     w.spool_is_healthy = w.log->is_healthy();
             });
-        if (salts_ && steady_ms() - salts_at_ms > 600'000) {
+        if (salts_ && steady_ms() - salts_at_ms > salts_every_ms) {
             salts_at_ms = steady_ms();
-            if (const auto error = salts_->forget_old(unix_ms()))
-                log::error("salts_not_written", {{"why", error.message()}});
+            if (const auto error = salts_->forget_old(unix_ms()); error && salts_limit.pass())
+                log::error("salts_not_written",
+                           {{"why", error.message()}, {"held_back", salts_limit.held_back()}});
         }
     }
 }

@@ -9,9 +9,11 @@ import datetime
 import itertools
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import Clock  # noqa: E402
 from luot import (  # noqa: E402
     BROWSER, LIGHT, LONG, Hit, Load, SystemTest, client_address, eventually, hit_request, main, patience, seeded)
 
@@ -178,6 +180,78 @@ class MadeUpValues(FloodTest):
         self.assert_sums(counts, views + 2)
 
 
+class NextDay(FloodTest):
+    LIMIT = 100
+
+    def flooded(self, site):
+        """A site at noon whose articles were read, and then made-up paths up to the limit of the day."""
+        rng = seeded("test_flood next day")
+        self.clock = Clock(self.world)
+        self.luot = self.world.luot(sites=[site], start=False)
+        self.luot.environment = self.clock.environment  # its private Redis inherits it
+        self.luot.start()
+        clients = [client_address(rng) for _ in range(100)]
+        self.read_articles(3, clients)
+        made_up = [f"/{rng.getrandbits(64):016x}" for _ in range(2 * self.LIMIT)]
+        self.send([Hit(SITE, path, hit_request(SITE, path, client=rng.choice(clients))) for path in made_up])
+        return made_up
+
+    def count(self, path):
+        """A hit, and what is shown of that path and of the articles once it is counted."""
+        token = self.take(path)
+        self.luot.wait_for(SITE, token, patience(15))  # the leases have ended with the day
+        return self.shown(path, *ARTICLES, after=token)
+
+    def test_a_new_article_is_counted_the_day_after_an_attack(self):
+        made_up = self.flooded(small_site(max_new_paths_per_day=self.LIMIT))
+        counts = Counts(self.luot.redis())
+        before = counts.pages()
+        self.assertEqual(len(before), self.LIMIT + 1, "the limit is met")
+        today = counts.today()
+        self.assertEqual(self.count("/tin-tuc/new"), [None] + [3] * len(ARTICLES))
+
+        self.clock.set(86_400)
+        self.assertEqual(self.count("/tin-tuc/new"), [1] + [3] * len(ARTICLES))
+        self.assertEqual(self.count("/tin-tuc/new"), [2] + [3] * len(ARTICLES))
+        self.assertEqual(counts.today(), str(datetime.date.fromisoformat(today) + datetime.timedelta(1)))
+        self.assertEqual(counts.client.hget(f"{counts.prefix}day:{counts.today()}", "new_paths"), b"1")
+        self.assertEqual(counts.pages(), {**before, "(other)": before["(other)"] + 1, "/tin-tuc/new": 2})
+        self.assert_sums(counts, 3 * len(ARTICLES) + len(made_up) + 3)
+        self.assert_verified(self.luot)
+
+    def test_where_only_articles_are_counted_apart_it_is_counted_the_same_day(self):
+        self.flooded(small_site(max_new_paths_per_day=self.LIMIT, only=["/tin-tuc/**"]))
+        before = Counts(self.luot.redis()).pages()
+        self.assertEqual(before, {**dict.fromkeys(ARTICLES, 3), "(other)": 2 * self.LIMIT})
+        self.assertEqual(self.count("/tin-tuc/new"), [1] + [3] * len(ARTICLES))
+
+    def test_a_site_that_is_full_makes_room_by_pruning_a_month_later(self):
+        made_up = self.flooded(small_site(max_new_paths_per_day=self.LIMIT))
+        self.luot.config["aggregator"] = {"max_paths": self.LIMIT}
+        self.luot.write_config()
+        self.luot.stop()
+        self.luot.start()
+        counts = Counts(self.luot.redis())
+        before = counts.pages()
+        self.clock.set(86_400)
+        self.assertEqual(self.count("/tin-tuc/new"), [None] + [3] * len(ARTICLES))
+        self.clock.set(32 * 86_400)
+        self.assertEqual(self.count("/tin-tuc/new"), [None] + [3] * len(ARTICLES))
+        status, output, errors = self.world.run(
+            "prune", "--site", SITE, "--views-below", 3, "--older", "30d", "--config", self.luot.config_file,
+            env={**os.environ, **self.clock.environment})
+        gone = self.LIMIT - len(ARTICLES)
+        self.assertEqual((status, output), (0, f"{SITE}: {gone} of {self.LIMIT} paths pruned, {gone} views went to "
+                                               "(other)\n"), errors)
+        self.assertAlmostEqual(int(counts.client.hget(counts.prefix + "totals", "pruned_at")),
+                               time.time() + 32 * 86_400, delta=patience(30))
+        self.assertEqual(self.count("/tin-tuc/new"), [1] + [3] * len(ARTICLES))
+        self.assertEqual(counts.pages(), {**dict.fromkeys(ARTICLES, 3), "/tin-tuc/new": 1,
+                                          "(other)": before["(other)"] + gone + 2})
+        self.assert_sums(counts, 3 * len(ARTICLES) + len(made_up) + 3)
+        self.assert_verified(self.luot)
+
+
 class OneClient(FloodTest):
     def bring(self, count, clients, agent=BROWSER):
         """New paths within one hour by the next of `clients` (each a function that answers an address):
@@ -294,6 +368,10 @@ class Prune(FloodTest):
         status, output, errors = self.prune()
         self.assertEqual(status, 0, errors)
         self.assertIn("paths_pruned", errors)
+        # The days were given another month by let_pass(); all other rules hold, beside hits and after pruning.
+        _, output, errors = self.world.run("verify", "--config", self.luot.config_file, deadline=patience(60))
+        self.assertIn("checked:", output, errors)
+        self.assertFalse([line for line in output.splitlines() if "found=" in line and "sum_of_days " not in line])
         sent = load.sent
         eventually(lambda: load.sent > sent + 200, patience(10), "hits come in")
         load.end().wait(patience(60))

@@ -6,11 +6,13 @@ the site does not keep."""
 import base64
 import ipaddress
 import sys
+import time
 import unittest
 from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import Clock  # noqa: E402
 from luot import (FIREFOX, BROWSER, GOOGLEBOT, SystemTest, eventually, main, patience,  # noqa: E402
                   file_blobs, raw_exchange, redis_blobs)
 
@@ -194,6 +196,32 @@ class Privacy(SystemTest):
         self.assertEqual(self.keys_of(file)[1], day)
         blobs = list(file_blobs(luot.data_dir, self.world.folder)) + list(redis_blobs(luot.redis()))
         self.assert_salts_nowhere([old], blobs)
+
+
+    def test_a_salt_that_no_zone_needs_is_gone_while_luot_runs(self):
+        """At noon UTC, two days after its date, from the disk; Redis and its append-only file never had it."""
+        server = self.world.redis()
+        for command in ("serve", "collector"):
+            with self.subTest(command):
+                clock = Clock(self.world)
+                now = time.time()
+                noon = (now // 86_400 + 1.5) * 86_400
+                clock.set(noon - 3600 - now)
+                luot = self.world.luot(command, redis=server if command == "collector" else None, start=False)
+                luot.environment = clock.environment  # its private Redis inherits it
+                luot.start()
+                client = server.client() if command == "collector" else luot.redis()
+                luot.take_hit("skhcn", "/a")
+                eventually(lambda: client.exists("luot:salts"), patience(5), "the chain's fingerprint is shown")
+                file = luot.data_dir / "salts"
+                ids, day, link = self.keys_of(file)
+                self.assertEqual(day, now // 86_400 - 1, "its date and the day after it have passed, but for an hour")
+                clock.set(noon + 1 - now)
+                eventually(lambda: self.keys_of(file)[1] == day + 1, patience(15), "the salt is taken off the disk")
+                self.assertEqual(self.keys_of(file)[0], ids)
+                luot.take_hit("skhcn", "/b")
+                self.assert_salts_nowhere([link], list(file_blobs(self.world.folder)) + list(redis_blobs(client)))
+                luot.stop()
 
 
 class Search(unittest.TestCase):

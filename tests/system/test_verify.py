@@ -130,6 +130,13 @@ class ByHand(Verify):
         drained = next(k.partition(":")[0] for k in held if k.endswith(":shipped") and waiting not in k)
         hour = next(f for f in map(bytes.decode, r.hkeys(day)) if f.startswith("views@"))
         id_set = f"{ids}:{r.zrange(ids, 0, 0)[0].decode()}"
+        first_seen = f"{day}:first_seen"
+        new_paths = max(k.decode() for k in r.keys(key("skhcn:new_paths:*")))
+        client = next(iter(r.hkeys(new_paths))).decode()
+        prefix, _, last_hour = new_paths.rpartition(":")
+        to_come = f"{prefix}:{int(last_hour) + 2}"  # within the days that have brought them
+        aggregators, there = "luot:aggregators", "0123456789abcdef"
+        r.hset(aggregators, there, "0 1")  # as one that was killed leaves it
 
         def add(name, field, by=1):
             return name, lambda: r.hincrby(name, field, by)
@@ -159,6 +166,23 @@ class ByHand(Verify):
             (f"{day}:visitors", lambda: r.pfadd(f"{day}:visitors", *range(50))),
             (f"{day}:visitors", lambda: r.set(f"{day}:visitors", "text")),
             (seen, lambda: r.zadd(seen, {b"12345678": 10**15})),
+            (seen, lambda: r.zadd(seen, {b"1234": 0})),
+            (first_seen, lambda: r.append(first_seen, b"12345678")),
+            (first_seen, lambda: r.append(first_seen, b"1")),
+            (first_seen, lambda: r.setrange(first_seen, 8, b"12345678")),
+            (first_seen, lambda: r.hset(day, "new_paths", r.strlen(first_seen) // 8 - 1), day),
+            (first_seen, lambda: r.zrem(pages, "/bai-3"), pages),
+            add(new_paths, client, 20), add(new_paths, client, -20),
+            (new_paths, lambda: r.hset(new_paths, client, "some")),
+            (new_paths, lambda: r.hset(new_paths, "somebody", 1)),
+            (new_paths, lambda: r.hset(new_paths, mapping={f"{i:08x}": 20 for i in range(50)})),
+            (new_paths, lambda: r.persist(new_paths)),
+            (to_come, lambda: r.rename(new_paths, to_come), new_paths),
+            (aggregators, lambda: r.hset(aggregators, there, "0 1e99")),
+            (aggregators, lambda: r.hset(aggregators, there, 0)),
+            (aggregators, lambda: r.hset(aggregators, there, "2 1")),
+            (aggregators, lambda: r.hset(aggregators, there, f"0 {int(time.time() + 2 * 86400) * 1000}")),
+            (aggregators, lambda: r.hset(aggregators, "somebody", "0 1")),
             (ids, lambda: r.zincrby(ids, 1, id_set.rpartition(":")[2])),
             (ids, lambda: r.zrem(ids, id_set.rpartition(":")[2])),
             (id_set, lambda: r.sadd(id_set, b"12345678")),
@@ -187,17 +211,28 @@ class ByHand(Verify):
             (hits, lambda: r.xadd(hits, {"v": 1, "p": waiting, "f": 6, "l": 7, "h": ""},
                                   id=f"{held['last_ms']}-{2**60}")),
             *((name, lambda name=name: (r.delete(name), r.set(name, "1")))
-              for name in (totals, pages, baseline, seen, day, month, producers, hits, ids, id_set)),
-            (key("lease"), lambda: r.hset(key("lease"), "a", "b")),
+              for name in (totals, pages, baseline, seen, day, month, producers, hits, ids, id_set, new_paths,
+                           aggregators, "luot:salts")),
+            *((name, lambda name=name: (r.delete(name), r.hset(name, "a", "b")))
+              for name in (key("lease"), key("rejected"), f"{day}:visitors", first_seen, "luot:format")),
         ]
-        for name, change in changes:
-            if name == producers:
-                name, only = producers, [hits]
-            else:
-                only = []
-            with self.subTest(f"change {changes.index((name, change))} of {name}"):
-                self.assert_named(name, change, *only)
+        for number, (name, change, *also) in enumerate(changes):
+            with self.subTest(f"change {number} of {name}"):
+                self.assert_named(name, change, *also, *([hits] if name == producers else []))
         print(f"{len(changes)} changes by hand were named", flush=True)
+        self.assert_all_kinds_in({name for name, *_ in changes})
+
+    def assert_all_kinds_in(self, names):
+        """Each row of the page on keys is one of them."""
+        page = Path(__file__).resolve().parents[2] / "docs" / "redis-keys.md"
+        kinds = re.findall(r"^\| `(luot:[^`]+)` \|", page.read_text(), re.MULTILINE)
+        self.assertGreater(len(kinds), 15)
+        for kind in kinds:
+            pattern = re.escape(kind).replace(re.escape("{pNN}"), r"\{p\d\d\}")
+            for letter, what in (("S", r"[a-z0-9-]+"), ("D", r"\d{4}-\d\d-\d\d"), ("M", r"\d{4}-\d\d"), ("T", r"\d+"),
+                                 ("H", r"\d+")):
+                pattern = re.sub(rf":{letter}(?=:|$)", f":{what}".replace("\\", r"\\"), pattern)
+            self.assertTrue(any(re.fullmatch(pattern, name) for name in names), f"{kind} is changed by hand")
 
     def test_a_sum_that_is_too_long_for_one_step(self):
         """Many pages, read in parts: one view too many is found, and no more lines than that."""
@@ -217,6 +252,19 @@ class ByHand(Verify):
         self.assertEqual(len(lines), 1, lines)
         views = int(self.redis.hget(totals, "views"))
         self.assertIn(f'found="{views}" expected="{views + 1}"', lines[0])
+
+    def test_a_list_of_new_paths_may_name_what_was_pruned_since(self):
+        """As of a path that came anew while two prunings looked at what they had read of the lists before."""
+        r, pages, totals = self.redis, self.key("skhcn:pages"), self.key("skhcn:totals")
+        views = r.zscore(pages, "/bai-5")
+        r.zrem(pages, "/bai-5")
+        r.zincrby(pages, views, "(other)")
+        r.hincrby(totals, "edits", 1)
+        self.assertIn("first_seen_is_page", self.verify(self.luot)[2])
+        r.hset(totals, "pruned_at", int(time.time()))
+        self.assert_verified(self.luot)
+        r.hset(totals, "pruned_at", int(time.time()) - 3 * 86_400)  # before the days of the lists
+        self.assertIn("first_seen_is_page", self.verify(self.luot)[2])
 
     def test_only_one_site(self):
         self.redis.hincrby(self.key("skhcn:totals"), "views", 1)

@@ -3,8 +3,11 @@
 #include "aggregator/rules.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -44,6 +47,31 @@ std::string stream_rules(producers_state s, const std::vector<stream_entry>& ent
     check_stream("luot:{p00}:hits", entries, s, found);
     return rules_of(found);
 }
+
+/// A hash as HGETALL answers it.
+class hash {
+public:
+    hash(std::initializer_list<std::pair<std::string, std::string>> fields)
+    {
+        auto bytes = fmt::format("*{}\r\n", 2 * fields.size());
+        for (const auto& [name, value] : fields)
+            bytes +=
+                fmt::format("${}\r\n{}\r\n${}\r\n{}\r\n", name.size(), name, value.size(), value);
+        luot::redis::reply_parser parser;
+        BOOST_TEST_REQUIRE(!parser.feed(bytes));
+        auto parsed = parser.next();
+        BOOST_TEST_REQUIRE((parsed.has_value() && *parsed));
+        reply_ = std::move(*parsed);
+    }
+
+    [[nodiscard]] luot::redis::reply_view view() const
+    {
+        return luot::redis::reply_view(reply_.get());
+    }
+
+private:
+    luot::redis::owned_reply reply_;
+};
 
 BOOST_AUTO_TEST_SUITE(rules)
 
@@ -107,6 +135,60 @@ BOOST_AUTO_TEST_CASE(an_empty_stream_ends_in_the_tip)
     BOOST_TEST(stream_rules(s, {}) == "");
     s.tip = "1001-9";
     BOOST_TEST(stream_rules(s, {}) == "newest_entry:tip");
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_new_paths_has_no_more_than_the_day_has_brought)
+{
+    const auto rules_of_list = [](std::uint64_t bytes, std::uint64_t brought) {
+        differences found;
+        check_first_seen("list", "day", bytes, brought, found);
+        return rules_of(found);
+    };
+    BOOST_TEST(rules_of_list(0, 0) == "");
+    BOOST_TEST(rules_of_list(16, 2) == "");
+    BOOST_TEST(rules_of_list(8, 2) == "");  // pruned
+    BOOST_TEST(rules_of_list(24, 2) == "first_seen_within_new_paths:");
+    BOOST_TEST(rules_of_list(15, 2) == "first_seen_list:");
+}
+
+BOOST_AUTO_TEST_CASE(a_client_brings_one_to_twenty_new_paths_in_an_hour)
+{
+    client_paths clients{"hour", {}};
+    differences found;
+    clients.add(hash{{"000000ab", "1"}, {"000000cd", "20"}}.view(), found);
+    clients.add(hash{{"000000ab", "3"}}.view(), found);
+    BOOST_TEST(found.empty());
+    BOOST_TEST(clients.sum() == 23U);
+    for (const auto& [client, count] :
+         std::vector<std::pair<std::string, std::string>>{{"000000ab", "0"},
+                                                          {"000000ab", "21"},
+                                                          {"000000ab", "-1"},
+                                                          {"000000ab", "some"},
+                                                          {"000000AB", "1"},
+                                                          {"0ab", "1"},
+                                                          {"", "1"}}) {
+        found.clear();
+        clients.add(hash{{client, count}}.view(), found);
+        BOOST_TEST(rules_of(found) == "new_paths_of_client:", client << ' ' << count);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_aggregator_has_two_times_of_which_none_is_far_ahead)
+{
+    constexpr std::int64_t now = 1'627'288'260'000;
+    const auto rules_of_entry = [](const std::string& owner, const std::string& times) {
+        differences found;
+        check_aggregators("list", hash{{owner, times}}.view(), now, found);
+        return rules_of(found);
+    };
+    BOOST_TEST(rules_of_entry(a, fmt::format("{} {}", now - 5, now + 6000)) == "");
+    BOOST_TEST(rules_of_entry(a, "0 0") == "");  // its time is over
+    for (const auto& times :
+         {std::string("7"), std::string("7 "), std::string(" 7"), std::string("8 7"),
+          std::string("7 8 9"), std::string("-1 7"), std::string("a b"), std::string(),
+          fmt::format("{} {}", now, now + 86'400'001)})
+        BOOST_TEST(rules_of_entry(a, times) == "aggregator_entry:" + a, times);
+    BOOST_TEST(rules_of_entry("somebody", "1 2") == "aggregator_entry:somebody");
 }
 
 BOOST_AUTO_TEST_CASE(a_month_is_the_sum_of_its_days)

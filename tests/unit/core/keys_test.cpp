@@ -80,6 +80,7 @@ BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
     BOOST_TEST(keys::parse(keys::day("skhcn", date)).site == "skhcn");
     BOOST_TEST(keys::parse(keys::day("skhcn", date)).date == date);
     BOOST_TEST(keys::parse(keys::month("skhcn", date)).date == date - 25);
+    BOOST_TEST(keys::parse(keys::new_paths("skhcn", 452'024)).hour == 452'024);
 }
 
 BOOST_AUTO_TEST_CASE(other_names_are_not_known)
@@ -92,7 +93,8 @@ BOOST_AUTO_TEST_CASE(other_names_are_not_known)
           std::string("luot:(p03):hits"), std::string("luot:{p03}hits"), std::string("luot:{p03}"),
           std::string("luot:{p03}::totals"), fmt::format("luot:{{p{:02}}}:skhcn:totals", other),
           keys::totals("skhcn") + ":x", keys::day("skhcn", date) + ":pages",
-          keys::month("skhcn", date) + "-01",
+          keys::month("skhcn", date) + "-01", keys::new_paths("skhcn", 7) + ":x",
+          fmt::format("luot:{{p{:02}}}:skhcn:new_paths:007", partition_of("skhcn")),
           fmt::format("luot:{{p{:02}}}:skhcn:day:2021-02-30", partition_of("skhcn"))})
         BOOST_TEST((keys::parse(name).what == keys::kind::unknown), name);
 }
