@@ -78,6 +78,8 @@ std::string packed(const std::vector<std::uint64_t>& ids)
 }
 
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
+/// Longer than an emptied log is asked for (shipper_options::name_is_kept).
+constexpr std::int64_t retire_after_ms = 8LL * 24 * 3600 * 1000;
 /// Longer than the hour that they are of, so that a short backlog is held to them, too.
 constexpr std::int64_t clients_kept_ms = 2 * hour_ms;
 constexpr int most_forgotten = 2000;  // visitors at once: a script must not hold Redis up
@@ -105,9 +107,10 @@ const redis::script& tidy_script()
 redis::command tidy_command(unsigned partition, const tidy_options& options)
 {
     auto c = redis::evaluate(
-        tidy_script(), 2 + options.early_sets.size() + options.sets.size() + options.sites.size());
+        tidy_script(), 3 + options.early_sets.size() + options.sets.size() + options.sites.size());
     c.add(std::string_view(keys::producers(partition)));
     c.add(std::string_view(keys::id_sets(partition)));
+    c.add(std::string_view(keys::retired(partition)));
     for (const auto* sets : {&options.early_sets, &options.sets})
         for (const auto time : *sets)
             c.add(std::string_view(keys::id_set(partition, time)));
@@ -116,6 +119,7 @@ redis::command tidy_command(unsigned partition, const tidy_options& options)
     c.add(options.dedupe_window_ms)
         .add(visit_gap_ms)
         .add(silent_after_ms)
+        .add(retire_after_ms)
         .add(most_forgotten)
         .add(options.early_sets.size());
     for (const auto* sets : {&options.early_sets, &options.sets})

@@ -1,32 +1,37 @@
 #!lua flags=allow-oom
 -- Forgets what a partition's watermark has passed: sets of hit ids, and visitors whose visit has ended. The
--- watermark is worked out here, so that nothing can come between it and what is forgotten.
+-- watermark is worked out here, so that nothing can come between it and what is forgotten. Retires logs that
+-- nobody has on a disk any more.
 --
 -- KEYS  1 luot:{pNN}:producers   hash (its fields: ship.lua)
 --       2 luot:{pNN}:ids         zset: ten-minute set T -> ids in it
---       3... the sets of ids that ARGV names, then the sites' `seen` sets
+--       3 luot:{pNN}:retired     hash: producer -> shipped, lost, chain: all that is kept of a log for good, so
+--                                that a copy which turns up later ships nothing a second time (retire.lua)
+--       4... the sets of ids that ARGV names, then the sites' `seen` sets
 -- ARGV  1 dedupe window          milliseconds
 --       2 visit gap              milliseconds
 --       3 silent after           milliseconds in which nothing was heard of a producer: it no longer holds the
 --                                watermark back, unless hits of it wait in the stream
---       4 most                   visitors forgotten at once, of all sites together
---       5 early                  so many of the sets go whatever the watermark (there are too many ids)
---       6... T of each set, in the order of KEYS
+--       4 retire after           the same, after which it is retired once all its hits are applied
+--       5 most                   visitors forgotten at once, of all sites together
+--       6 early                  so many of the sets go whatever the watermark (there are too many ids)
+--       7... T of each set, in the order of KEYS
 -- Answers { low watermark ("" = none), silent producers, sets dropped early, "1" if visitors are left to forget }.
 
-local producers, id_index = KEYS[1], KEYS[2]
+local producers, id_index, retired = KEYS[1], KEYS[2], KEYS[3]
 local window, gap, silent_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local most, early = tonumber(ARGV[4]), tonumber(ARGV[5])
-local first_site = 3 + #ARGV - 5
+local retire_after, most, early = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local first_set, most_retired = 4, 100
+local first_site = first_set + #ARGV - 6
 
 for i = 1, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
-  local wanted = i == 1 and 'hash' or (i == 2 or i >= first_site) and 'zset' or 'set'
+  local wanted = (i == 1 or i == 3) and 'hash' or (i == 2 or i >= first_site) and 'zset' or 'set'
   if kind ~= 'none' and kind ~= wanted then
     return redis.error_reply('LUOT ' .. KEYS[i] .. ' is a ' .. kind .. ', not a ' .. wanted)
   end
 end
-if not (window and gap and silent_after and most and early) then
+if not (window and gap and silent_after and retire_after and most and early) then
   return redis.error_reply('LUOT tidy: bad arguments')
 end
 
@@ -40,23 +45,36 @@ for i = 1, #all, 2 do
     of[producer][field] = all[i + 1]
   end
 end
-local low, silent = nil, 0
-for _, p in pairs(of) do
+local low, silent, gone = nil, 0, {}
+for producer, p in pairs(of) do
   local waits = (p.shipped or '0') ~= (p.applied or '0')
-  if not waits and now - (tonumber(p.heard) or now) > silent_after then
+  local unheard_for = now - (tonumber(p.heard) or now)
+  if not waits and unheard_for > retire_after and #gone < most_retired then
+    gone[#gone + 1] = producer
+  elseif not waits and unheard_for > silent_after then
     silent = silent + 1
   elseif p.shipped then
     low = math.min(low or math.huge, tonumber(p.watermark) or 0)
   end
 end
 
+for _, producer in ipairs(gone) do
+  local p = of[producer]
+  if p.shipped and p.shipped ~= '0' then
+    redis.call('HSET', retired, producer, p.shipped .. ' ' .. (p.lost or '0') .. ' ' .. (p.chain or ''))
+  end
+  for field in pairs(p) do
+    redis.call('HDEL', producers, producer .. ':' .. field)
+  end
+end
+
 local dropped = 0
-for i = 1, first_site - 3 do
-  local ten_minutes = tonumber(ARGV[5 + i])
+for i = 1, first_site - first_set do
+  local ten_minutes = tonumber(ARGV[6 + i])
   local overdue = low and (ten_minutes + 1) * 600000 + window < low
   if overdue or i <= early then
-    redis.call('UNLINK', KEYS[2 + i])
-    redis.call('ZREM', id_index, ARGV[5 + i])
+    redis.call('UNLINK', KEYS[first_set - 1 + i])
+    redis.call('ZREM', id_index, ARGV[6 + i])
     dropped = dropped + (overdue and 0 or 1)
   end
 end

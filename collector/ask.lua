@@ -4,6 +4,7 @@
 -- not look like one that is away.
 --
 -- KEYS  1 luot:{pNN}:producers   hash (its fields: ship.lua)
+--       2 luot:{pNN}:retired     hash (retire.lua)
 -- ARGV  1 now                    milliseconds of Unix time: every hit that these logs took before it is in
 --                                the end that stands beside their names
 --       2... producer, end       16 hex digits; the offset of its last hit in this partition, "" while the
@@ -11,14 +12,16 @@
 -- Answers shipped, applied, chain, lost for each producer, in their order, as one flat list of strings.
 --
 -- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
--- back until its hits are there. The watermark moves only when all up to `end` is shipped and applied: after a
+-- back until its hits are there. One that has been retired goes on where it was. The watermark moves only when all up to `end` is shipped and applied: after a
 -- fall-back, what Redis lost is older than now and still to come. A collector's clock that is ahead moves it
 -- no further than Redis' own.
 
-local producers, now = KEYS[1], tonumber(ARGV[1])
-local kind = redis.call('TYPE', producers).ok
-if kind ~= 'none' and kind ~= 'hash' then
-  return redis.error_reply('LUOT ' .. producers .. ' is of a wrong type')
+local producers, retired, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= 'hash' then
+    return redis.error_reply('LUOT ' .. key .. ' is of a wrong type')
+  end
 end
 if not now or #ARGV % 2 ~= 1 then
   return redis.error_reply('LUOT ask: bad arguments')
@@ -28,17 +31,28 @@ local time = redis.call('TIME')
 local ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local watermark = math.min(now, ms - 5000)
 
-local answer = {}
+local answer, returning = {}, {}
 for i = 2, #ARGV, 2 do
   local producer, ending = ARGV[i], ARGV[i + 1]
   local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied', producer .. ':chain',
     producer .. ':watermark', producer .. ':heard', producer .. ':lost')
-  local shipped, applied = held[1] or '0', held[2] or '0'
   local new = {}
   if not held[1] then
-    new[#new + 1] = producer .. ':shipped'
-    new[#new + 1] = '0'
+    local before = redis.call('HGET', retired, producer)
+    local shipped, lost, chain = string.match(before or '0 0 ', '^(%d+) (%d+) (%x*)$')
+    if not shipped then
+      return redis.error_reply('LUOT ' .. retired .. ' holds no position of ' .. producer)
+    end
+    held[1] = shipped
+    new = { producer .. ':shipped', shipped }
+    if before then
+      held[2], held[3], held[6] = shipped, chain, lost
+      new = { producer .. ':shipped', shipped, producer .. ':applied', shipped, producer .. ':chain', chain,
+        producer .. ':lost', lost }
+      returning[#returning + 1] = producer
+    end
   end
+  local shipped, applied = held[1], held[2] or '0'
   -- In steps of ten minutes and ten seconds: each is a write to the append-only file, the windows are hours.
   if math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
     new[#new + 1] = producer .. ':heard'
@@ -55,5 +69,8 @@ for i = 2, #ARGV, 2 do
   answer[#answer + 1] = applied
   answer[#answer + 1] = held[3] or ''
   answer[#answer + 1] = held[6] or '0'
+end
+for _, producer in ipairs(returning) do
+  redis.call('HDEL', retired, producer)
 end
 return answer

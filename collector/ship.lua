@@ -5,6 +5,7 @@
 --
 -- KEYS  1 luot:{pNN}:hits        stream
 --       2 luot:{pNN}:producers   hash
+--       3 luot:{pNN}:retired     hash (retire.lua)
 -- ARGV  1 producer               16 hex digits
 --       2 prev                   offset of the last hit shipped so far, as the shipper believes
 --       3 last                   offset of the last hit of this entry, declared losses included
@@ -26,7 +27,7 @@
 -- of all producers together), tip (entry applied last), lost,
 -- damaged, unconfigured.
 
-local stream, producers = KEYS[1], KEYS[2]
+local stream, producers, retired = KEYS[1], KEYS[2], KEYS[3]
 local producer, prev, last, lost = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local prev_chain, chain, nonce, bound = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local format, hits = ARGV[9], ARGV[10]
@@ -36,8 +37,8 @@ local function kind_is(key, wanted)
   return kind == 'none' or kind == wanted
 end
 
-if not kind_is(stream, 'stream') or not kind_is(producers, 'hash') then
-  return redis.error_reply('LUOT ' .. KEYS[2] .. ' or its stream is of a wrong type')
+if not kind_is(stream, 'stream') or not kind_is(producers, 'hash') or not kind_is(retired, 'hash') then
+  return redis.error_reply('LUOT ' .. KEYS[2] .. ', its stream or its retired logs are of a wrong type')
 end
 local new, gone = tonumber(last), tonumber(lost)
 if not new or not gone or not tonumber(prev) or new <= tonumber(prev) or gone < 0 or not tonumber(bound) then
@@ -51,6 +52,9 @@ end
 local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied',
   producer .. ':chain', producer .. ':lost', 'bytes', 'last_ms', 'lost', producer .. ':heard')
 local shipped, applied, known = held[1] or '0', held[2] or '0', held[3] or ''
+if not held[1] and redis.call('HEXISTS', retired, producer) == 1 then
+  return redis.error_reply('LUOT ship: this log has been retired, ask where it was')
+end
 if shipped ~= prev then
   return { 'moved', shipped, applied, known }
 end

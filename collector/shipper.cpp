@@ -22,7 +22,7 @@
 #include <utility>
 
 namespace luot::embedded {
-extern const std::string_view ship_lua, ask_lua;
+extern const std::string_view ship_lua, ask_lua, retire_lua;
 }
 
 namespace luot::collector {
@@ -59,6 +59,20 @@ const redis::script& ask_script()
     return s;
 }
 
+const redis::script& retire_script()
+{
+    static const redis::script s{embedded::retire_lua};
+    return s;
+}
+
+redis::command retire_command(unsigned partition, std::string_view producer)
+{
+    auto c = redis::evaluate(retire_script(), 2);
+    c.add(std::string_view(keys::producers(partition)));
+    c.add(std::string_view(keys::retired(partition))).add(producer);
+    return c;
+}
+
 std::string text(const std::optional<std::uint64_t>& chain)
 {
     return chain ? to_hex(*chain) : std::string{};
@@ -82,7 +96,6 @@ struct shipped_log {
     bool known = false;        ///< shipped is what Redis said, over this connection
     bool was_known = false;    ///< ... or over an earlier one: enough to know what may be removed
     bool forked = false;       ///< somebody else ships under this name: it is stopped
-    bool is_over = false;      ///< its name is being taken off Redis
     bool told_behind = false;  ///< that Redis has more of it than the disk
     bool settled = false;      ///< an old log: partitions without hits are taken off Redis
     std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
@@ -355,6 +368,12 @@ asio::awaitable<bool> shipper::impl::ask()
     };
     std::vector<question> asked;
     const std::string now = std::to_string(unix_ms() - idle_margin_ms);
+    // Of a live log what is committed by now, shipped or not: where no hit comes the watermark
+    // moves on, whatever comes in other partitions.
+    std::map<const shipped_log*, per_partition> live_ends;
+    for (const auto& log : logs)
+        if (log->live)
+            live_ends.emplace(log.get(), log->live->snapshot().ends);
     for (unsigned p = 0; p < partitions; ++p) {
         std::vector<shipped_log*> of_partition;
         for (auto& log : logs) {
@@ -366,13 +385,16 @@ asio::awaitable<bool> shipper::impl::ask()
         }
         for (std::size_t from = 0; from < of_partition.size(); from += logs_per_question) {
             const auto upto = std::min(of_partition.size(), from + logs_per_question);
-            auto c = redis::evaluate(ask_script(), 1);
-            c.add(std::string_view(keys::producers(p))).add(std::string_view(now));
+            auto c = redis::evaluate(ask_script(), 2);
+            c.add(std::string_view(keys::producers(p))).add(std::string_view(keys::retired(p)));
+            c.add(std::string_view(now));
             question q{p, {}};
             for (auto i = from; i < upto; ++i) {
                 auto* log = of_partition[i];
                 c.add(std::string_view(log->name));
-                if (is_idle(*log))
+                if (const auto live = live_ends.find(log); live != live_ends.end())
+                    c.add(live->second[p]);
+                else if (is_idle(*log))
                     c.add(log->reader.known()[p]);
                 else
                     c.add(std::string_view{});
@@ -473,9 +495,10 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
     redis::pipeline commands;
     for (const auto& s : round)
         for (const auto& e : s.entries)
-            commands.add(redis::evaluate(ship_script(), 2)
+            commands.add(redis::evaluate(ship_script(), 3)
                              .add(keys::hits(e.partition))
                              .add(keys::producers(e.partition))
+                             .add(keys::retired(e.partition))
                              .add(s.log->name)
                              .add(e.prev)
                              .add(e.last)
@@ -582,8 +605,7 @@ asio::awaitable<void> shipper::impl::settle_old_logs()
         for (unsigned p = 0; p < partitions; ++p) {
             is_empty = is_empty && log.reader.known()[p] == 0 && log.shipped[p] == 0;
             if (log.reader.known()[p] == 0 && log.shipped[p] == 0)
-                commands.add("HDEL", keys::producers(p), log.name + ":shipped",
-                             log.name + ":watermark", log.name + ":heard");
+                commands.add(retire_command(p, log.name));
         }
         if (commands.size() > 0) {
             const auto answers = co_await exec(commands);
@@ -624,8 +646,8 @@ bool shipper::impl::remove_segment(shipped_log& log)
     return true;
 }
 
-/// The end of a log's name: its file first, then, once that is durable, its fields in Redis. False
-/// when it has to be tried again.
+/// The end of a log: its last file and, once that is durable, its place among those that are asked
+/// for. False when it has to be tried again.
 asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
 {
     while (remove_segment(log)) {
@@ -633,16 +655,10 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     if (!log.reader.segments().empty() || sync_directory(options.directory))
         co_return false;
     fail_point("log.unlinked");
-    log.forked = true;  // it asks no more, which would register it again
     redis::pipeline commands;
     for (unsigned p = 0; p < partitions; ++p)
-        commands.add("HDEL", keys::producers(p), log.name + ":shipped", log.name + ":applied",
-                     log.name + ":lost", log.name + ":watermark", log.name + ":chain",
-                     log.name + ":heard");
-    const auto answers = co_await exec(commands);
-    if (!answers || !answers->first_error().is_null())
-        co_return false;
-    log::debug("log_retired", {{"producer", log.name}});
+        commands.add(retire_command(p, log.name));
+    (void)co_await exec(commands);  // without an answer: tidy.lua does it when it is unheard of
     co_return true;
 }
 
@@ -825,10 +841,8 @@ asio::awaitable<void> shipper::impl::upkeep()
         const bool is_tombstone = !(*log)->live && segments.size() == 1 &&
                                   segments[0].bytes <= spool::header_bytes && is_idle(**log) &&
                                   (*log)->applied == (*log)->shipped && (*log)->settled;
-        if (is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count())
-            (*log)->is_over = true;
         bool is_retired = false;
-        if ((*log)->is_over)
+        if (is_tombstone && unix_ms() - segments[0].header.begun_ms > options.name_is_kept.count())
             is_retired = co_await retire(**log);
         log = is_retired ? logs.erase(log) : std::next(log);
     }
@@ -844,7 +858,7 @@ shipper::~shipper() = default;
 
 std::vector<const redis::script*> shipper::scripts()
 {
-    return {&ship_script(), &ask_script()};
+    return {&ship_script(), &ask_script(), &retire_script()};
 }
 
 void shipper::find_old_logs()

@@ -36,6 +36,10 @@ std::string producers(unsigned partition)
 {
     return in_partition(partition, "producers");
 }
+std::string retired(unsigned partition)
+{
+    return in_partition(partition, "retired");
+}
 std::string lease(unsigned partition)
 {
     return in_partition(partition, "lease");
@@ -106,6 +110,8 @@ parsed parse_partition_key(unsigned partition, std::string_view rest)
         out.what = kind::rejected;
     else if (rest == "producers")
         out.what = kind::producers;
+    else if (rest == "retired")
+        out.what = kind::retired;
     else if (rest == "lease")
         out.what = kind::lease;
     else if (rest == "ids")
@@ -202,6 +208,7 @@ std::string_view redis_type(kind what) noexcept
         case kind::salts:
         case kind::aggregators:
         case kind::producers:
+        case kind::retired:
         case kind::totals:
         case kind::new_paths:
         case kind::day:

@@ -18,6 +18,7 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string hits(unsigned partition);
 [[nodiscard]] std::string rejected(unsigned partition);
 [[nodiscard]] std::string producers(unsigned partition);
+[[nodiscard]] std::string retired(unsigned partition);
 [[nodiscard]] std::string lease(unsigned partition);
 [[nodiscard]] std::string id_sets(unsigned partition);
 [[nodiscard]] std::string id_set(unsigned partition, std::int64_t ten_minutes);
@@ -45,6 +46,7 @@ enum class kind {
     hits,
     rejected,
     producers,
+    retired,
     lease,
     id_sets,
     id_set,
