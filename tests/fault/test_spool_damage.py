@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FAULTY, LONG, FaultTest  # noqa: E402
+from fault import FAULTY, LONG, RATE, FaultTest  # noqa: E402
 from luot import LIGHT, eventually, main, patience  # noqa: E402
 
 HEADER, RECORD_HEAD = 304, 16  # collector/spool/FORMAT.md
@@ -41,8 +41,8 @@ class Damage(FaultTest):
         (collector,), self.aggregators = self.apart(server, 1, 1, config={"collector": {"workers": 1}})
         collector.binary = FAULTY
         self.collector, self.hits = collector, self.load()
+        collector.stop()
         for damage in damages * TIMES:
-            collector.stop() if collector.is_running() else None
             collector.environment = {"LUOT_FAIL_POINT": f"spool.written:{self.rng.randrange(150, 300)}:kill"}
             collector.start()
             self.hits.addresses = [collector.public]
@@ -85,8 +85,9 @@ class Damage(FaultTest):
         self.append(segment, segment.read_bytes()[-self.rng.randrange(300, 3000):])
 
     def test_a_torn_tail_at_each_start(self):
-        self.die_and(self.cut_the_tail, self.turn_the_tail_to_zeros, self.append_zeros, self.append_garbage,
-                     self.append_what_was_there_before)
+        self.die_and(self.append_what_was_there_before, self.append_garbage, self.append_zeros,
+                     self.turn_the_tail_to_zeros, self.cut_the_tail)
+        self.assertGreater(self.collector.metrics().value("luot_spool_torn_bytes_total"), 0)
         self.check(self.hits, self.aggregators, [self.collector])
 
     def test_bytes_turned_at_each_start(self):
@@ -103,3 +104,37 @@ class Damage(FaultTest):
         self.die_and(lambda segment: change(segment, 100, b"\xff"))
         self.check(self.hits, self.aggregators, [self.collector])
 
+    @unittest.skipUnless(LONG, "LUOT_LONG=1: a spool keeps what is confirmed for a minute at least")
+    def test_of_a_log_that_has_gone_from_the_disk_every_hit_is_declared(self):
+        """Several segments go at once; what stands for them afterwards knows the end of the log."""
+        server = self.world.redis()
+        luot = self.world.luot(redis=server, config={"collector": {"workers": 1},
+                                                     "spool": {"max_bytes": "2MiB", "retain": "1m"}})
+        load = self.load(luot, rate=4 * RATE)
+        self.more_hits(load, 4000)
+        load.pause()
+        self.assert_counted(luot, load.views, load.tokens)
+        gone = load.acknowledgements
+        (producer, _), *_ = load.tokens
+        spool = luot.data_dir / "spool"
+        luot.kill()
+        self.assertGreater(len(list(spool.glob(f"{producer}.*"))), 1)
+        luot.start()
+        load.addresses = [luot.public]
+
+        def is_gone():
+            left = list(spool.glob(f"{producer}.*"))
+            return len(left) == 1 and left[0].stat().st_size == HEADER and left[0]
+        tombstone = eventually(is_gone, 120, "only the log's name is kept")
+        offsets = struct.unpack_from("<16Q", tombstone.read_bytes(), 40)
+        self.assertEqual({(producer, str(part)): n for part, n in enumerate(offsets) if n},
+                         {log: offset for log, (offset, _) in load.tokens.items()})
+        server.client().flushall()
+        load.go_on()
+        self.more_hits(load, 100)
+        self.check(load, [luot], [luot], lost=gone)
+        self.assertEqual(self.lost(luot), gone)
+
+
+if __name__ == "__main__":
+    main()
