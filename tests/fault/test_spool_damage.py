@@ -127,7 +127,7 @@ class Damage(FaultTest):
             return len(left) == 1 and left[0].stat().st_size == HEADER and left[0]
         tombstone = eventually(is_gone, 120, "only the log's name is kept")
         offsets = struct.unpack_from("<16Q", tombstone.read_bytes(), 40)
-        self.assertEqual({(producer, str(part)): n for part, n in enumerate(offsets) if n},
+        self.assertEqual({(producer, f"{part:02}"): n for part, n in enumerate(offsets) if n},
                          {log: offset for log, (offset, _) in load.tokens.items()})
         server.client().flushall()
         load.go_on()
