@@ -647,8 +647,8 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     co_return true;
 }
 
-/// Makes a log's only segment its tombstone, where the disk has no room for another file. Should its
-/// hits outlive a crash in between, the header says that they are none of this segment's.
+/// Makes a log's only segment its tombstone, where the disk has no room for another file. Should
+/// its hits outlive a crash in between, the header says that they are none of this segment's.
 bool shipper::impl::empty_in_place(shipped_log& log, spool::segment tombstone)
 {
     const auto& last = log.reader.segments().back();
