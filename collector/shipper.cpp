@@ -191,6 +191,7 @@ public:
     void rebuild_header(spool::segment& s, std::uint64_t producer, std::uint64_t number,
                         const spool::segment* before);
     bool remove_segment(shipped_log& log);
+    [[nodiscard]] bool empty_in_place(shipped_log& log, spool::segment tombstone);
     [[nodiscard]] bool drop_first(shipped_log& log);
     [[nodiscard]] bool is_idle(const shipped_log& log) const;
     [[nodiscard]] bool all_live_shipped() const;
@@ -662,6 +663,26 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     co_return true;
 }
 
+/// Makes a log's only segment its tombstone, where the disk has no room for another file. Should
+/// its hits outlive a crash in between, the header says that they are none of this segment's.
+bool shipper::impl::empty_in_place(shipped_log& log, spool::segment tombstone)
+{
+    const auto& last = log.reader.segments().back();
+    tombstone.header.number = last.header.number;
+    tombstone.name = last.name;
+    std::string head;
+    spool::encode_header(tombstone.header, head);
+    if (overwrite_file(tombstone.name, head))
+        return false;
+    tombstone.bytes = spool::header_bytes;
+    budget.used_bytes -= std::min(budget.used_bytes.load(), last.bytes - tombstone.bytes);
+    removed.add();
+    log.confirmed_ms.erase(tombstone.header.number);
+    log.reader.set_segments({std::move(tombstone)});
+    log.reader.seek(log.shipped);
+    return true;
+}
+
 /// Removes the first segment of a log; when it holds an old log's last hits, a tombstone keeps the
 /// log's name and offsets.
 bool shipper::impl::drop_first(shipped_log& log)
@@ -682,7 +703,7 @@ bool shipper::impl::drop_first(shipped_log& log)
         std::string head;
         spool::encode_header(tombstone.header, head);
         if (replace_file(tombstone.name, head))
-            return false;
+            return empty_in_place(log, std::move(tombstone));
         fail_point("segment.tombstone");
         tombstone.bytes = spool::header_bytes;
         budget.used_bytes += spool::header_bytes;

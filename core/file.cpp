@@ -147,13 +147,34 @@ error_code replace_file(const std::string& name, std::string_view content)
     auto created = file::create(beside);
     if (!created)
         return created.error();
-    if (auto error = created->append(content))
+    auto error = created->append(content);
+    if (!error)
+        error = created->sync();
+    if (!error && ::rename(beside.c_str(), name.c_str()) != 0)
+        error = last_error();
+    if (error) {
+        ::unlink(beside.c_str());
         return error;
-    if (auto error = created->sync())
-        return error;
-    if (::rename(beside.c_str(), name.c_str()) != 0)
-        return last_error();
+    }
     return sync_directory(std::filesystem::path(name).parent_path().string());
+}
+
+error_code overwrite_file(const std::string& name, std::string_view content)
+{
+    const int descriptor = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return last_error();
+    file overwritten{descriptor};
+    const auto written = ::pwrite(descriptor, content.data(), content.size(), 0);
+    if (written < 0)
+        return last_error();
+    if (static_cast<std::size_t>(written) < content.size())
+        return errc::short_write;
+    if (auto error = overwritten.sync())
+        return error;
+    if (auto error = overwritten.truncate(content.size()))
+        return error;
+    return overwritten.sync();
 }
 
 result<std::string> read_file(const std::string& name, std::size_t most)

@@ -43,6 +43,7 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
 
 private:
+    friend error_code overwrite_file(const std::string& name, std::string_view content);
     explicit file(int descriptor) : descriptor_(descriptor) {}
     int descriptor_ = -1;
 };
@@ -60,6 +61,11 @@ private:
 /// Replaces a small file so that after a crash it holds the old or the new content, never a
 /// mixture; mode 0600, synced.
 [[nodiscard]] error_code replace_file(const std::string& name, std::string_view content);
+
+/// The same for a larger file on a disk that is full, in the room that the file has. After a crash
+/// the rest of the old content may follow the new one; of one page, the new one is never a mixture
+/// on disks that write pages whole.
+[[nodiscard]] error_code overwrite_file(const std::string& name, std::string_view content);
 
 /// A whole file of at most `most` bytes.
 [[nodiscard]] result<std::string> read_file(const std::string& name, std::size_t most = 1 << 20);

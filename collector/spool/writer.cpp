@@ -6,6 +6,8 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <cerrno>
+
 namespace luot::spool {
 
 namespace {
@@ -13,6 +15,12 @@ namespace {
 /// Free bytes without which a spool counts as full: what one turn may well need.
 constexpr std::uint64_t room_for_a_turn = 128 << 10;
 constexpr std::int64_t try_again_ms = 5000;
+
+bool is_want_of_room(const error_code& error)
+{
+    return error == boost::system::errc::no_space_on_device || error == errc::short_write ||
+           error == error_code{EDQUOT, boost::system::system_category()};
+}
 
 }  // namespace
 
@@ -31,8 +39,16 @@ void live_log::forget_before(std::uint64_t number)
 writer::writer(std::uint64_t producer, writer_options options, disk_budget& budget)
     : options_(std::move(options)), budget_(budget), log_(std::make_shared<live_log>(producer))
 {
-    if (const auto error = begin_segment())
+    const auto error = begin_segment();
+    if (is_want_of_room(error)) {
+        // Only a luot that runs ships what older logs hold, which makes room: commit() tries again.
+        needs_segment_ = true;
+        failed_ms_ = steady_ms();
+        budget_.short_of_space = true;
+        log::error("spool_has_no_room", {{"why", error.message()}});
+    } else if (error) {
         throw boost::system::system_error(error, "cannot begin a log in " + options_.directory);
+    }
 }
 
 std::uint64_t writer::append(unsigned partition, std::string_view payload)

@@ -65,7 +65,8 @@ struct writer_options {
 /// Appends hits to a new log of its own. Not thread-safe: one thread.
 class writer {
 public:
-    /// Begins the log `producer` with its first segment. Throws boost::system::system_error.
+    /// Begins the log `producer` with its first segment, or where the disk has no room for it, with
+    /// none until a commit() finds some. Throws boost::system::system_error.
     writer(std::uint64_t producer, writer_options options, disk_budget& budget);
 
     /// Takes a hit into the turn in hand and answers its offset within the partition. It is on disk

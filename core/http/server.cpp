@@ -189,6 +189,12 @@ public:
     {
         return phase_ == phase::idle && owed_ == 0 && out_.empty();
     }
+    /// Whether bytes have come that nobody has read yet.
+    [[nodiscard]] bool has_unread() const
+    {
+        boost::system::error_code ignored;
+        return socket_.is_open() && socket_.available(ignored) > 0;
+    }
     /// Whether it may be closed for the sake of others: not while we are at work for it.
     [[nodiscard]] bool may_be_evicted() const
     {
@@ -710,7 +716,7 @@ void server::stop()
     boost::system::error_code ignored;
     impl_->listener.close(ignored);
     for (auto& c : impl_->connections)
-        if (c.is_idle())
+        if (c.is_idle() && !c.has_unread())
             c.close();
     impl_->timer.cancel();
 }

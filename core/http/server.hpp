@@ -73,7 +73,8 @@ public:
     /// path as far as it could be read.
     void on_too_large(std::function<response(std::string_view path)> hook);
 
-    /// Accepts no more, closes idle connections, lets requests in hand be answered.
+    /// Accepts no more, closes idle connections, lets requests that have come, also in part, be
+    /// answered. A client may still send one at the moment in which its connection is closed.
     void stop();
 
     /// Closes what is left.

@@ -10,13 +10,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (SITES, Load, SystemTest, eventually, is_alive, main, patience, random_hits, seeded,  # noqa: E402
-                  steadily)
-
-PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(60)]
+from fault import FaultTest  # noqa: E402
+from luot import SystemTest, eventually, is_alive, main, patience, steadily  # noqa: E402
 
 
-class AppendOnlyFile(SystemTest):
+class AppendOnlyFile(FaultTest):
     def append_only_file(self, luot):
         files = sorted((luot.data_dir / "redis").rglob("*.incr.aof"), key=lambda f: f.stat().st_mtime)
         self.assertTrue(files, "the private Redis keeps an append-only file")
@@ -24,15 +22,17 @@ class AppendOnlyFile(SystemTest):
 
     def damaged_start(self, damage):
         luot = self.world.luot()
-        load = Load(random_hits(seeded("private_redis aof"), PAGES, 1500), [luot.public], connections=8).run()
-        self.assert_counted(luot, load.views, load.tokens)
+        load = self.load(luot)
+        self.more_hits(load, 800)
+        load.addresses = []
         luot.stop()
         file = self.append_only_file(luot)
         damage(file)
         damaged = file.read_bytes()
-        luot.start(deadline=patience(30))
-        self.assert_counted(luot, load.views, deadline=patience(40))
-        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == 1500, 2, "none is counted twice")
+        luot.start(reads=False)
+        load.addresses = [luot.public]
+        self.more_hits(load, 200)
+        self.check(load, [luot], [luot])
         return luot, damaged
 
     def test_its_files_are_for_its_user_alone(self):
@@ -66,32 +66,23 @@ class AppendOnlyFile(SystemTest):
 
     def test_a_transaction_torn_again_and_again_is_never_carried_out(self):
         """Redis itself leaves the first commands of it in the file, for the start after the next."""
-        rng = seeded("private_redis torn")
         luot = self.world.luot()
-        pages = [("skhcn", f"/bai-{i}") for i in range(10)]
-        load = Load(random_hits(rng, pages, ids=False), [luot.public], connections=8, rate=300,
-                    answer_deadline=patience(20)).start()
-        cut = 0
+        load = self.load(luot, ids=False)
         for _ in range(6):
-            wanted = load.acknowledgements + 100
-            eventually(lambda: load.acknowledgements > wanted, patience(10))
+            self.more_hits(load, 100)
             pid, file = luot.redis_pid(), self.append_only_file(luot)
             os.kill(luot.pid, signal.SIGSTOP)  # it must not start Redis before the file is torn
             os.kill(pid, signal.SIGKILL)
+            self.kills["Redis"] += 1
             eventually(lambda: not is_alive(pid), 5)
             content = file.read_bytes()
-            torn = content.rindex(b"*1\r\n$5\r\nMULTI\r\n") + rng.randrange(20, 60)
+            torn = content.rindex(b"*1\r\n$5\r\nMULTI\r\n") + self.rng.randrange(20, 60)
             os.truncate(file, torn)
             os.kill(luot.pid, signal.SIGCONT)
             eventually(lambda: luot.redis_pid() not in (None, pid) and luot.redis().ping(), patience(10))
-            cut = luot.log_text().count(" redis_file_cut ")
-        load.end().wait(patience(20))
-        self.assertEqual(load.repeats, 0)
-        self.assert_counted(luot, load.views, deadline=patience(20))
-        steadily(lambda: luot.views("skhcn") == load.sent, 1)
-        self.assertEqual(cut, 6)
+        self.check(load, [luot], [luot])
+        self.assertEqual(len(self.lines(luot, "redis_file_cut")), 6)
         self.assertNotIn("can not be nested", (luot.data_dir / "redis" / "redis.log").read_text())
-        self.assert_positions(luot, lost=0)
 
     def test_zeros_behind_which_only_an_empty_file_follows_are_mended(self):
         """What a rewrite that had just begun leaves: Redis writes to a new file already."""
@@ -125,10 +116,11 @@ class AppendOnlyFile(SystemTest):
     DAMAGE = {"garbage": (rb"\r\n\*(\d)", rb"\r\n!\1"), "length": (rb"\r\n\$(\d)", rb"\r\n$9999999\1")}
 
     def start_damaged_in_the_middle(self, kind, zeros):
-        """(luot, its append-only file, the content when it was whole, the damaged content)"""
+        """(luot, its load, its append-only file, the content when it was whole)"""
         luot = self.world.luot(name=kind)
-        load = Load(random_hits(seeded(f"private_redis {kind}"), [("skhcn", "/a")], 300), [luot.public]).run()
-        self.assert_counted(luot, load.views, load.tokens)
+        load = self.load(luot)
+        self.more_hits(load, 300)
+        load.addresses = []
         luot.stop()
         file = self.append_only_file(luot)
         whole = file.read_bytes()
@@ -137,6 +129,7 @@ class AppendOnlyFile(SystemTest):
         damaged = whole[:third] + re.sub(wrong, right, whole[third:], count=1) + bytes(zeros)
         file.write_bytes(damaged)
         luot.start(reads=False)
+        load.addresses = [luot.public]
         eventually(lambda: len(self.lines(luot, "redis_ended")) >= 3, patience(10), "Redis refuses the file")
         self.assertEqual(file.read_bytes(), damaged, "it is left as it is")
         self.assertFalse(list((luot.data_dir / "redis").glob("damaged-*")), "there is nothing to copy")
@@ -144,25 +137,28 @@ class AppendOnlyFile(SystemTest):
         self.assertIn(f"redis-check-aof --fix {file.parent}/appendonly.aof.manifest", last)
         self.assertRegex(last, 'said="(Bad file format|Unexpected end of file) reading the append only file')
         self.assert_own_log(luot)
-        return luot, file, whole
+        return luot, load, file, whole
 
     def test_damage_in_the_middle_before_a_tail_of_zeros_is_left_to_the_operator(self):
         """What is behind the damage may be days old: nothing could ship it again."""
         for kind in self.DAMAGE:
             with self.subTest(kind):
-                luot, file, whole = self.start_damaged_in_the_middle(kind, zeros=64)
+                luot, load, file, whole = self.start_damaged_in_the_middle(kind, zeros=64)
                 refused, = self.lines(luot, "redis_file_not_mended")
                 self.assertIn(str(file), refused)
                 self.assertIn("redis-check-aof --fix", refused)
                 self.assertEqual(luot.metrics().value("luot_private_redis_mended_total"), 0)
-                luot.take_hit("skhcn", "/a")
+                self.more_hits(load, 100)
+                load.addresses = []
                 luot.stop()
                 file.write_bytes(whole)
                 luot.start()
-                eventually(lambda: luot.views("skhcn", "/a") == 301, patience(10))
+                load.addresses = [luot.public]
+                self.check(load, [luot], [luot])
 
     def test_damage_in_the_middle_is_told_with_what_to_do(self):
-        self.start_damaged_in_the_middle("garbage", zeros=0)
+        _, load, *_ = self.start_damaged_in_the_middle("garbage", zeros=0)
+        load.end().wait(patience(10))
 
 
 def try_lock(file):

@@ -2,7 +2,7 @@
 """Redis frozen, killed, or not there at the start: every hit is acknowledged all the same, none is lost, and
 reads say that they cannot answer instead of answering wrongly.
 
-LUOT_LONG=1 keeps Redis away for 60 s instead of 8.
+LUOT_LONG=1 keeps Redis away for 60 s instead of 8, and for 3 minutes while the spool grows.
 """
 
 import os
@@ -12,22 +12,20 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (LIGHT, LONG, SITES, Load, SystemTest, eventually, main, patience, random_hits,  # noqa: E402
-                  seeded, steadily)
+from fault import LONG, PAGES, RATE, FaultTest  # noqa: E402
+from luot import eventually, main, patience  # noqa: E402
 
 AWAY = 60 if LONG else 8
+GROWING = 180 if LONG else 4
 CURRENT_WITHIN = 5  # seconds from the return of Redis until the counts are current
-PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(60)]
 
 
-class Away(SystemTest):
-    def load(self, luot, rng, rate=None):
-        return Load(random_hits(rng, PAGES), [luot.public], connections=16, rate=rate or (100 if LIGHT else 500),
-                    answer_deadline=patience(10)).start()
-
-    def warm_up(self, luot, load):
-        eventually(lambda: load.acknowledgements > 100, patience(10), "hits are acknowledged")
+class Away(FaultTest):
+    def begin(self, luot):
+        load = self.load(luot, ids=False)
+        self.more_hits(load, 100)
         eventually(lambda: luot.views("skhcn") > 0, patience(5), "hits are counted")
+        return load
 
     def assert_reads_are_refused(self, luot):
         """503 with Retry-After on every way out, and never a number."""
@@ -72,23 +70,14 @@ class Away(SystemTest):
               flush=True)
 
     def finish(self, luot, load):
-        load.end().wait(patience(30))
-        print(load, flush=True)
-        self.assertFalse(load.refused)
+        self.check(load, [luot], [luot])
         self.assertEqual(load.unavailable, 0, "every hit is acknowledged at once")
-        self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
-        self.assert_counted(luot, load.views)
-        steadily(lambda: sum(luot.views(s["id"]) for s in SITES) == load.sent, 2, "no hit is counted twice")
-        self.assert_balanced(luot)
-        self.assert_positions(luot, acknowledged=load.acknowledgements, lost=0)
-        self.assertEqual(luot.metrics().sum("luot_hits_lost_total"), 0)
 
     def test_a_frozen_redis_loses_nothing(self):
         server = self.world.redis()
         luot = self.world.luot(redis=server)
         self.assertIsNone(luot.redis_pid(), "with redis.url there is no private Redis")
-        load = self.load(luot, seeded("redis_away frozen"))
-        self.warm_up(luot, load)
+        load = self.begin(luot)
         server.freeze()
         self.stay_away(luot, load, AWAY)
         server.thaw()
@@ -98,9 +87,9 @@ class Away(SystemTest):
     def test_a_killed_redis_loses_nothing(self):
         server = self.world.redis()
         luot = self.world.luot(redis=server)
-        load = self.load(luot, seeded("redis_away killed"))
-        self.warm_up(luot, load)
+        load = self.begin(luot)
         server.kill()
+        self.kills["Redis"] += 1
         self.stay_away(luot, load, AWAY)
         server.start()
         self.assert_current_soon(luot, load, time.monotonic())
@@ -108,11 +97,11 @@ class Away(SystemTest):
 
     def test_a_killed_private_redis_is_started_again(self):
         luot = self.world.luot()
-        load = self.load(luot, seeded("redis_away private killed"))
-        self.warm_up(luot, load)
+        load = self.begin(luot)
         for _ in range(3):
             old = luot.redis_pid()
             os.kill(old, signal.SIGKILL)
+            self.kills["Redis"] += 1
             eventually(lambda: luot.redis_pid() not in (None, old) and luot.redis().ping(), patience(10),
                        "the private Redis is started again")
             self.assert_current_soon(luot, load, time.monotonic())
@@ -120,8 +109,7 @@ class Away(SystemTest):
 
     def test_a_frozen_private_redis_loses_nothing(self):
         luot = self.world.luot()
-        load = self.load(luot, seeded("redis_away private frozen"))
-        self.warm_up(luot, load)
+        load = self.begin(luot)
         pid = luot.redis_pid()
         os.kill(pid, signal.SIGSTOP)
         self.stay_away(luot, load, AWAY / 2)
@@ -134,11 +122,31 @@ class Away(SystemTest):
         server = self.world.redis()
         server.stop()
         luot = self.world.luot(redis=server, reads=False)
-        for _ in range(5):
-            luot.take_hit("skhcn", "/a")
+        load = self.load(luot, ids=False)
+        self.more_hits(load, 100)
         self.assert_reads_are_refused(luot)
         server.start()
-        eventually(lambda: luot.views("skhcn", "/a") == 5, patience(10), "hits are counted")
+        self.finish(luot, load)
+
+    def test_the_spool_grows_for_long_and_is_drained_while_hits_come_in(self):
+        """Over many segments, of logs of earlier runs too."""
+        server = self.world.redis()
+        collectors, aggregators = self.apart(server, config={"spool": {"max_bytes": f"{GROWING}MiB"}})
+        load = self.load(*collectors, rate=4 * RATE)
+        self.more_hits(load, 100)
+        server.freeze()
+        for _ in range(4):
+            time.sleep(GROWING / 4)
+            killed = self.rng.choice(collectors)
+            self.kills["collector"] += 1
+            killed.kill()
+            killed.start()
+            load.addresses = [c.public for c in collectors]
+        self.assertGreater(len(list(self.world.folder.glob("c*/spool/*.00000002.spool"))), 0, "segments are full")
+        server.thaw()
+        self.assert_current_soon(aggregators[0], load, time.monotonic())
+        self.check(load, aggregators, collectors)
+        self.assertEqual(load.unavailable, 0)
 
 
 if __name__ == "__main__":

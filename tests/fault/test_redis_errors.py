@@ -13,7 +13,12 @@ from luot import eventually, main, patience  # noqa: E402
 
 
 class RealErrors(FaultTest):
-    def go_through(self, begin, end, seconds=2, **redis_options):
+    def assert_met(self, server, error):
+        """By what Redis itself has counted."""
+        met = server.client().info("errorstats")
+        self.assertIn(f"errorstat_{error}", met)
+
+    def go_through(self, error, begin, end, seconds=2, **redis_options):
         server = self.world.redis(**redis_options)
         luot = self.world.luot(redis=server)
         load = self.load(luot, ids=False)
@@ -24,19 +29,22 @@ class RealErrors(FaultTest):
         end(client)
         self.more_hits(load, 100)
         self.check(load, [luot], [luot])
+        self.assert_met(server, error)
 
     def test_oom(self):
-        self.go_through(lambda redis: redis.config_set("maxmemory", 1), lambda redis: redis.config_set("maxmemory", 0))
+        self.go_through("OOM", lambda redis: redis.config_set("maxmemory", 1),
+                        lambda redis: redis.config_set("maxmemory", 0))
 
     def test_readonly(self):
-        self.go_through(lambda redis: redis.replicaof("127.0.0.1", 1), lambda redis: redis.replicaof("no", "one"))
+        self.go_through("READONLY", lambda redis: redis.replicaof("127.0.0.1", 1),
+                        lambda redis: redis.replicaof("no", "one"))
 
     def test_noscript(self):
         def flush(redis):
             for _ in range(20):
                 redis.script_flush()
                 time.sleep(0.05)  # again while luot loads them
-        self.go_through(flush, lambda redis: redis.script_flush())
+        self.go_through("NOSCRIPT", flush, lambda redis: redis.script_flush())
 
     def test_noauth(self):
         """The password is changed, and back, while connections drop."""
@@ -46,7 +54,7 @@ class RealErrors(FaultTest):
 
         def back(redis):
             redis.config_set("requirepass", "")
-        self.go_through(change, back)
+        self.go_through("NOAUTH", change, back)
 
     def test_loading(self):
         """Redis reads its data again, which takes a while: it answers LOADING meanwhile."""
@@ -62,9 +70,14 @@ class RealErrors(FaultTest):
         eventually(lambda: server.client().info("persistence")["loading"] == 0, patience(30), "Redis has loaded")
         self.more_hits(load, 100)
         self.check(load, [luot], [luot])
+        self.assert_met(server, "LOADING")
 
 
 class InventedErrors(FaultTest):
+    def failures(self, luot):
+        metrics = luot.metrics()
+        return metrics.sum("luot_ship_failures_total") + metrics.sum("luot_redis_connect_failures_total")
+
     def test_each(self):
         server = self.world.redis()
         proxy = self.proxy(server)
@@ -80,8 +93,10 @@ class InventedErrors(FaultTest):
                       "ERR max number of clients reached"):
             with self.subTest(error):
                 self.more_hits(load, 50)
+                before = self.failures(luot)
                 proxy.answer(error)
                 eventually(lambda: luot.get_counts("skhcn").status == 503, patience(10), "reads are refused")
+                eventually(lambda: self.failures(luot) > before, patience(10), "it is met")
                 self.more_hits(load, 50)
                 proxy.forward()
                 eventually(lambda: luot.get_counts("skhcn").status == 200, patience(10), "reads are answered")

@@ -2,14 +2,19 @@
 """SIGTERM and SIGHUP under load: an orderly end within 10 s, a new configuration at once, and no hit lost.
 """
 
+import os
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import FaultTest  # noqa: E402
-from luot import LIGHT, eventually, main, patience  # noqa: E402
+from luot import (LIGHT, SITES, eventually, hit_request, main, patience, split_address,  # noqa: E402
+                  split_answers)
 
+OTHER, *PAGES = ((site["id"], "/a") for site in SITES)  # the first is kept out of the load
 TIMES = 3 if LIGHT else 8
 
 
@@ -40,6 +45,45 @@ class Signals(FaultTest):
             daemon.start(reads=False)
             load.addresses = [c.public for c in collectors]
         self.check(load, aggregators, collectors)
+
+    def until_closed(self, wire):
+        received = b""
+        while data := wire.recv(65536):
+            received += data
+        return split_answers(received)
+
+    def test_requests_in_hand_are_answered_before_the_end(self):
+        """Those of which luot has read a part, and those that had come whole, read or not."""
+        luot = self.world.luot()
+        load = self.load(luot, pages=PAGES)
+        self.more_hits(load, 100)
+        requests = [hit_request(*OTHER) for _ in range(40)]
+        wires = [socket.create_connection(split_address(luot.public), patience(10)) for _ in requests]
+        in_hand, idle = slice(0, 20), slice(20, 40)
+        for wire, request in zip(wires[in_hand], requests[in_hand]):
+            wire.sendall(request + request[:-20])  # what comes in one piece is read in one: answered is read
+        for wire, request in zip(wires[idle], requests[idle]):
+            wire.sendall(request)
+        for wire in wires:
+            wire.recv(1, socket.MSG_PEEK)
+        os.kill(luot.pid, signal.SIGSTOP)
+        for wire, request in zip(wires[idle], requests[idle]):
+            wire.sendall(request)
+        luot.terminate()
+        os.kill(luot.pid, signal.SIGCONT)
+        eventually(lambda: " stopping " in luot.log_text(), patience(5))
+        for wire, request in zip(wires[in_hand], requests[in_hand]):
+            wire.sendall(request[-20:])
+        for wire in wires:
+            answers = self.until_closed(wire)
+            self.assertEqual([answer.status for answer in answers], [202, 202])
+        self.assertEqual(luot.wait_exit(), 0)
+        luot._forget_connections()
+        luot.start()
+        load.addresses = [luot.public]
+        self.more_hits(load, 100)
+        self.check(load, [luot], [luot])
+        self.assertEqual(luot.views(OTHER[0]), 2 * len(requests))
 
     def test_a_new_configuration_again_and_again(self):
         luot = self.world.luot()
