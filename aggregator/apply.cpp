@@ -4,7 +4,7 @@
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <iterator>
 #include <unordered_map>
@@ -172,7 +172,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         if (!s.seen.empty()) {
             std::string times, ids;
             for (const auto& [visitor, time] : s.seen) {
-                fmt::format_to(std::back_inserter(times), "{:016}", time);
+                fmt::format_to(std::back_inserter(times), FMT_COMPILE("{:016}"), time);
                 put_u64(ids, visitor);
             }
             out.add(std::string_view("G"), out.key(keys::seen(id)), std::string_view(times),

@@ -48,7 +48,7 @@ if ARGV[5] ~= '' and redis.call('TYPE', producers).ok == 'hash' and redis.call('
   return 'stale'
 end
 
-local tonumber, sub = tonumber, string.sub
+local tonumber, ARGV = tonumber, ARGV  -- named often
 
 local failure
 local function must(condition, what)
@@ -82,23 +82,17 @@ local function check_ids(ids)
   must(ids and #ids > 0 and #ids % 8 == 0, 'ids cut short')
 end
 
--- Runs command over the members of `ids`, each behind its time if there are times, `most` a call.
-local function over_ids(command, key, ids, option, times)
+-- `count` members of `size` bytes each behind the first `from` of a packed argument, taken apart in one call:
+-- a call of string.sub for each costs more.
+local function members_of(packed, size, from, count)
+  return { struct.unpack(string.rep('c' .. size, count), packed, size * from + 1) }
+end
+
+-- Runs command over the members of `ids`, `most` a call.
+local function over_ids(command, key, ids)
   for from = 0, #ids / 8 - 1, most do
-    local values, n = {}, 0
-    for i = from, math.min(from + most, #ids / 8) - 1 do
-      if times then
-        n = n + 1
-        values[n] = sub(times, 16 * i + 1, 16 * i + 16)
-      end
-      n = n + 1
-      values[n] = sub(ids, 8 * i + 1, 8 * i + 8)
-    end
-    if option then
-      redis.call(command, key, option, unpack(values, 1, n))
-    else
-      redis.call(command, key, unpack(values, 1, n))
-    end
+    local count = math.min(most, #ids / 8 - from)
+    redis.call(command, key, unpack(members_of(ids, 8, from, count), 1, count))
   end
 end
 
@@ -159,7 +153,7 @@ function steps.Z(at)
   end
   local old, new = present('ZMSCORE', key, members), {}
   for i = 1, count do
-    new[2 * i - 1] = whole((old[i] and tonumber(old[i]) or 0) + whole(ARGV[at + 2 * i + 1], 'an addition'), key)
+    new[2 * i - 1] = whole(tonumber(old[i] or 0) + whole(ARGV[at + 2 * i + 1], 'an addition'), key)
     new[2 * i] = members[i]
   end
   later_pairs('ZADD', key, new)
@@ -213,7 +207,15 @@ function steps.G(at)
   check_ids(ids)
   must(times and ids and #times == 2 * #ids and not string.find(times, '%D'), 'times that are none')
   later(function()
-    over_ids('ZADD', key, ids, 'GT', times)
+    for from = 0, #ids / 8 - 1, most do
+      local count = math.min(most, #ids / 8 - from)
+      local scores, members, values = members_of(times, 16, from, count), members_of(ids, 8, from, count), {}
+      for i = 1, count do
+        values[2 * i - 1] = scores[i]
+        values[2 * i] = members[i]
+      end
+      redis.call('ZADD', key, 'GT', unpack(values, 1, 2 * count))
+    end
   end)
   return at + 3
 end
@@ -298,7 +300,7 @@ end
 
 for i, add in ipairs(visitors) do
   if i == 1 then
-    local added = redis.pcall('PFADD', add[1], sub(add[2], 1, 8))
+    local added = redis.pcall('PFADD', add[1], string.sub(add[2], 1, 8))
     if type(added) == 'table' then
       return added
     end
