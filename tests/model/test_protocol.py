@@ -6,7 +6,8 @@ of docs/exactly-once.md; what is under test is that the scripts keep it.
 Faults: replies lost; collectors killed, and with power lost (the unsynced tail of the log is gone); a
 collector cut off for long; Redis away; Redis falling back to an earlier state; aggregators stalled, killed,
 several at once; clients repeating a hit, at another collector; Redis emptied or falling back beyond the
-spool's retention (then lost hits must be declared, one for one).
+spool's retention (then lost hits must be declared, one for one); spools copied to other collectors, and logs
+retired that somebody still has.
 
     test_protocol.py                              all tests
     test_protocol.py --runs 500 --first-seed 0    more schedules
@@ -15,6 +16,7 @@ spool's retention (then lost hits must be declared, one for one).
 """
 
 import argparse
+import copy
 import hashlib
 import json
 import random
@@ -37,7 +39,9 @@ SCRIPTS = {
     "ask": ROOT / "collector" / "ask.lua",
     "apply": ROOT / "aggregator" / "apply.lua",
     "tidy": ROOT / "aggregator" / "tidy.lua",
+    "retire": ROOT / "collector" / "retire.lua",
 }
+DAY = 24 * 3600 * 1000
 
 # name -> (script, [(text of the check, what stands there instead)])
 SHIP_COMPARE = ("if shipped ~= prev then", "if false then")
@@ -46,6 +50,9 @@ MUTATIONS = {
     "ship-compare": ("ship", [SHIP_COMPARE]),
     "ship-compares": ("ship", [SHIP_COMPARE, CHAIN_COMPARE]),
     "ship-lost": ("ship", [("if gone > 0 then", "if false then")]),
+    "retire-forgets": ("retire", [("if shipped ~= '0' then", "if false then")]),
+    "tidy-forgets": ("tidy", [("if p.shipped and p.shipped ~= '0' then", "if false then")]),
+    "ask-forgets": ("ask", [("local before = redis.call('HGET', retired, producer)", "local before = nil")]),
     "apply-head": ("apply", [("if #first == 0 or first[1][1] ~= head then", "if #first == 0 then")]),
     "apply-upto": (
         "apply",
@@ -86,6 +93,13 @@ class Store:
     def run(self, name, keys, arguments):
         return self.client.evalsha(self.scripts[name].sha, len(keys), *keys, *arguments)
 
+    def try_run(self, name, keys, arguments):
+        """The error that it answers, for a value."""
+        try:
+            return self.run(name, keys, arguments)
+        except redis.ResponseError as error:
+            return error
+
     def remember(self, reach):
         names = self.client.keys("*")
         pipe = self.client.pipeline(transaction=False)
@@ -109,8 +123,7 @@ class Store:
         return {k.decode(): v.decode() for k, v in self.client.hgetall(key(part, "producers")).items()}
 
     def retire(self, part, producer):
-        fields = [f"{producer}:{f}" for f in ("shipped", "applied", "watermark", "chain")]
-        self.client.hdel(key(part, "producers"), *fields)
+        self.run("retire", [key(part, "producers"), key(part, "retired")], [producer])
 
 
 class Part:
@@ -160,6 +173,18 @@ class Collector:
     def record(self, part, hit):
         self.logs[-1].parts[part].append(hit)
 
+    def copied(self, rng):
+        """Another collector, begun on a copy of this one's disk."""
+        other = Collector(rng)
+        other.logs = copy.deepcopy(self.logs) + other.logs
+        other.forget()
+        return other
+
+    def forget(self):
+        for log in self.logs:
+            for held in log.parts.values():
+                held.cursor, held.confirmed = None, {}
+
     def crash(self, rng, power):
         """Forgets all but the disk; returns the hits that went with an unsynced tail. Nothing is ever
         written behind an old tail: a new log begins."""
@@ -167,13 +192,11 @@ class Collector:
         for held in self.logs[-1].parts.values():
             for _ in range(min(len(held.hits), rng.randint(0, 2)) if power else 0):
                 gone.append(held.cut_last()[0])
-        for log in self.logs:
-            for held in log.parts.values():
-                held.cursor, held.confirmed = None, {}
+        self.forget()
         self.logs.append(Log(rng))
         return gone
 
-    def step(self, store, rng, now):
+    def step(self, store, rng, now, tombstone=TOMBSTONE):
         for part in PARTITIONS:
             idle = []
             for log in self.logs:
@@ -189,7 +212,7 @@ class Collector:
                 # A name goes only when Redis has just said that all of the log is there or declared.
                 is_done = all(p.cursor is not None and p.learned == store.answered and p.cursor >= p.end()
                               for p in log.parts.values())
-                if is_done and store.answered - log.emptied_at > TOMBSTONE:
+                if is_done and store.answered - log.emptied_at > tombstone:
                     self.logs.remove(log)
                     for part in PARTITIONS:
                         store.retire(part, log.producer)
@@ -199,7 +222,7 @@ class Collector:
         for log in logs:
             held = log.parts[part]
             arguments += [log.producer, held.end() if held.cursor is not None else ""]
-        answer = store.run("ask", [key(part, "producers")], arguments)
+        answer = store.run("ask", [key(part, "producers"), key(part, "retired")], arguments)
         for at, log in enumerate(logs):
             self.learn(store, rng, log.parts[part], int(answer[4 * at]))
 
@@ -210,9 +233,12 @@ class Collector:
         batch = held.hits[begin - held.base:][:rng.randint(1, 5)]
         last = begin + len(batch)
         bound = 1 if rng.random() < 0.05 else 1 << 30
-        answer = store.run("ship", [key(part, "hits"), key(part, "producers")], [
+        answer = store.try_run("ship", [key(part, n) for n in ("hits", "producers", "retired")], [
             log.producer, held.cursor, last, lost, held.chain(held.cursor), held.chain(last),
             rng.getrandbits(53), bound, 1, json.dumps(batch)])
+        if isinstance(answer, redis.ResponseError):  # retired behind its back: it asks
+            held.cursor = None
+            return
         status = answer[0].decode()
         if status not in ("ok", "moved", "full"):
             raise Broken(f"ship answered {status} to a log that nobody copied")
@@ -263,11 +289,12 @@ class Aggregator:
         self.read(store, rng, rng.choice(PARTITIONS))
 
     @staticmethod
-    def tidy(store, part):
+    def tidy(store, part, retire_after=8 * DAY):
         """In time of the run: ten minutes of the script are BUCKET steps of it."""
         sets = [int(t) for t in store.client.zrange(key(part, "ids"), 0, -1)]
-        keys = [key(part, "producers"), key(part, "ids"), *(key(part, "ids", t) for t in sets), key(part, SITE, "seen")]
-        store.run("tidy", keys, [WINDOW * STEP_MS, WINDOW * STEP_MS, 24 * 3600 * 1000, 100, 0, *sets])
+        keys = [key(part, "producers"), key(part, "ids"), key(part, "retired"), *(key(part, "ids", t) for t in sets),
+                key(part, SITE, "seen")]
+        store.run("tidy", keys, [WINDOW * STEP_MS, WINDOW * STEP_MS, DAY, retire_after, 100, 0, *sets])
 
     def read(self, store, rng, part):
         client = store.client
@@ -344,9 +371,11 @@ class Broken(AssertionError):
     """A schedule in which the protocol did not hold."""
 
 
-def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
+def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.7):
     """reach: how far back, in answered steps, Redis may fall. Within RETAIN nothing may be lost; beyond,
-    or emptied, only what is declared. Returns (hits, lost)."""
+    or emptied, only what is declared. copies: of spools, on so many other collectors; logs are retired early then,
+    also such as somebody still has, and clients repeat nothing. Returns (hits, lost)."""
+    tombstone = RETAIN if copies else TOMBSTONE
     rng, store = random.Random(seed), Store(client, mutation)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
     sent, repeats, gone, back_at = [], [], set(), 0
@@ -362,6 +391,10 @@ def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
             store.up = True
         if emptied and now == STEPS * 5 // 8:
             store.empty()
+        if copies and rng.random() < 0.02 and store.up:
+            Aggregator.tidy(store, rng.choice(PARTITIONS), retire_after=-1)
+        if len(collectors) < 3 + copies and rng.random() < 0.02:
+            collectors.append(rng.choice(collectors).copied(rng))
         for number, collector in enumerate(collectors):
             if rng.random() < 0.4:
                 part, hit = rng.choice(PARTITIONS), len(sent)
@@ -369,14 +402,14 @@ def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
                 hit_id = f"id{hit}" if rng.random() < 0.5 else ""
                 sent.append((part, f"/{hit}"))
                 collector.record(part, [hit, hit_id, now])
-                if hit_id and not emptied and reach < RETAIN and rng.random() < 0.6:
+                if hit_id and not emptied and not copies and reach < RETAIN and rng.random() < 0.6:
                     repeats.append((now + rng.randint(1, 5), part, hit))
             for repeat in [r for r in repeats if r[0] <= now]:
                 repeats.remove(repeat)
                 rng.choice(collectors).record(repeat[1], [repeat[2], f"id{repeat[2]}", now])
             cut_off = number == 2 and (now // 100) % 2 == 1
             if store.up and not cut_off and rng.random() < 0.7:
-                collector.step(store, rng, now)
+                collector.step(store, rng, now, tombstone)
             if rng.random() < 0.03:
                 gone.update(f"/{hit}" for hit in collector.crash(rng, power=rng.random() < 0.5))
         for aggregator in aggregators:
@@ -389,7 +422,7 @@ def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
     quiet = 0
     for now in range(STEPS, 3 * STEPS):
         for collector in collectors:
-            collector.step(store, rng, now)
+            collector.step(store, rng, now, tombstone)
         for aggregator in aggregators:
             aggregator.step(store, rng, stall=0)
         waiting = any(client.xlen(key(part, "hits")) for part in PARTITIONS)
@@ -419,6 +452,7 @@ def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
         lost += [hit for hit in of_part if pages.get(hit, 0) == 0 and hit not in gone]
         declared += int(producers.get("lost", 0))
         by_producer = sum(int(n) for f, n in producers.items() if f.endswith(":lost"))
+        by_producer += sum(int(position.split()[1]) for position in client.hvals(key(part, "retired")))
         if by_producer != int(producers.get("lost", 0)):
             raise Broken(f"seed {seed}: {by_producer} lost by producer, {producers.get('lost')} in all")
     if doubled:
@@ -432,9 +466,10 @@ def run_schedule(client, seed, reach, emptied, mutation=None, stall=0.7):
 
 
 FAULTS = {
-    "within retention": (RETAIN // 2, False),
-    "beyond retention": (RETAIN * 3, False),
-    "Redis emptied": (RETAIN // 2, True),
+    "within retention": (RETAIN // 2, False, 0),
+    "beyond retention": (RETAIN * 3, False, 0),
+    "Redis emptied": (RETAIN // 2, True, 0),
+    "spools copied": (RETAIN // 2, False, 3),
 }
 
 
@@ -450,9 +485,9 @@ class ProtocolTest(unittest.TestCase):
 
 class Schedules(ProtocolTest):
     def run_all(self, name):
-        reach, emptied = FAULTS[name]
+        reach, emptied, copies = FAULTS[name]
         seeds = range(self.first_seed, self.first_seed + self.runs)
-        total = [run_schedule(self.client, seed, reach, emptied) for seed in seeds]
+        total = [run_schedule(self.client, seed, reach, emptied, copies) for seed in seeds]
         print(f"{name}: seeds {seeds.start} to {seeds.stop - 1}, {sum(t[0] for t in total)} hits, 0 doubled, "
               f"{sum(t[1] for t in total)} lost" + (", each declared" if emptied or reach > RETAIN else ""),
               flush=True)
@@ -466,15 +501,19 @@ class Schedules(ProtocolTest):
     def test_lost_hits_are_declared_when_redis_is_emptied(self):
         self.run_all("Redis emptied")
 
+    def test_no_hit_is_lost_or_doubled_when_spools_are_copied_and_their_logs_retired(self):
+        self.run_all("spools copied")
+
 
 class Mutations(ProtocolTest):
     """Each check of the scripts is needed: without it some schedule breaks the promise."""
 
     def assert_noticed(self, mutation, most_runs=40):
+        copied = mutation.endswith("-forgets")
         for seed in range(most_runs):
-            for reach, emptied in FAULTS.values():
+            for reach, emptied, copies in (faults for faults in FAULTS.values() if bool(faults[2]) == copied):
                 try:
-                    run_schedule(self.client, seed, reach, emptied, mutation, stall=0.9)
+                    run_schedule(self.client, seed, reach, emptied, copies, mutation, stall=0.9)
                 except (Broken, redis.ResponseError) as noticed:
                     print(f"{mutation}: noticed, {noticed}", flush=True)
                     return
@@ -501,6 +540,13 @@ class Mutations(ProtocolTest):
     def test_apply_that_does_not_move_the_offsets_is_noticed(self):
         self.assert_noticed("apply-offsets")
 
+    def test_retiring_a_log_without_a_trace_is_noticed(self):
+        self.assert_noticed("retire-forgets")
+        self.assert_noticed("tidy-forgets")
+
+    def test_a_question_that_does_not_look_among_the_retired_is_noticed(self):
+        self.assert_noticed("ask-forgets")
+
     def test_ship_that_does_not_declare_losses_is_noticed(self):
         self.assert_noticed("ship-lost")
 
@@ -515,7 +561,7 @@ class Scripts(ProtocolTest):
         self.store = Store(self.client)
 
     def ship(self, prev, last, hits="x", lost=0, prev_chain="", chain="", bound=1 << 30, nonce=7):
-        answer = self.store.run("ship", [key(0, "hits"), key(0, "producers")], [
+        answer = self.store.run("ship", [key(0, n) for n in ("hits", "producers", "retired")], [
             self.PRODUCER, prev, last, lost, prev_chain, chain, nonce, bound, 1, hits])
         return [part.decode() for part in answer]
 
@@ -574,7 +620,7 @@ class Scripts(ProtocolTest):
         self.ship(0, 3)
 
         def ask(end, now=50_000):
-            return self.store.run("ask", [key(0, "producers")], [now, self.PRODUCER, end])
+            return self.store.run("ask", [key(0, "producers"), key(0, "retired")], [now, self.PRODUCER, end])
 
         self.assertEqual(ask(3)[:2], [b"3", b"0"])
         self.assertNotIn(f"{self.PRODUCER}:watermark", self.store.producers(0))
@@ -588,7 +634,7 @@ class Scripts(ProtocolTest):
     def test_the_watermark_goes_no_further_than_the_clock_of_redis(self):
         self.ship(0, 3)
         self.apply("O", 1, self.PRODUCER, 3, 1000)
-        self.store.run("ask", [key(0, "producers")], [10**15, self.PRODUCER, 3])
+        self.store.run("ask", [key(0, "producers"), key(0, "retired")], [10**15, self.PRODUCER, 3])
         seconds, _ = self.client.time()
         moved = int(self.store.producers(0)[f"{self.PRODUCER}:watermark"])
         self.assertTrue(seconds * 1000 - 60_000 < moved < seconds * 1000)
@@ -597,9 +643,9 @@ class Scripts(ProtocolTest):
         """Its hits are still to come: nothing may be forgotten before."""
         self.ship(0, 3)
         self.apply("S", 5, 0, packed(["id"]), "O", 1, self.PRODUCER, 3, 10**12, keys=("ids:0",))
-        self.store.run("ask", [key(0, "producers")], [1, "00000000000000bb", ""])
-        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "ids:0")],  # noqa: E731
-                                      [1000, 1000, 86_400_000, 10, 0, 0])
+        self.store.run("ask", [key(0, "producers"), key(0, "retired")], [1, "00000000000000bb", ""])
+        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "retired"), key(0, "ids:0")],  # noqa: E731
+                                      [1000, 1000, DAY, 10**15, 10, 0, 0])
         self.assertEqual(tidy()[0], b"0")
         self.assertEqual(self.client.exists(key(0, "ids:0")), 1)
         # Unheard of for a day it holds nobody back, unless hits of it wait.
@@ -615,8 +661,8 @@ class Scripts(ProtocolTest):
         self.client.hset(key(0, "producers"), mapping={f"{self.PRODUCER}:{f}": v for f, v in
                                                        (("shipped", 1), ("applied", 1), ("watermark", 10_000))})
         self.client.zadd(key(0, "a:seen"), {f"v{i}": i for i in range(10_000)})
-        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "a:seen")],  # noqa: E731
-                                      [1000, 4000, 86_400_000, 1300, 0])
+        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "retired"), key(0, "a:seen")],  # noqa: E731
+                                      [1000, 4000, DAY, 8 * DAY, 1300, 0])
         answers = [tidy()[3] for _ in range(6)]
         self.assertEqual(answers, [b"1"] * 4 + [b"0"] * 2)
         self.assertEqual(self.client.zcard(key(0, "a:seen")), 4000)

@@ -4,6 +4,7 @@
 
 #include "aggregator/lookup.hpp"
 #include "collector/shipper.hpp"
+#include "core/clock.hpp"
 #include "core/keys.hpp"
 #include "tests/unit/support/hits.hpp"
 #include "tests/unit/support/redis_session.hpp"
@@ -622,8 +623,21 @@ BOOST_AUTO_TEST_CASE(sets_of_ids_go_once_the_watermark_is_the_window_past_them)
     put_idle_log(redis, other_producer, 4 * id_set_ms + hour);
     BOOST_TEST(kept() == 7U);  // 1 and 2 have ended more than an hour before the slower of both
     // Unheard of for a day: it holds nobody back.
-    put_idle_log(redis, other_producer, 4 * id_set_ms + hour, "1");
+    const auto two_days_ago = std::to_string(unix_ms() - 48 * hour);
+    put_idle_log(redis, other_producer, 4 * id_set_ms + hour, two_days_ago);
     BOOST_TEST(kept() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(when_all_collectors_are_silent_nothing_is_kept_for_longer_than_a_day)
+{
+    world redis;
+    tidy_options o;
+    o.sites = {"a"};
+    put_idle_log(redis, producer, midnight, std::to_string(unix_ms() - 25 * hour));
+    redis.text("ZADD", keys::seen("a"), unix_ms() - 25 * hour, "12345678", unix_ms() - 23 * hour,
+               "87654321");
+    redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+    BOOST_TEST(redis.scores(keys::seen("a")).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_log_whose_hits_wait_holds_the_watermark_however_silent_it_is)
@@ -639,6 +653,25 @@ BOOST_AUTO_TEST_CASE(a_log_whose_hits_wait_holds_the_watermark_however_silent_it
     redis.text("HSET", keys::producers(partition), other_producer + ":shipped", "8");
     redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
     BOOST_TEST(redis.number("EXISTS", keys::id_set(partition, 1)) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_log_unheard_of_for_a_week_and_a_day_is_retired)
+{
+    world redis;
+    const auto tidy = [&] {
+        redis.exec(redis::pipeline{}.add(tidy_command(partition, tidy_options{})));
+        return redis.text("HGET", keys::retired(partition), producer);
+    };
+    const auto field = [](const char* name) { return producer + name; };
+    put_idle_log(redis, producer, midnight, std::to_string(unix_ms() - 7 * 24 * hour));
+    redis.text("HSET", keys::producers(partition), field(":chain"), "c7", field(":lost"), "3");
+    BOOST_TEST(tidy() == "");
+    redis.text("HSET", keys::producers(partition), field(":heard"),
+               std::to_string(unix_ms() - 9 * 24 * hour), field(":shipped"), "8");
+    BOOST_TEST(tidy() == "");  // a hit waits
+    redis.text("HSET", keys::producers(partition), field(":applied"), "8");
+    BOOST_TEST(tidy() == "8 3 c7");
+    BOOST_TEST(redis.number("HLEN", keys::producers(partition)) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(when_there_are_too_many_ids_their_sets_go_early)
@@ -876,9 +909,10 @@ public:
     /// What ship.lua answers: status, shipped, applied, chain; or "error".
     std::string ship(const shipment& s)
     {
-        auto c = redis::evaluate(*collector::shipper::scripts()[0], 2);
+        auto c = redis::evaluate(*collector::shipper::scripts()[0], 3);
         c.add(std::string_view(keys::hits(partition)))
             .add(std::string_view(keys::producers(partition)))
+            .add(std::string_view(keys::retired(partition)))
             .add(std::string_view(producer));
         for (const auto& word : {s.prev, s.last, s.lost, s.prev_chain, s.chain})
             c.add(std::string_view(word));
@@ -888,11 +922,27 @@ public:
 
     std::string ask(const std::string& now, const std::vector<std::string>& producers)
     {
-        auto c = redis::evaluate(*collector::shipper::scripts()[1], 1);
-        c.add(std::string_view(keys::producers(partition))).add(std::string_view(now));
+        auto c = redis::evaluate(*collector::shipper::scripts()[1], 2);
+        c.add(std::string_view(keys::producers(partition)))
+            .add(std::string_view(keys::retired(partition)))
+            .add(std::string_view(now));
         for (const auto& p : producers)
             c.add(std::string_view(p));
         return answer_to(c);
+    }
+
+    std::string retire(const std::string& name)
+    {
+        auto c = redis::evaluate(*collector::shipper::scripts()[2], 2);
+        c.add(std::string_view(keys::producers(partition)))
+            .add(std::string_view(keys::retired(partition)))
+            .add(std::string_view(name));
+        return std::string(exec(redis::pipeline{}.add(c))[0].text());
+    }
+
+    std::string kept(const std::string& name)
+    {
+        return text("HGET", keys::retired(partition), name);
     }
 
     std::map<std::string, std::int64_t> held()
@@ -1114,6 +1164,44 @@ BOOST_AUTO_TEST_CASE(an_idle_log_moves_its_watermark_only_when_all_of_it_is_appl
     redis.text("DEL", keys::producers(partition));
     redis.text("SET", keys::producers(partition), "another program's");
     BOOST_TEST(redis.ask(std::to_string(now), {producer, "2"}) == "error");
+}
+
+BOOST_AUTO_TEST_CASE(a_retired_log_goes_on_where_it_was)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.retire(producer) == "unknown");
+    shipment s;
+    s.lost = "1";
+    BOOST_TEST(redis.ship(s) == "ok 2 0 c2");
+    BOOST_TEST(redis.retire(producer) == "waits");
+    redis.text("HSET", keys::producers(partition), producer + ":applied", 2);
+    const auto before = redis.held();
+    BOOST_TEST(redis.retire(producer) == "ok");
+    BOOST_TEST(!redis.held().contains(producer + ":shipped"));
+    BOOST_TEST(redis.kept(producer) == "2 1 c2");
+    // Who has a copy of it and does not know of this ships nothing a second time.
+    const auto picture = redis.picture();
+    for (const auto* prev : {"0", "1"}) {
+        s.prev = prev;
+        BOOST_TEST(redis.ship(s) == "error");
+    }
+    BOOST_TEST(differing(picture, redis.picture()) == "");
+    BOOST_TEST(redis.ask("1", {producer, ""}) == "2 2 c2 1");
+    BOOST_TEST(redis.kept(producer) == "");
+    for (const auto* field : {":shipped", ":applied", ":lost"})
+        BOOST_TEST(redis.held().at(producer + field) == before.at(producer + field));
+    s.prev = "2";
+    s.last = "3";
+    BOOST_TEST(redis.ship(s) == "ok 3 2 c2");
+}
+
+BOOST_AUTO_TEST_CASE(of_a_log_without_a_hit_nothing_is_kept)
+{
+    shipping_world redis;
+    BOOST_TEST(redis.ask("1", {producer, ""}) == "0 0  0");
+    BOOST_TEST(redis.retire(producer) == "ok");
+    BOOST_TEST(redis.kept(producer) == "");
+    BOOST_TEST(redis.held().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
