@@ -1,8 +1,8 @@
 #include "aggregator/progress.hpp"
 
+#include "aggregator/waiting.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
-#include "core/hit.hpp"
 #include "core/keys.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -12,9 +12,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace luot::aggregator {
@@ -62,63 +62,65 @@ public:
     {
     }
 
-    struct waiter {
-        waiter(asio::io_context& c, std::vector<hit_token> t) : tokens(std::move(t)), done(c) {}
-        std::vector<hit_token> tokens;  ///< not reached yet
+    struct reader : waiting::reader {
+        reader(asio::io_context& c, const std::vector<hit_token>& tokens)
+            : waiting::reader(tokens), done(c)
+        {
+        }
         asio::steady_timer done;
     };
 
     asio::awaitable<void> ask_loop();
+    asio::awaitable<void> ask();
 
     asio::io_context& context;
     redis::client& redis;
     const std::size_t most_waiting;
-    std::set<waiter*> waiting;
+    waiting readers;
     bool is_asking = false;
 };
 
 asio::awaitable<void> progress::impl::ask_loop()
 {
     const auto self = shared_from_this();
-    while (!waiting.empty()) {
-        std::map<unsigned, std::vector<std::uint64_t>> wanted;
-        for (const auto* w : waiting)
-            for (const auto& token : w->tokens)
-                wanted[token.partition].push_back(token.producer);
-        redis::pipeline commands;
-        for (auto& [partition, producers] : wanted) {
-            std::sort(producers.begin(), producers.end());
-            producers.erase(std::unique(producers.begin(), producers.end()), producers.end());
-            redis::command c{"HMGET"};
-            c.add(std::string_view(keys::producers(partition)));
-            for (const auto producer : producers)
-                c.add(std::string_view(to_hex(producer) + ":applied"));
-            commands.add(c);
-        }
-        const auto answers = co_await redis.exec(commands);
-        if (answers) {
-            std::size_t at = 0;
-            for (const auto& [partition, producers] : wanted) {
-                const auto answer = (*answers)[at++];
-                for (std::size_t i = 0; i < producers.size(); ++i) {
-                    const auto applied = static_cast<std::uint64_t>(answer[i].count());
-                    for (auto* w : waiting)
-                        std::erase_if(w->tokens, [&](const hit_token& token) {
-                            return token.partition == partition && token.producer == producers[i] &&
-                                   token.offset <= applied;
-                        });
-                }
-            }
-            std::erase_if(waiting, [](waiter* w) {
-                if (w->tokens.empty())
-                    w->done.cancel();
-                return w->tokens.empty();
-            });
-        }
+    while (readers.size() > 0) {
+        co_await ask();
         asio::steady_timer pause(context, ask_every);
         co_await pause.async_wait(as_result);
     }
     is_asking = false;
+}
+
+asio::awaitable<void> progress::impl::ask()
+{
+    std::map<unsigned, std::vector<hit_log>> wanted;
+    for (const auto& log : readers.due(std::chrono::steady_clock::now()))
+        wanted[log.partition].push_back(log);
+    if (wanted.empty())
+        co_return;
+    redis::pipeline commands;
+    for (const auto& [partition, logs] : wanted) {
+        redis::command c{"HMGET"};
+        c.add(std::string_view(keys::producers(partition)));
+        for (const auto& log : logs)
+            c.add(std::string_view(to_hex(log.producer) + ":applied"));
+        commands.add(c);
+    }
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return;
+    const auto now = std::chrono::steady_clock::now();
+    std::size_t at = 0;
+    for (const auto& [partition, logs] : wanted) {
+        const auto answer = (*answers)[at++];
+        for (std::size_t i = 0; i < logs.size(); ++i) {
+            std::optional<std::uint64_t> applied;
+            if (const auto number = answer[i].number(); number && *number > 0)
+                applied = static_cast<std::uint64_t>(*number);
+            for (auto* r : readers.answer(logs[i], applied, now))
+                static_cast<reader*>(r)->done.cancel();
+        }
+    }
 }
 
 progress::progress(asio::io_context& context, redis::client& redis, std::size_t most_waiting)
@@ -133,16 +135,16 @@ asio::awaitable<bool> progress::reached(std::vector<hit_token> tokens)
     const auto self = impl_;
     if (tokens.empty())
         co_return true;
-    if (self->waiting.size() >= self->most_waiting || !self->redis.is_connected())
+    if (self->readers.size() >= self->most_waiting || !self->redis.is_connected())
         co_return false;
-    impl::waiter w{self->context, std::move(tokens)};
-    self->waiting.insert(&w);
+    impl::reader r{self->context, tokens};
+    self->readers.add(r, std::chrono::steady_clock::now());
     if (!std::exchange(self->is_asking, true))
         asio::co_spawn(self->context, self->ask_loop(), asio::detached);
-    w.done.expires_after(longest_wait);
-    co_await w.done.async_wait(as_result);
-    self->waiting.erase(&w);
-    co_return w.tokens.empty();
+    r.done.expires_after(longest_wait);
+    co_await r.done.async_wait(as_result);
+    self->readers.remove(r);
+    co_return r.has_reached();
 }
 
 }  // namespace luot::aggregator

@@ -48,7 +48,8 @@ private:
     std::array<state, 16> states_;
 };
 
-/// Readers of one worker thread that wait for their own hits: all share one question per turn.
+/// Readers of one worker thread that wait for their own hits: all share one question per turn, of
+/// bounded length.
 class progress {
 public:
     static constexpr std::chrono::milliseconds longest_wait{1000};

@@ -2,9 +2,12 @@
 """HTTP on a hostile internet: whatever clients send, or do not send, luot lives, answers honest readers at
 once, keeps its memory bounded, and nothing of what they sent gets into the head of an answer or into the log."""
 
+import collections
 import json
 import os
 import re
+import resource
+import selectors
 import socket
 import ssl
 import struct
@@ -18,7 +21,7 @@ from urllib.parse import quote, urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import (BINARY, BROWSER, GIF_BYTES, HEAD, LIGHT, ROOT, Http, OneLuot, SystemTest,  # noqa: E402
-                  eventually, hit_request, main, patience, raw_exchange,
+                  eventually, hit_request, main, patience, raw_exchange, seeded,
                   split_address, split_answers)
 
 HIT = '{"s":"skhcn","p":"/a"}'
@@ -648,6 +651,65 @@ class SlowClients(OneLuot):
         done = subprocess.run([sys.executable, ROOT / "bench/hostile.py", *load, "--seconds", "3"], capture_output=True,
                               text=True, timeout=patience(60), env={**os.environ, "LUOT_BIN": str(BINARY)})
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+
+class MadeUpTokens(SystemTest):
+    """Anybody may wait for hits that do not exist, on the thread that takes those that do."""
+
+    def test_beside_readers_of_made_up_tokens_honest_ones_see_their_own_view(self):
+        rng = seeded("test_hostile")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+        luot = self.world.luot(config={"collector": {"workers": 1}})
+        views = 0
+        for count in (100,) if LIGHT else (100, 900):  # below the 1,000 that may wait
+            with self.subTest(count):
+                stop, answered = threading.Event(), collections.Counter()
+                wires = [connect(luot) for _ in range(count)]
+                crowd = threading.Thread(target=self.wait_for_nothing, args=(wires, rng, stop, answered))
+                sent_before = self.bytes_to_redis(luot)
+                crowd.start()
+                try:
+                    eventually(lambda: answered.total() >= count, patience(20), "each of them has waited once")
+                    own = 0
+                    for _ in range(50):
+                        views += 1
+                        token = luot.take_hit("skhcn", "/own")
+                        answer = luot.counts("skhcn", "/own", after=token)
+                        if not answer.get("behind"):
+                            self.assertEqual(answer["pages"]["/own"]["views"], views)
+                            own += 1
+                finally:
+                    stop.set()
+                    crowd.join()
+                    for wire in wires:
+                        wire.close()
+                each = (self.bytes_to_redis(luot) - sent_before) / answered.total()
+                print(f"{own} of 50 saw their own view; {each:.0f} bytes to Redis for each of {answered.total()} others", flush=True)
+                self.assertGreater(own, 40)
+                self.assertEqual(set(answered), {(b"200", True)}, "the others are told the truth: behind")
+                self.assertLess(each, 10_000, "a reader makes luot ask for little, whatever its tokens")
+        luot.wait_for("skhcn", token)
+        self.assertEqual(luot.views("skhcn", "/own"), views)
+        self.assert_balanced(luot)
+
+    def bytes_to_redis(self, luot):
+        return luot.redis().info("stats")["total_net_input_bytes"]
+
+    def wait_for_nothing(self, wires, rng, stop, answered):
+        """Each asks again as soon as it is answered."""
+        with selectors.DefaultSelector() as ready:
+            for wire in wires:
+                tokens = [f"{rng.getrandbits(64):016x}.{rng.randrange(16):02}.{rng.randrange(1, 1000)}" for _ in range(16)]
+                body = json.dumps({"site": "skhcn", "paths": ["/a"], "after": tokens})
+                request = f"POST /api/v1/counts HTTP/1.1\r\n{HEAD}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+                ready.register(wire, selectors.EVENT_READ, request)
+                wire.sendall(request)
+            while not stop.is_set():
+                for key, _ in ready.select(0.1):
+                    raw = key.fileobj.recv(65536)
+                    answered[raw[9:12], b'"behind":true' in raw] += 1
+                    key.fileobj.sendall(key.data)
 
 
 # Text that would do harm where it is not escaped: a new field, a new answer, a new line of a log, an escape
