@@ -223,6 +223,23 @@ class Privacy(SystemTest):
                 self.assert_salts_nowhere([link], list(file_blobs(self.world.folder)) + list(redis_blobs(client)))
                 luot.stop()
 
+    def test_visitors_of_a_site_that_was_taken_out_of_the_configuration_are_forgotten_as_others_are(self):
+        clock = Clock(self.world)
+        luot = self.world.luot(start=False)
+        luot.environment = clock.environment  # its private Redis inherits it
+        luot.start()
+        for site in ("skhcn", "bao", "thu-vien"):
+            luot.wait_for(site, luot.take_hit(site, "/a"))
+        client = luot.redis()
+        self.assertEqual(len(client.keys("luot:*:seen")), 3)
+        luot.config["site"] = [site for site in luot.config["site"] if site["id"] != "thu-vien"]
+        luot.write_config()
+        luot.hang_up()
+        eventually(lambda: luot.log_text().count("configuration_read"), patience(5), "it has the new configuration")
+        clock.set(3 * 3600)
+        eventually(lambda: not client.keys("luot:*:seen"), patience(60), "who was seen is forgotten")
+        self.assertTrue(client.keys("luot:*:thu-vien:totals"), "its numbers stay")
+
 
 class Search(unittest.TestCase):
     """The search itself finds what it is to find."""
