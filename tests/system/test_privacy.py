@@ -223,6 +223,25 @@ class Privacy(SystemTest):
                 self.assert_salts_nowhere([link], list(file_blobs(self.world.folder)) + list(redis_blobs(client)))
                 luot.stop()
 
+    def test_a_salt_that_no_zone_needs_is_gone_from_memory(self):
+        """Under a clock that is set back its day has other ids: nobody can make the former ones any more."""
+        clock = Clock(self.world)
+        luot = self.world.luot(start=False, config={"collector": {"workers": 1}})
+        luot.environment = clock.environment
+        luot.start()
+
+        def visitors():
+            luot.wait_for("skhcn", luot.take_hit("skhcn", "/a"))
+            days = [key for key in luot.redis().scan_iter("luot:*:skhcn:day:*", _type="hash")]
+            return [int(luot.redis().hget(day, "visitors")) for day in days]
+        self.assertEqual(visitors(), [1])
+        self.assertEqual(visitors(), [1])
+        _, day, _ = self.keys_of(luot.data_dir / "salts")
+        clock.set(3 * 86_400)
+        eventually(lambda: self.keys_of(luot.data_dir / "salts")[1] == day + 3, patience(15))
+        clock.set(0)
+        eventually(lambda: visitors() == [2], patience(5), "the same reader is another one")
+
     def test_visitors_of_a_site_that_was_taken_out_of_the_configuration_are_forgotten_as_others_are(self):
         clock = Clock(self.world)
         luot = self.world.luot(start=False)
