@@ -42,6 +42,7 @@ constexpr std::int64_t lease_every_ms = leases::every.count();
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s
+constexpr int scan_count = 1000;               ///< keys looked at in each upkeep
 constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
 constexpr int most_failures = 3;               ///< then the head is set aside
 
@@ -99,6 +100,8 @@ public:
     asio::awaitable<void> set_aside(turn& t, std::string_view reason);
     asio::awaitable<void> upkeep();
     asio::awaitable<void> tidy(unsigned partition);
+    asio::awaitable<void> tidy_former_sites();
+    asio::awaitable<void> forget(unsigned partition, tidy_options options);
     asio::awaitable<void> sleep(std::int64_t ms);
     asio::awaitable<void> rest(std::int64_t us);
     void find_surplus_ids(std::uint64_t surplus);
@@ -118,6 +121,7 @@ public:
     std::int64_t upkeep_at_ms = -upkeep_every_ms;
     std::int64_t tidy_at_ms = -tidy_every_ms;
     unsigned tidy_next = 0;
+    std::string former_sites_cursor = "0";
     std::array<std::vector<std::int64_t>, partitions> surplus_sets;  ///< beyond max_ids
     bool is_behind = false;    ///< the last round left entries: the next follows at once
     std::int64_t busy_us = 0;  ///< what the last round took, the wait for entries apart
@@ -530,6 +534,43 @@ asio::awaitable<void> worker::impl::tidy(unsigned partition)
     for (const auto& s : settings->sites)
         if (partition_of(s.id) == partition)
             options.sites.push_back(s.id);
+    co_await forget(partition, std::move(options));
+}
+
+/// Visitors of sites that were taken out of the configuration are forgotten as others are. Only
+/// their keys tell of such sites.
+asio::awaitable<void> worker::impl::tidy_former_sites()
+{
+    redis::pipeline commands;
+    commands.add("SCAN", std::string_view(former_sites_cursor), std::string_view("MATCH"),
+                 keys::any_seen, std::string_view("COUNT"), scan_count, std::string_view("TYPE"),
+                 std::string_view("zset"));
+    former_sites_cursor = "0";
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return;
+    const auto part = (*answers)[0];
+    if (part.is_error()) {
+        if (error_limit.pass())
+            log::warn("redis_refuses", {{"command", "SCAN"}, {"answer", part.text()}});
+        co_return;
+    }
+    former_sites_cursor = part[0].text();
+    for (std::size_t i = 0; i < part[1].size() && !stopping; ++i) {
+        const auto key = keys::parse(part[1][i].text());
+        const bool is_configured =
+            std::any_of(settings->sites.begin(), settings->sites.end(),
+                        [&key](const site_config& s) { return s.id == key.site; });
+        if (key.what != keys::kind::seen || is_configured || !states[key.partition].is_ours)
+            continue;
+        tidy_options options;
+        options.sites.push_back(key.site);
+        co_await forget(key.partition, std::move(options));
+    }
+}
+
+asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options options)
+{
     for (bool more = true; more && !stopping;) {
         redis::pipeline commands;
         commands.add(tidy_command(partition, options));
@@ -568,8 +609,10 @@ asio::awaitable<void> worker::impl::run()
             co_await sleep(200);
             continue;
         }
-        if (begun - upkeep_at_ms >= upkeep_every_ms)
+        if (begun - upkeep_at_ms >= upkeep_every_ms) {
             co_await upkeep();
+            co_await tidy_former_sites();
+        }
         if (begun - tidy_at_ms >= tidy_every_ms) {
             tidy_at_ms = begun;
             tidy_next = (tidy_next + 1) % partitions;

@@ -27,6 +27,26 @@ std::uint64_t keyed_hash(const salt_chain::key& key, std::string_view bytes)
 
 }  // namespace
 
+identifier::identifier(const salt_chain& salts)
+    : salts_(salts), id_key_(salts.id_key()), oldest_salt_(salts.oldest())
+{
+    keys_.reserve(most_keys);  // it never moves, which would leave copies behind
+}
+
+void identifier::wipe_keys()
+{
+    sodium_memzero(keys_.data(), keys_.size() * sizeof(dated_key));
+    keys_.clear();
+}
+
+void identifier::forget_old_keys()
+{
+    if (const auto oldest = salts_.oldest(); oldest != oldest_salt_) {
+        oldest_salt_ = oldest;
+        wipe_keys();
+    }
+}
+
 const salt_chain::key& identifier::key_of(std::int32_t date)
 {
     const auto known = std::find_if(keys_.begin(), keys_.end(),
@@ -34,7 +54,7 @@ const salt_chain::key& identifier::key_of(std::int32_t date)
     if (known != keys_.end())
         return known->key;
     if (keys_.size() >= most_keys)
-        keys_.clear();
+        wipe_keys();
     return keys_.emplace_back(dated_key{date, salts_.visitor_key(date)}).key;
 }
 

@@ -18,7 +18,7 @@ namespace luot::collector {
 class identifier {
 public:
     /// `salts` must outlive it.
-    explicit identifier(const salt_chain& salts) : salts_(salts), id_key_(salts.id_key()) {}
+    explicit identifier(const salt_chain& salts);
 
     /// Sets local_date, visitor and, in the first half hour of a day, visitor_before from the hit's
     /// time, site and user_agent and the client's address (IPv6: its /64); and client from the same
@@ -28,15 +28,20 @@ public:
     /// The keyed hash of a client's id for a hit; never 0.
     [[nodiscard]] std::uint64_t hash_id(std::string_view site, std::string_view id) const;
 
+    /// Wipes the keys at hand when a salt was deleted since the last call: they may be its.
+    void forget_old_keys();
+
 private:
     struct dated_key {
         std::int32_t date;
         salt_chain::key key;
     };
     [[nodiscard]] const salt_chain::key& key_of(std::int32_t date);
+    void wipe_keys();
 
     const salt_chain& salts_;
     salt_chain::key id_key_;
+    std::int32_t oldest_salt_;  ///< as of the last look
     std::vector<dated_key> keys_;
 };
 

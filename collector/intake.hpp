@@ -48,6 +48,9 @@ public:
     /// Works by another configuration from now on.
     void use(std::shared_ptr<const config> c);
 
+    /// To be called after salts were deleted.
+    void forget_old_keys() { identifier_.forget_old_keys(); }
+
 private:
     struct site {
         const site_config* settings;

@@ -2,7 +2,9 @@
 
 #include "core/file.hpp"
 #include "core/local_time.hpp"
+#include "core/log.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <sodium.h>
 #include <sstream>
@@ -98,9 +100,13 @@ salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
     : file_name_(std::move(file_name))
 {
     start_sodium();
+    const auto needed = oldest_needed(now_ms);
+    if (needed < first_day)
+        log::warn("clock_not_set", {{"what", "hits are taken, and get the time that it says"}});
     struct stat status {};
     if (!exists(file_name_, status)) {
-        oldest_ = oldest_needed(now_ms);
+        // A day further back would be damage to the next start, under a clock that is right.
+        oldest_ = std::max(needed, first_day);
         randombytes_buf(link_.data(), link_.size());
         randombytes_buf(id_key_.data(), id_key_.size());
         if (const auto error = save())
@@ -180,7 +186,13 @@ bool salt_chain::advance(std::int64_t now_ms)
 
 error_code salt_chain::forget_old(std::int64_t now_ms)
 {
+    const bool was_begun_early = oldest() == first_day;
     const bool has_dropped = advance(now_ms);
+    if (has_dropped && was_begun_early)
+        log::info("salts_brought_up_to_date",
+                  {{"salts", file_name_},
+                   {"oldest", date_text(oldest())},
+                   {"what", "they were begun before the clock was set"}});
     // A link that could not be taken off the disk is tried again.
     const std::scoped_lock lock(mutex_);
     is_saved_ = is_saved_ && !has_dropped;

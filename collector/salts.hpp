@@ -19,7 +19,8 @@ public:
     using link = std::array<unsigned char, 32>;
     using key = std::array<unsigned char, 16>;  ///< of crypto_shorthash
 
-    /// Reads the chain's file (mode 0600), or begins a new chain with random bytes.
+    /// Reads the chain's file (mode 0600), or begins a new chain with random bytes; under a clock
+    /// that was never set, at a day long past, from which the right time goes on.
     /// Throws std::runtime_error with a line for the operator (unreadable, damaged, readable by
     /// others).
     salt_chain(std::string file_name, std::int64_t now_ms);

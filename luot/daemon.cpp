@@ -645,6 +645,8 @@ asio::awaitable<void> daemon::upkeep()
             if (const auto error = salts_->forget_old(unix_ms()); error && salts_limit.pass())
                 log::error("salts_not_written",
                            {{"why", error.message()}, {"held_back", salts_limit.held_back()}});
+            for (auto& w : workers_)
+                asio::post(w->thread.context(), [&w = *w] { w.intake->forget_old_keys(); });
         }
     }
 }

@@ -115,6 +115,26 @@ class SetClock(FaultTest):
         self.check(load, [aggregator], [collector], clock_was_set=True)
         eventually(lambda: not waiting & collector.emptied_logs(), patience(20), "they go once all is applied")
 
+    def test_a_collector_that_was_first_started_before_its_clock_was_set_goes_on_by_itself(self):
+        """A machine without a clock of its own says 1970 until the network has told it the time."""
+        clock = Clock(self.world)
+        collector = self.world.luot("collector", redis=self.world.redis(), start=False)
+        collector.environment = clock.environment
+        clock.set(100 - time.time())
+        collector.start(reads=False)
+        collector.take_hit("skhcn", "/a")
+        self.assertIn("clock_not_set", collector.log_text())
+        chain = (collector.data_dir / "salts").read_text().split()
+        collector.stop()
+        self.assertNotIn("salts_brought_up_to_date", collector.log_text())
+        clock.set(0)
+        collector.start(reads=False)
+        collector.take_hit("skhcn", "/a")
+        self.assertIn("salts_brought_up_to_date", collector.log_text())
+        now = (collector.data_dir / "salts").read_text().split()
+        self.assertEqual(now[3], chain[3], "the same chain: a repeat is still known")
+        self.assertAlmostEqual(int(now[5]), time.time() / 86_400 - 2, delta=1)
+
     def test_of_one_collector_of_two(self):
         """It is ahead by an hour, then behind, while Redis and the other collector are right."""
         server = self.world.redis()

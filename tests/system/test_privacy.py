@@ -223,6 +223,42 @@ class Privacy(SystemTest):
                 self.assert_salts_nowhere([link], list(file_blobs(self.world.folder)) + list(redis_blobs(client)))
                 luot.stop()
 
+    def test_a_salt_that_no_zone_needs_is_gone_from_memory(self):
+        """Under a clock that is set back its day has other ids: nobody can make the former ones any more."""
+        clock = Clock(self.world)
+        luot = self.world.luot(start=False, config={"collector": {"workers": 1}})
+        luot.environment = clock.environment
+        luot.start()
+
+        def visitors():
+            luot.wait_for("skhcn", luot.take_hit("skhcn", "/a"))
+            days = [key for key in luot.redis().scan_iter("luot:*:skhcn:day:*", _type="hash")]
+            return [int(luot.redis().hget(day, "visitors")) for day in days]
+        self.assertEqual(visitors(), [1])
+        self.assertEqual(visitors(), [1])
+        _, day, _ = self.keys_of(luot.data_dir / "salts")
+        clock.set(3 * 86_400)
+        eventually(lambda: self.keys_of(luot.data_dir / "salts")[1] == day + 3, patience(15))
+        clock.set(0)
+        eventually(lambda: visitors() == [2], patience(5), "the same reader is another one")
+
+    def test_visitors_of_a_site_that_was_taken_out_of_the_configuration_are_forgotten_as_others_are(self):
+        clock = Clock(self.world)
+        luot = self.world.luot(start=False)
+        luot.environment = clock.environment  # its private Redis inherits it
+        luot.start()
+        for site in ("skhcn", "bao", "thu-vien"):
+            luot.wait_for(site, luot.take_hit(site, "/a"))
+        client = luot.redis()
+        self.assertEqual(len(client.keys("luot:*:seen")), 3)
+        luot.config["site"] = [site for site in luot.config["site"] if site["id"] != "thu-vien"]
+        luot.write_config()
+        luot.hang_up()
+        eventually(lambda: luot.log_text().count("configuration_read"), patience(5), "it has the new configuration")
+        clock.set(3 * 3600)
+        eventually(lambda: not client.keys("luot:*:seen"), patience(60), "who was seen is forgotten")
+        self.assertTrue(client.keys("luot:*:thu-vien:totals"), "its numbers stay")
+
 
 class Search(unittest.TestCase):
     """The search itself finds what it is to find."""

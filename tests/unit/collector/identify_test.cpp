@@ -264,6 +264,22 @@ BOOST_AUTO_TEST_CASE(a_restart_does_not_make_new_visitors)
     BOOST_TEST(later.identified({}).visitor != visitor);
 }
 
+// Its key would tie the ids of that day to addresses for as long as it is at hand.
+BOOST_AUTO_TEST_CASE(no_id_of_a_day_can_be_made_once_its_salt_is_deleted)
+{
+    const temp_dir dir;
+    world w(dir);
+    const auto former = w.identified({});
+    const auto kept = w.identified({.time_ms = now_ms + 2 * day_ms});
+    w.who.forget_old_keys();
+    BOOST_TEST(w.identified({}).visitor == former.visitor);
+    BOOST_TEST(!w.chain.forget_old(now_ms + 3 * day_ms));
+    w.who.forget_old_keys();
+    BOOST_TEST(w.identified({}).visitor != former.visitor);
+    BOOST_TEST(w.identified({}).client != former.client);
+    BOOST_TEST(w.identified({.time_ms = now_ms + 2 * day_ms}).visitor == kept.visitor);
+}
+
 BOOST_AUTO_TEST_CASE(another_chain_gives_other_ids)
 {
     const temp_dir dir, other_dir;

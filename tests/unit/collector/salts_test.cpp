@@ -251,6 +251,32 @@ BOOST_AUTO_TEST_CASE(a_clock_that_was_set_back_brings_no_link_back)
     BOOST_TEST((content_of(dir.file("salts")) == written));
 }
 
+// A machine without a clock of its own says 1970 until the network has told it the time.
+BOOST_AUTO_TEST_CASE(a_chain_begun_before_the_clock_was_set_is_taken_up_by_the_right_time)
+{
+    const temp_dir dir;
+    int row = 0;
+    for (const std::int64_t wrong_ms : {-day_ms, std::int64_t{0}, 10'000 * day_ms}) {
+        BOOST_TEST_CONTEXT("begun at " << utc_text(wrong_ms))
+        {
+            const auto name = dir.file("salts" + std::to_string(++row));
+            salt_chain chain(name, wrong_ms);
+            BOOST_TEST((chain.visitor_key(0) != chain.visitor_key(1)));
+            const auto old_salt = fields(name).salt;
+            const salt_chain still(name, wrong_ms + day_ms);
+            BOOST_TEST((still.visitor_key(1) == chain.visitor_key(1)));
+            const salt_chain right(name, now_ms);
+            BOOST_TEST(right.oldest() == today - 2);
+            BOOST_TEST((right.id_key() == chain.id_key()));
+            BOOST_TEST((right.visitor_key(today) == chain.visitor_key(today)));
+            BOOST_TEST((right.visitor_key(0) != chain.visitor_key(0)));
+            BOOST_TEST(content_of(name).find(old_salt) == std::string::npos);
+            BOOST_TEST(!chain.forget_old(now_ms));  // or it is set while luot runs
+            BOOST_TEST(chain.oldest() == right.oldest());
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_others_can_read_is_refused)
 {
     const temp_dir dir;

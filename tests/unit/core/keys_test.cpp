@@ -45,6 +45,7 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
     BOOST_TEST(keys::pages("skhcn") == p + "pages");
     BOOST_TEST(keys::baseline("skhcn") == p + "baseline");
     BOOST_TEST(keys::seen("skhcn") == p + "seen");
+    BOOST_TEST(keys::any_seen == "luot:{p*}:*:seen");
     BOOST_TEST(keys::day("skhcn", date) == p + "day:2021-07-26");
     BOOST_TEST(keys::day_visitors("skhcn", date) == p + "day:2021-07-26:visitors");
     BOOST_TEST(keys::day_first_seen("skhcn", date) == p + "day:2021-07-26:first_seen");
