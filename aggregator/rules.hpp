@@ -77,6 +77,10 @@ struct client_paths {
     [[nodiscard]] std::uint64_t sum() const noexcept;
 };
 
+/// Whether what is kept of retired logs (pairs, as HSCAN answers them) has the form that retire.lua
+/// gives it.
+void check_retired(const std::string& key, const redis::reply_view& pairs, differences& out);
+
 /// Whether the list of aggregators at work (the reply of HGETALL) has the form that present.lua
 /// gives it, at a time of Redis' clock that is no earlier.
 void check_aggregators(const std::string& key, const redis::reply_view& reply, std::int64_t now_ms,

@@ -165,6 +165,7 @@ private:
     [[nodiscard]] asio::awaitable<bool> check_rejected(unsigned partition);
     [[nodiscard]] asio::awaitable<bool> check_ids(unsigned partition, std::set<std::int64_t> sets);
     [[nodiscard]] asio::awaitable<bool> check_counted_once(unsigned partition);
+    [[nodiscard]] asio::awaitable<bool> check_retired_logs(unsigned partition);
     void take_name(const std::string& name, std::string_view type);
     void differ(std::string_view rule, std::string keys, std::string_view field, std::string found,
                 std::string expected, std::string member = {});
@@ -855,6 +856,8 @@ asio::awaitable<bool> verification::check_partition(unsigned partition,
     if (!co_await check_waiting(partition) || !co_await check_rejected(partition) ||
         !co_await check_ids(partition, there.id_sets) || !co_await check_counted_once(partition))
         co_return false;
+    if (!co_await check_retired_logs(partition))
+        co_return false;
     redis::pipeline commands;
     commands.add("PTTL", keys::lease(partition));
     if (!co_await ask(commands))
@@ -862,6 +865,26 @@ asio::awaitable<bool> verification::check_partition(unsigned partition,
     if (answers_[0].number() == -1)
         differ("lease_ends", keys::lease(partition), {}, "no expiry",
                "an expiry: nobody else takes the partition");
+    co_return true;
+}
+
+/// A log comes back or goes while this looks: each entry is right for itself.
+asio::awaitable<bool> verification::check_retired_logs(unsigned partition)
+{
+    const auto key = keys::retired(partition);
+    std::string cursor = "0";
+    do {
+        redis::pipeline commands;
+        commands.add("HSCAN", key, std::string_view(cursor), "COUNT", 500);
+        if (!co_await ask(commands))
+            co_return false;
+        if (answers_[0].size() != 2)
+            co_return true;  // of another type, which was said
+        differences found;
+        check_retired(key, answers_[0][1], found);
+        append(std::move(found));
+        cursor = answers_[0][0].text();
+    } while (cursor != "0");
     co_return true;
 }
 

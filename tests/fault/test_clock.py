@@ -87,6 +87,19 @@ class SetClock(FaultTest):
             luot.wait_for("skhcn", token)
         self.assertEqual(luot.views("skhcn", "/a"), len(ids))
 
+    def test_what_no_visit_needs_is_forgotten_while_hits_come_in(self):
+        """Also where none come in: one site is busy, of another one page was read an hour ago."""
+        clock, luot = self.with_clock()
+        luot.start()
+        luot.wait_for("thu-vien", luot.take_hit("thu-vien", "/a"))
+        seen, = luot.redis().keys("luot:*:thu-vien:seen")
+        load = self.load(luot, pages=[("skhcn", "/a"), ("skhcn", "/b")])
+        self.more_hits(load, 100)
+        clock.set(HOUR)
+        # Each partition is looked at every 16 s.
+        eventually(lambda: not luot.redis().exists(seen), patience(40), "the visitor is forgotten")
+        self.check(load, [luot], [luot], clock_was_set=True)
+
     def test_a_log_of_which_hits_wait_keeps_its_name_for_as_long(self):
         """No aggregator for more than the week after which an emptied log goes."""
         clock, server = Clock(self.world), self.world.redis()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FaultTest  # noqa: E402
+from fault import RATE, Clock, FaultTest  # noqa: E402
 from luot import eventually, main, patience, steadily  # noqa: E402
 
 
@@ -47,6 +47,26 @@ class CopiedSpool(FaultTest):
         self.more_hits(self.hits, 200)
         self.check(self.hits, [self.aggregator], [self.first])
         self.assert_told(self.second)
+
+    def test_a_copy_that_is_given_up_leaves_the_original_alone(self):
+        """The log that the first collector still writes is an old one to the second, which empties it, and after
+        a week lets go of its name."""
+        clock = Clock(self.world)
+        self.second.environment = clock.environment
+        self.second.config.update(spool={"max_bytes": "1MiB"}, collector={**self.second.config["collector"], "workers": 1})
+        self.more_hits(self.hits, 500)
+        self.copy_spool(self.first.data_dir / "spool", self.second.data_dir / "spool")
+        copied = {file.name.split(".")[0] for file in (self.second.data_dir / "spool").glob("*.spool")}
+        self.second.start()
+        self.hits.addresses = [self.first.public, self.second.public]
+        self.hits.rate = 4 * RATE
+        self.hits.connect_anew()
+        # Its own hits need the room.
+        given_up = eventually(lambda: copied & self.second.emptied_logs(), patience(60), "only the name is kept")
+        clock.set(8 * 24 * 3600)
+        eventually(lambda: not given_up & self.second.emptied_logs(), patience(20), "the name goes, too")
+        self.more_hits(self.hits, 500)
+        self.check(self.hits, [self.aggregator], [self.first], clock_was_set=True)
 
     def assert_told(self, collector):
         """Its disk holds less of a log than was shipped under that name: a copy of another, or restored."""

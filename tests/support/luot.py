@@ -851,6 +851,11 @@ class Load:
     def go_on(self):
         self._paused = False
 
+    def connect_anew(self):
+        """To the addresses of now; what is in hand is sent again."""
+        for wire in list(self._wires):
+            self._loop.call_soon_threadsafe(wire.transport.abort)
+
     def end(self):
         """No new hits from now on; those in hand are sent until they are acknowledged."""
         self._ended = True

@@ -138,6 +138,9 @@ class ByHand(Verify):
         aggregators, there = "luot:aggregators", "0123456789abcdef"
         r.hset(aggregators, there, "0 1")  # as one that was killed leaves it
 
+        retired, gone = key("retired"), "00000000000000ab"
+        r.hset(retired, gone, "3 1 00000000000000c2")
+
         def add(name, field, by=1):
             return name, lambda: r.hincrby(name, field, by)
 
@@ -206,12 +209,16 @@ class ByHand(Verify):
             add(producers, "last_ms", 1), add(producers, "damaged", 10**6), add(producers, "unconfigured", 10**6),
             add(producers, f"{waiting}:applied", 1),
             (producers, lambda: r.hset(producers, "tip", f"{10**14}-1")),
+            *((retired, lambda value=value: r.hset(retired, gone, value))
+              for value in ("", "3", *(f"{numbers} 00000000000000c2" for numbers in ("0 0", "3 4", "three 1", "3 -1")),
+                            "3 1 chain", "3 1 c2")),
+            (retired, lambda: r.hset(retired, "somebody", "3 1 00000000000000c2")),
             (hits, lambda: r.xdel(hits, r.xrange(hits)[2][0])),
             (hits, lambda: r.xdel(hits, r.xrange(hits)[-1][0])),
             (hits, lambda: r.xadd(hits, {"v": 1, "p": waiting, "f": 6, "l": 7, "h": ""},
                                   id=f"{held['last_ms']}-{2**60}")),
             *((name, lambda name=name: (r.delete(name), r.set(name, "1")))
-              for name in (totals, pages, baseline, seen, day, month, producers, hits, ids, id_set, new_paths,
+              for name in (totals, pages, baseline, seen, day, month, producers, retired, hits, ids, id_set, new_paths,
                            aggregators, "luot:salts")),
             *((name, lambda name=name: (r.delete(name), r.hset(name, "a", "b")))
               for name in (key("lease"), key("rejected"), f"{day}:visitors", first_seen, "luot:format")),
