@@ -81,13 +81,13 @@ class Emptied(FaultTest):
         self.begin(500, redis=server)
         self.rest()
         client = server.client()
-        copy = {key: client.dump(key) for key in client.keys("*")}
+        copy = {key: (max(0, client.pttl(key)), client.dump(key)) for key in client.keys("*")}
         self.hits.go_on()
         self.more_hits(self.hits, 800)
         pipe = client.pipeline(transaction=True)
         pipe.flushall()
-        for key, dump in copy.items():
-            pipe.restore(key, 0, dump)
+        for key, (ttl, dump) in copy.items():
+            pipe.restore(key, ttl, dump)
         pipe.execute()
         self.finish()
 
