@@ -142,6 +142,7 @@ error_code private_redis::spawn()
     const int fork_error = errno;
     if (child == 0) {
         // Only calls that are safe between fork and exec.
+        ::signal(SIGTERM, SIG_DFL);  // else our handler swallows it until there is another program
         ::prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (::getppid() != parent)  // it died before prctl
             ::_exit(0);

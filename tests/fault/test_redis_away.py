@@ -131,7 +131,7 @@ class Away(FaultTest):
     def test_the_spool_grows_for_long_and_is_drained_while_hits_come_in(self):
         """Over many segments, of logs of earlier runs too."""
         server = self.world.redis()
-        collectors, aggregators = self.apart(server, config={"spool": {"max_bytes": f"{GROWING}MiB"}})
+        collectors, aggregators = self.apart(server, config={"spool": {"max_bytes": f"{2 * GROWING}MiB"}})
         load = self.load(*collectors, rate=4 * RATE)
         self.more_hits(load, 100)
         server.freeze()

@@ -87,7 +87,7 @@ class Damage(FaultTest):
     def test_a_torn_tail_at_each_start(self):
         self.die_and(self.append_what_was_there_before, self.append_garbage, self.append_zeros,
                      self.turn_the_tail_to_zeros, self.cut_the_tail)
-        self.assertGreater(self.collector.metrics().value("luot_spool_torn_bytes_total"), 0)
+        eventually(lambda: self.collector.metrics().value("luot_spool_torn_bytes_total") > 0, patience(5), "it is told")
         self.check(self.hits, self.aggregators, [self.collector])
 
     def test_bytes_turned_at_each_start(self):

@@ -266,10 +266,12 @@ class FaultTest(SystemTest):
               f"{sum(load.acknowledged.values())} acknowledged, {load.repeats} sent again, {declared} declared lost, "
               f"{missing} missing, {doubled} doubled", flush=True)
         self.assertEqual(doubled, 0, f"doubled: {[(k, -n) for k, n in differing.items() if n < 0][:8]}")
-        self.assertEqual(missing, declared, f"missing: {[(k, n) for k, n in differing.items() if n > 0][:8]}")
+        again = load.repeats + sum(n for (kind, _), n in load.others.items() if kind == "repeat")
+        # Of a hit that was sent twice one may be declared lost, and the other counted.
+        self.assertTrue(missing <= declared <= missing + (again if lost else 0),
+                        f"missing: {[(k, n) for k, n in differing.items() if n > 0][:8]}")
         self.assertLessEqual(declared, lost)
         self.assertFalse(load.refused)
-        again = load.repeats + sum(n for (kind, _), n in load.others.items() if kind == "repeat")
         self.assertLessEqual(self.repeats_applied(readers[0]), again, "ids hid what was shipped twice")
         for reader in readers:
             self.assert_ways_out(reader, load, differing, are_visits_known=not lost and not clock_was_set)
@@ -312,7 +314,11 @@ class FaultTest(SystemTest):
 
     def _settled(self, load, reader, lost):
         differing = self._differences(load, reader)
-        return sum(max(0, n) for n in differing.values()) == (self.lost(reader) if lost else 0)
+        if lost:  # how many will be missing is not known before nothing comes any more
+            time.sleep(0.5)
+            return sum(max(0, n) for n in differing.values()) <= self.lost(reader) and \
+                self._differences(load, reader) == differing
+        return not any(n > 0 for n in differing.values())
 
     def _differences(self, load, reader):
         """(site, page or kind) -> what was acknowledged and is not shown; below 0: shown and never sent."""

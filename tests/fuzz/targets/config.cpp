@@ -42,6 +42,9 @@ void try_input(std::string_view input)
     // Files of secrets are not this target's business: what lies on this machine must not matter.
     if (input.find("_file") != std::string_view::npos)
         return;
+    // libFuzzer reads the canary off the search for it, and shows it by itself.
+    if (input.find(canary) != std::string_view::npos)
+        return;
     auto c = parsed(input);
     if (!c)
         return;
