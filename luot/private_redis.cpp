@@ -1,6 +1,7 @@
 #include "luot/private_redis.hpp"
 
 #include "core/clock.hpp"
+#include "core/fail_point.hpp"
 #include "core/file.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
@@ -146,6 +147,7 @@ error_code private_redis::spawn()
         ::prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (::getppid() != parent)  // it died before prctl
             ::_exit(0);
+        fail_point("redis.forked");
         ::setpgid(0, 0);  // Ctrl-C is for luot, which still ships its last hits
         ::umask(077);
         ::dup2(out, STDOUT_FILENO);

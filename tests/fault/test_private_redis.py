@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from fault import FaultTest  # noqa: E402
-from luot import SystemTest, eventually, is_alive, main, patience, steadily  # noqa: E402
+from fault import FAULTY, FaultTest, is_stopped  # noqa: E402
+from luot import SystemTest, children_of, eventually, is_alive, main, patience, steadily  # noqa: E402
 
 
 class AppendOnlyFile(FaultTest):
@@ -177,6 +177,16 @@ class Orphans(SystemTest):
         self.assertTrue(pid and is_alive(pid))
         luot.kill()
         eventually(lambda: not is_alive(pid), 10, "the private Redis ends when luot is killed")
+
+    def test_nor_when_it_is_killed_before_the_child_is_a_redis(self):
+        """The child stops when it has only been forked, and hears of luot's death then."""
+        luot = self.world.luot(start=False)
+        luot.binary, luot.environment = FAULTY, {"LUOT_FAIL_POINT": "redis.forked:1:freeze"}
+        luot.start(wait=False)
+        child, = eventually(lambda: [pid for pid in children_of(luot.pid) if is_stopped(pid)], patience(10))
+        luot.kill()
+        os.kill(child, signal.SIGCONT)
+        eventually(lambda: not is_alive(child), patience(10), "it ends")
 
     def test_a_start_right_after_a_kill_waits_for_the_old_redis(self):
         """Never two Redis on one folder. What the old one holds until its end is the lock on data_dir."""
