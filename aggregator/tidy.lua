@@ -58,9 +58,6 @@ for producer, p in pairs(of) do
   end
 end
 
-if not low and silent > 0 then
-  low = now - silent_after  -- all collectors are gone: what they left is not kept for longer than that
-end
 for _, producer in ipairs(gone) do
   local p = of[producer]
   if p.shipped and p.shipped ~= '0' then

@@ -647,13 +647,13 @@ bool shipper::impl::remove_segment(shipped_log& log)
     return true;
 }
 
-/// The end of a log: its last file and, once that is durable, its place among those that are asked
-/// for. False when it has to be tried again.
+/// The end of a log: its last file, then its place among those that are asked for (should the file
+/// be back after a crash, so is the place). False when it has to be tried again.
 asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
 {
     while (remove_segment(log)) {
     }
-    if (!log.reader.segments().empty() || sync_directory(options.directory))
+    if (!log.reader.segments().empty())
         co_return false;
     fail_point("log.unlinked");
     redis::pipeline commands;

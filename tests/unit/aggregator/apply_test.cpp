@@ -628,14 +628,14 @@ BOOST_AUTO_TEST_CASE(sets_of_ids_go_once_the_watermark_is_the_window_past_them)
     BOOST_TEST(kept() == 0U);
 }
 
-BOOST_AUTO_TEST_CASE(when_all_collectors_are_silent_nothing_is_kept_for_longer_than_a_day)
+BOOST_AUTO_TEST_CASE(when_all_collectors_are_silent_nothing_is_forgotten)
 {
+    // Redis itself may have been away for two days: they come back with what their spools hold.
     world redis;
     tidy_options o;
     o.sites = {"a"};
-    put_idle_log(redis, producer, midnight, std::to_string(unix_ms() - 25 * hour));
-    redis.text("ZADD", keys::seen("a"), unix_ms() - 25 * hour, "12345678", unix_ms() - 23 * hour,
-               "87654321");
+    put_idle_log(redis, producer, midnight, std::to_string(unix_ms() - 48 * hour));
+    redis.text("ZADD", keys::seen("a"), unix_ms() - 48 * hour, "12345678");
     redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
     BOOST_TEST(redis.scores(keys::seen("a")).size() == 1U);
 }
