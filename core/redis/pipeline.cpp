@@ -1,21 +1,12 @@
 #include "core/redis/pipeline.hpp"
 
 #include <boost/uuid/detail/sha1.hpp>
+#include <hiredis/hiredis.h>
+
+#include <cstdlib>
+#include <new>
 
 namespace luot::redis {
-
-namespace {
-
-/// How a number of arguments or of bytes stands before them in Redis' protocol.
-void put_line(std::string& out, char kind, std::size_t number)
-{
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-    out += kind;
-    out.append(digits, end).append("\r\n");
-}
-
-}  // namespace
 
 script::script(std::string_view source) : source_(source)
 {
@@ -46,13 +37,23 @@ command& command::append(const command& other)
 
 pipeline& pipeline::add(const command& c)
 {
-    put_line(bytes_, '*', c.ends_.size());
+    thread_local std::vector<const char*> starts;
+    thread_local std::vector<std::size_t> sizes;
+    starts.clear();
+    sizes.clear();
     std::size_t begin = 0;
     for (const auto end : c.ends_) {
-        put_line(bytes_, '$', end - begin);
-        bytes_.append(c.bytes_, begin, end - begin).append("\r\n");
+        starts.push_back(c.bytes_.data() + begin);
+        sizes.push_back(end - begin);
         begin = end;
     }
+    char* formatted = nullptr;
+    const int size = redisFormatCommandArgv(&formatted, static_cast<int>(starts.size()),
+                                            starts.data(), sizes.data());
+    if (size < 0)
+        throw std::bad_alloc();
+    bytes_.append(formatted, static_cast<std::size_t>(size));
+    std::free(formatted);
     ++count_;
     return *this;
 }
