@@ -12,9 +12,9 @@
 -- Answers shipped, applied, chain, lost for each producer, in their order, as one flat list of strings.
 --
 -- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
--- back until its hits are there. One that has been retired goes on where it was. The watermark moves only when all up to `end` is shipped and applied: after a
--- fall-back, what Redis lost is older than now and still to come. A collector's clock that is ahead moves it
--- no further than Redis' own.
+-- back until its hits are there. One that has been retired goes on where it was. The watermark moves only when
+-- all up to `end` is shipped and applied: after a fall-back, what Redis lost is older than now and still to come.
+-- A collector's clock that is ahead moves it no further than Redis' own.
 
 local producers, retired, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do

@@ -659,7 +659,12 @@ asio::awaitable<bool> shipper::impl::retire(shipped_log& log)
     redis::pipeline commands;
     for (unsigned p = 0; p < partitions; ++p)
         commands.add(retire_command(p, log.name));
-    (void)co_await exec(commands);  // without an answer: tidy.lua does it when it is unheard of
+    // Where it fails tidy.lua does it, when nobody has asked for long.
+    const auto answers = co_await exec(commands);
+    if (answers && !answers->first_error().is_null() && refusal_limit.pass())
+        log::warn("redis_refuses", {{"command", "retire.lua"},
+                                    {"answer", answers->first_error().text()},
+                                    {"held_back", refusal_limit.held_back()}});
     co_return true;
 }
 
