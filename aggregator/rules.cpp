@@ -247,24 +247,6 @@ std::uint64_t client_paths::sum() const noexcept
     return all;
 }
 
-void check_retired(const std::string& key, const redis::reply_view& pairs, differences& out)
-{
-    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-        const auto producer = pairs[i].text(), value = pairs[i + 1].text();
-        const auto first = std::min(value.find(' '), value.size());
-        const auto second = std::min(value.find(' ', first + 1), value.size());
-        const auto chain = value.substr(std::min(second + 1, value.size()));
-        std::uint64_t name = 0, shipped = 0, lost = 0, sum = 0;
-        const bool is_position = second < value.size() &&
-                                 parse_number(value.substr(0, first), shipped) && shipped > 0 &&
-                                 parse_number(value.substr(first + 1, second - first - 1), lost) &&
-                                 lost <= shipped && (chain.empty() || from_hex(chain, sum));
-        if (!from_hex(producer, name) || !is_position)
-            differ(out, "retired_log", key, producer, std::string(value),
-                   "how much of a log was shipped, how much of that lost, and its checksum");
-    }
-}
-
 void check_aggregators(const std::string& key, const redis::reply_view& reply, std::int64_t now_ms,
                        differences& out)
 {
@@ -315,7 +297,8 @@ producers_state read_producers(std::string key, const redis::reply_view& reply, 
     const std::map<std::string_view, std::uint64_t*> numbers{
         {"applied", &state.applied}, {"lost", &state.lost},
         {"damaged", &state.damaged}, {"unconfigured", &state.unconfigured},
-        {"bytes", &state.bytes},     {"last_ms", &state.last_ms}};
+        {"bytes", &state.bytes},     {"last_ms", &state.last_ms},
+        {"tidied", &state.tidied}};
     for (std::size_t i = 0; i + 1 < reply.size(); i += 2) {
         const auto name = reply[i].text(), value = reply[i + 1].text();
         if (name == "tip") {
@@ -328,6 +311,34 @@ producers_state read_producers(std::string key, const redis::reply_view& reply, 
         }
     }
     return state;
+}
+
+std::map<std::string, producer_position> read_retired(const std::string& key,
+                                                      const redis::reply_view& pairs,
+                                                      differences& out)
+{
+    std::map<std::string, producer_position> logs;
+    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+        const auto producer = pairs[i].text(), value = pairs[i + 1].text();
+        const auto first = std::min(value.find(' '), value.size());
+        const auto second = std::min(value.find(' ', first + 1), value.size());
+        const auto chain = value.substr(std::min(second + 1, value.size()));
+        producer_position p;
+        std::uint64_t name = 0, shipped = 0, sum = 0;
+        const bool is_position =
+            second < value.size() && parse_number(value.substr(0, first), shipped) && shipped > 0 &&
+            parse_number(value.substr(first + 1, second - first - 1), p.lost) &&
+            p.lost <= shipped && (chain.empty() || from_hex(chain, sum));
+        if (!from_hex(producer, name) || !is_position) {
+            differ(out, "retired_log", key, producer, std::string(value),
+                   "how much of a log was shipped, how much of that lost, and its checksum");
+            continue;
+        }
+        p.shipped = p.applied = shipped;
+        p.chain = chain;
+        logs.emplace(producer, std::move(p));
+    }
+    return logs;
 }
 
 void check_producers(const producers_state& state, differences& out)

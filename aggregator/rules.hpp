@@ -77,10 +77,6 @@ struct client_paths {
     [[nodiscard]] std::uint64_t sum() const noexcept;
 };
 
-/// Whether what is kept of retired logs (pairs, as HSCAN answers them) has the form that retire.lua
-/// gives it.
-void check_retired(const std::string& key, const redis::reply_view& pairs, differences& out);
-
 /// Whether the list of aggregators at work (the reply of HGETALL) has the form that present.lua
 /// gives it, at a time of Redis' clock that is no earlier.
 void check_aggregators(const std::string& key, const redis::reply_view& reply, std::int64_t now_ms,
@@ -106,13 +102,21 @@ struct producer_position {
 struct producers_state {
     std::string key;
     std::map<std::string, producer_position> producers;
-    std::uint64_t applied = 0, lost = 0, damaged = 0, unconfigured = 0, bytes = 0, last_ms = 0;
+    std::map<std::string, producer_position> retired;  ///< of another key; filled in beside
+    std::uint64_t applied = 0, lost = 0, damaged = 0, unconfigured = 0, bytes = 0, last_ms = 0,
+                  tidied = 0;
     std::string tip;
 };
 
 /// Reads the reply of HGETALL. Fields that are none of those, or no numbers, are differences.
 [[nodiscard]] producers_state read_producers(std::string key, const redis::reply_view& reply,
                                              differences& out);
+
+/// Reads what is kept of retired logs (pairs, as HSCAN answers them): all of it was applied. What
+/// has not the form that retire.lua gives it is a difference.
+[[nodiscard]] std::map<std::string, producer_position> read_retired(const std::string& key,
+                                                                    const redis::reply_view& pairs,
+                                                                    differences& out);
 
 /// shipped >= applied, lost <= shipped for each producer, and their sums.
 void check_producers(const producers_state& state, differences& out);

@@ -10,13 +10,14 @@
 --       4... the sets of ids that ARGV names, then the sites' `seen` sets
 -- ARGV  1 dedupe window          milliseconds
 --       2 visit gap              milliseconds
---       3 silent after           milliseconds in which nothing was heard of a producer: it no longer holds the
---                                watermark back, unless hits of it wait in the stream
+--       3 silent after           milliseconds in which nothing was heard of a producer, though this script ran: it
+--                                no longer holds the watermark back, unless hits of it wait in the stream
 --       4 retire after           the same, after which it is retired once all its hits are applied
 --       5 most                   visitors forgotten at once, of all sites together
 --       6 early                  so many of the sets go whatever the watermark (there are too many ids)
 --       7... T of each set, in the order of KEYS
--- Answers { low watermark ("" = none), silent producers, sets dropped early, "1" if visitors are left to forget }.
+-- Answers { low watermark ("" = none), silent producers, sets dropped early, "1" if visitors are left to forget,
+-- retired logs that are kept }.
 
 local producers, id_index, retired = KEYS[1], KEYS[2], KEYS[3]
 local window, gap, silent_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -38,12 +39,29 @@ end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local all, of = redis.call('HGETALL', producers), {}
+local tidied = 0
 for i = 1, #all, 2 do
   local producer, field = string.match(all[i], '^(%x+):(%a+)$')
   if producer then
     of[producer] = of[producer] or {}
     of[producer][field] = all[i + 1]
+  elseif all[i] == 'tidied' then
+    tidied = tonumber(all[i + 1]) or 0
   end
+end
+-- Silence is time in which this ran. While Redis or all aggregators were away, or where the clock was set, nobody
+-- could be heard: no collector that comes back later than another is silent by that.
+local gap_in_runs = now - tidied
+if math.abs(gap_in_runs) > 600000 then
+  for producer, p in pairs(of) do
+    if p.heard then
+      p.heard = string.format('%.0f', math.min((tonumber(p.heard) or now) + math.max(gap_in_runs, 0), now))
+      redis.call('HSET', producers, producer .. ':heard', p.heard)
+    end
+  end
+end
+if math.abs(gap_in_runs) >= 60000 and next(of) then
+  redis.call('HSET', producers, 'tidied', string.format('%.0f', now))
 end
 local low, silent, gone = nil, 0, {}
 for producer, p in pairs(of) do
@@ -90,4 +108,5 @@ for i = first_site, low and #KEYS or 0 do
     left = left - #old
   end
 end
-return { low and string.format('%.0f', low) or '', silent, dropped, left == 0 and '1' or '0' }
+return { low and string.format('%.0f', low) or '', silent, dropped, left == 0 and '1' or '0',
+  redis.call('HLEN', retired) }

@@ -881,7 +881,7 @@ asio::awaitable<bool> verification::check_retired_logs(unsigned partition)
         if (answers_[0].size() != 2)
             co_return true;  // of another type, which was said
         differences found;
-        check_retired(key, answers_[0][1], found);
+        report_.producers[partition].retired.merge(read_retired(key, answers_[0][1], found));
         append(std::move(found));
         cursor = answers_[0][0].text();
     } while (cursor != "0");

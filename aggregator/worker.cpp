@@ -54,7 +54,7 @@ struct partition_state {
     id_sets sets;
     std::string failed_head;  ///< the first entry, alone, since a batch with it was refused
     int failures = 0;         ///< of that entry alone
-    std::uint64_t silent = 0;
+    std::uint64_t silent = 0, retired = 0;  ///< logs
     partition_memory memory;
 };
 
@@ -127,7 +127,7 @@ public:
     std::int64_t busy_us = 0;  ///< what the last round took, the wait for entries apart
     std::atomic<bool> stopping{false};
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
-        waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0};
+        waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0}, retired{0};
     std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms};
     std::atomic<std::uint32_t> held{0};  ///< a bit for each partition
     log::limiter error_limit{10}, format_limit{60};
@@ -177,6 +177,10 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
     m.add_gauge("luot_silent_producers",
                 "Logs unheard of for a day, which no longer hold the watermark back.",
                 [this] { return static_cast<double>(silent.load()); });
+    m.add_gauge("luot_retired_logs",
+                "Logs that have gone, of which Redis keeps how far they had got, in the partitions "
+                "held here.",
+                [this] { return static_cast<double>(retired.load()); });
     m.add_gauge("luot_leases_held", "Partitions that this aggregator works on.",
                 [this] { return static_cast<double>(std::popcount(held.load())); });
 }
@@ -494,13 +498,17 @@ asio::awaitable<void> worker::impl::upkeep()
     rejected = sums[6];
     const auto most = settings->aggregator.max_ids;
     find_surplus_ids(remembered_ids > most ? remembered_ids - most : 0);
-    std::uint64_t unheard = 0;
+    std::uint64_t unheard = 0, gone = 0;
     for (unsigned p = 0; p < partitions; ++p) {
+        if (!states[p].is_ours)
+            continue;
         unheard += states[p].silent;
-        if (states[p].is_ours && !surplus_sets[p].empty())
+        gone += states[p].retired;
+        if (!surplus_sets[p].empty())
             co_await tidy(p);
     }
     silent = unheard;
+    retired = gone;
 }
 
 /// Memory is bounded whatever clients send: beyond max_ids the oldest sets go, of all partitions.
@@ -578,7 +586,7 @@ asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options opti
         if (!answers)
             co_return;
         const auto answer = (*answers)[0];
-        if (answer.size() != 4) {
+        if (answer.size() != 5) {
             failures.add();
             if (error_limit.pass())
                 log::warn(
@@ -587,6 +595,7 @@ asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options opti
             co_return;
         }
         states[partition].silent = static_cast<std::uint64_t>(answer[1].count());
+        states[partition].retired = static_cast<std::uint64_t>(answer[4].count());
         early_drops.add(static_cast<std::uint64_t>(answer[2].count()));
         options.early_sets.clear();
         options.sets.clear();

@@ -8,12 +8,15 @@
 -- ARGV  1 now                    milliseconds of Unix time: every hit that these logs took before it is in
 --                                the end that stands beside their names
 --       2... producer, end       16 hex digits; the offset of its last hit in this partition, "" while the
---                                log is not read to its end
+--                                log is not read to its end; "-" of an old log that is behind Redis: it is
+--                                only read where it is, and counts as unheard of
 -- Answers shipped, applied, chain, lost for each producer, in their order, as one flat list of strings.
 --
 -- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
 -- back until its hits are there. One that has been retired goes on where it was. The watermark moves only when
 -- all up to `end` is shipped and applied: after a fall-back, what Redis lost is older than now and still to come.
+-- Who is behind Redis cannot say that nothing is to come of a log (another machine may have the rest of it), nor
+-- may it hold the watermark as long as it has the file: so it is silent.
 -- A collector's clock that is ahead moves it no further than Redis' own.
 
 local producers, retired, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
@@ -36,25 +39,27 @@ for i = 2, #ARGV, 2 do
   local producer, ending = ARGV[i], ARGV[i + 1]
   local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied', producer .. ':chain',
     producer .. ':watermark', producer .. ':heard', producer .. ':lost')
-  local new = {}
-  if not held[1] then
-    local before = redis.call('HGET', retired, producer)
+  local is_new = not held[1]
+  local before = is_new and redis.call('HGET', retired, producer)
+  if is_new then
     local shipped, lost, chain = string.match(before or '0 0 ', '^(%d+) (%d+) (%x*)$')
     if not shipped then
-      return redis.error_reply('LUOT ' .. retired .. ' holds no position of ' .. producer)
+      return redis.error_reply('LUOT ' .. retired .. ' holds no position of ' .. producer ..
+        ' (luot verify): nothing is shipped until it is put right')
     end
-    held[1] = shipped
-    new = { producer .. ':shipped', shipped }
-    if before then
-      held[2], held[3], held[6] = shipped, chain, lost
-      new = { producer .. ':shipped', shipped, producer .. ':applied', shipped, producer .. ':chain', chain,
-        producer .. ':lost', lost }
-      returning[#returning + 1] = producer
-    end
+    held[1], held[2], held[3], held[6] = shipped, shipped, chain, lost
   end
   local shipped, applied = held[1], held[2] or '0'
+  local new = {}
+  if before and ending ~= '-' then
+    new = { producer .. ':shipped', shipped, producer .. ':applied', applied, producer .. ':chain', held[3],
+      producer .. ':lost', held[6] }
+    returning[#returning + 1] = producer
+  elseif is_new and ending ~= '-' then
+    new = { producer .. ':shipped', shipped }
+  end
   -- In steps of ten minutes and ten seconds: each is a write to the append-only file, the windows are hours.
-  if math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
+  if ending ~= '-' and math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
     new[#new + 1] = producer .. ':heard'
     new[#new + 1] = string.format('%.0f', ms)
   end

@@ -117,8 +117,10 @@ salt_chain::salt_chain(std::string file_name, std::int64_t now_ms)
     oldest_ = kept.oldest_;
     link_ = kept.link_;
     id_key_ = kept.id_key_;
+    // On a full disk hits are taken all the same: what is derived is right, and the file is written
+    // when the next look finds room.
     if (const auto error = forget_old(now_ms))
-        throw std::runtime_error("cannot write " + file_name_ + ": " + error.message());
+        log::error("salts_not_written", {{"why", error.message()}, {"what", "it is tried again"}});
 }
 
 std::string salt_chain::export_from(const std::string& file_name, std::int64_t now_ms)
@@ -194,7 +196,6 @@ error_code salt_chain::forget_old(std::int64_t now_ms)
                    {"oldest", date_text(oldest())},
                    {"what", "they were begun before the clock was set"}});
     // A link that could not be taken off the disk is tried again.
-    const std::scoped_lock lock(mutex_);
     is_saved_ = is_saved_ && !has_dropped;
     if (is_saved_)
         return {};

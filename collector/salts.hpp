@@ -22,7 +22,8 @@ public:
     /// Reads the chain's file (mode 0600), or begins a new chain with random bytes; under a clock
     /// that was never set, at a day long past, from which the right time goes on.
     /// Throws std::runtime_error with a line for the operator (unreadable, damaged, readable by
-    /// others).
+    /// others; a new chain that cannot be written). Old links that cannot be taken off the disk are
+    /// logged, and tried again by forget_old().
     salt_chain(std::string file_name, std::int64_t now_ms);
 
     /// The chain of a file as text for import_to(), from the oldest link that is needed now on. The
@@ -41,7 +42,8 @@ public:
     /// The key for hashes of hits' ids: the same for the life of the chain.
     [[nodiscard]] key id_key() const noexcept { return id_key_; }
 
-    /// Deletes the links that no time zone needs any more.
+    /// Deletes the links that no time zone needs any more, from the disk as well. Errors: the
+    /// system's; the file is tried again by the next call. Only one thread may call it.
     [[nodiscard]] error_code forget_old(std::int64_t now_ms);
 
     /// What a collector shows of its chain: a hash from which no salt follows, per UTC day.
@@ -62,7 +64,7 @@ private:
     const std::string file_name_;
     mutable std::mutex mutex_;
     std::int32_t oldest_ = 0;
-    bool is_saved_ = true;  ///< the file holds no older link
+    bool is_saved_ = true;  ///< the file holds no older link; of who calls forget_old()
     link link_{};
     key id_key_{};
 };

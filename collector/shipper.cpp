@@ -395,6 +395,8 @@ asio::awaitable<bool> shipper::impl::ask()
                 c.add(std::string_view(log->name));
                 if (const auto live = live_ends.find(log); live != live_ends.end())
                     c.add(live->second[p]);
+                else if (log->spooled && (*log->spooled)[p] < log->shipped[p])
+                    c.add(std::string_view{"-"});  // it lost its end, or is a copy
                 else if (is_idle(*log))
                     c.add(log->reader.known()[p]);
                 else

@@ -53,18 +53,32 @@ aggregator::verify_report check_redis(const config& c, const std::string& site)
     return report;
 }
 
+/// Of a log in a partition; one that was retired goes on where it was when it is asked for.
+aggregator::producer_position position_of(const aggregator::producers_state& state,
+                                          const std::string& name)
+{
+    const auto known = state.producers.find(name);
+    if (known != state.producers.end() && known->second.shipped)
+        return known->second;
+    if (const auto retired = state.retired.find(name); retired != state.retired.end())
+        return retired->second;
+    return known == state.producers.end() ? aggregator::producer_position{} : known->second;
+}
+
 /// The same by logs instead of by partitions.
 logs_in_redis by_log(const aggregator::verify_report& report)
 {
     logs_in_redis logs;
     for (const auto& [partition, state] : report.producers)
-        for (const auto& [name, position] : state.producers) {
-            std::uint64_t producer = 0;
-            if (!from_hex(name, producer) || !position.shipped)
-                continue;
-            logs[producer].shipped[partition] = *position.shipped;
-            logs[producer].chains[partition] = position.chain;
-        }
+        for (const auto* of : {&state.producers, &state.retired})
+            for (const auto& [name, ignored] : *of) {
+                const auto position = position_of(state, name);
+                std::uint64_t producer = 0;
+                if (!from_hex(name, producer) || !position.shipped)
+                    continue;
+                logs[producer].shipped[partition] = *position.shipped;
+                logs[producer].chains[partition] = position.chain;
+            }
     return logs;
 }
 
@@ -145,11 +159,9 @@ void print_positions(const aggregator::verify_report& report,
         for (unsigned p = 0; p < partitions; ++p)
             rows.emplace(p, to_hex(producer));
     for (const auto& [partition, name] : rows) {
-        aggregator::producer_position there;
-        if (const auto state = report.producers.find(partition); state != report.producers.end())
-            if (const auto at = state->second.producers.find(name);
-                at != state->second.producers.end())
-                there = at->second;
+        const auto state = report.producers.find(partition);
+        const auto there = state == report.producers.end() ? aggregator::producer_position{}
+                                                           : position_of(state->second, name);
         std::uint64_t producer = 0;
         (void)from_hex(name, producer);
         const auto log = on_disk.find(producer);

@@ -93,6 +93,24 @@ class CopiedSpool(FaultTest):
         self.more_hits(self.hits, 300)
         self.check(self.hits, [self.aggregator])
         self.assert_told(self.first)
+        self.assert_silent_about_what_is_behind(self.first)
+
+    def assert_silent_about_what_is_behind(self, collector):
+        """It cannot say that nothing more is to come of such a log: another machine may have the rest. Nor does it
+        hold the watermark as long as it has the file."""
+        _, output, _ = self.world.run("verify", "--config", collector.config_file, "--positions")
+        rows = [dict(pair.split("=") for pair in line.split()[1:]) for line in output.splitlines()
+                if line.startswith("position ")]
+        client = self.server.client()
+        heard = {True: [], False: []}
+        for row in rows:
+            if row["spooled"] != "-":
+                key = f"luot:{{p{int(row['partition']):02}}}:producers", f"{row['producer']}:heard"
+                client.hset(*key, 1)
+                heard[int(row["spooled"]) < int(row["shipped"])].append(key)
+        self.assertTrue(heard[True] and heard[False])
+        eventually(lambda: all(client.hget(*key) != b"1" for key in heard[False]), patience(10), "others are heard of")
+        self.assertEqual({client.hget(*key) for key in heard[True]}, {b"1"})
 
     def start_with_another_content(self, collector, producer, partition):
         """As if somebody else had shipped other hits under this log's name."""

@@ -52,7 +52,7 @@ MUTATIONS = {
     "ship-lost": ("ship", [("if gone > 0 then", "if false then")]),
     "retire-forgets": ("retire", [("if shipped ~= '0' then", "if false then")]),
     "tidy-forgets": ("tidy", [("if p.shipped and p.shipped ~= '0' then", "if false then")]),
-    "ask-forgets": ("ask", [("local before = redis.call('HGET', retired, producer)", "local before = nil")]),
+    "ask-forgets": ("ask", [("local before = is_new and redis.call('HGET', retired, producer)", "local before = nil")]),
     "apply-head": ("apply", [("if #first == 0 or first[1][1] ~= head then", "if #first == 0 then")]),
     "apply-upto": (
         "apply",
@@ -221,7 +221,8 @@ class Collector:
         arguments = [now * STEP_MS]
         for log in logs:
             held = log.parts[part]
-            arguments += [log.producer, held.end() if held.cursor is not None else ""]
+            is_behind = log is not self.logs[-1] and (held.cursor or 0) > held.end()
+            arguments += [log.producer, "-" if is_behind else held.end() if held.cursor is not None else ""]
         answer = store.run("ask", [key(part, "producers"), key(part, "retired")], arguments)
         for at, log in enumerate(logs):
             self.learn(store, rng, log.parts[part], int(answer[4 * at]))
@@ -649,7 +650,7 @@ class Scripts(ProtocolTest):
         self.assertEqual(tidy()[0], b"0")
         self.assertEqual(self.client.exists(key(0, "ids:0")), 1)
         # Unheard of for a day it holds nobody back, unless hits of it wait.
-        self.client.hset(key(0, "producers"), "00000000000000bb:heard", 1)
+        self.client.hset(key(0, "producers"), mapping={"00000000000000bb:heard": 1, "tidied": self.client.time()[0] * 1000})
         self.client.hset(key(0, "producers"), "00000000000000bb:shipped", 2)
         self.assertEqual(tidy()[:2], [b"0", 0])
         self.client.hset(key(0, "producers"), "00000000000000bb:applied", 2)

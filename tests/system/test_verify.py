@@ -206,6 +206,7 @@ class ByHand(Verify):
             (producers, lambda: r.hset(producers, f"{drained}:chain", "xyz")),
             (producers, lambda: r.hset(producers, "else", "1")),
             add(producers, "applied", -1), add(producers, "bytes", 1), add(producers, "bytes", -1),
+            (producers, lambda: r.hset(producers, "tidied", "lately")),
             add(producers, "last_ms", 1), add(producers, "damaged", 10**6), add(producers, "unconfigured", 10**6),
             add(producers, f"{waiting}:applied", 1),
             (producers, lambda: r.hset(producers, "tip", f"{10**14}-1")),
@@ -339,6 +340,18 @@ class Spool(Verify):
         aggregator = self.world.luot("aggregator", redis=self.server)
         self.assert_positions(self.luot, acknowledged=12, lost=0)
         self.assertEqual(aggregator.views("skhcn"), 12)
+        # Its name was taken off those that are asked for, and its spool is still there (a backup that was put back).
+        partition = f"luot:{{p{self.only_row()['partition']:02}}}"
+        kept = [(value or b"0").decode() for value in self.server.client().hmget(
+            f"{partition}:producers", *(f"{producer}:{field}" for field in ("shipped", "lost", "chain")))]
+        fields = [f"{producer}:{field}" for field in ("shipped", "applied", "lost", "chain", "watermark", "heard")]
+        self.server.client().hdel(f"{partition}:producers", *fields)
+        self.server.client().hset(f"{partition}:retired", producer, " ".join(kept))
+        row = self.only_row()
+        self.assertEqual([row[name] for name in ("spooled", "shipped", "applied", "unshipped", "missing")], [12, 12, 12, 0, 0])
+        self.luot.start()
+        eventually(lambda: self.server.client().hexists(f"{partition}:producers", fields[0]), patience(10), "it is back")
+        self.assert_positions(self.luot, acknowledged=12, lost=0)
         # On a machine without the spool the same logs are those of others.
         rows = self.positions(aggregator)
         self.assertEqual([(row["spooled"], row["unshipped"], row["applied"]) for row in rows], [(None, None, 12)])

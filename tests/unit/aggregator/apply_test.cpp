@@ -596,7 +596,7 @@ void put_idle_log(world& redis, const std::string& name, std::int64_t watermark_
 {
     redis.exec(redis::pipeline{}.add("HSET", keys::producers(partition), name + ":shipped", 7,
                                      name + ":applied", 7, name + ":watermark", watermark_ms,
-                                     name + ":heard", heard));
+                                     name + ":heard", heard, "tidied", unix_ms()));
 }
 
 BOOST_AUTO_TEST_CASE(sets_of_ids_go_once_the_watermark_is_the_window_past_them)
@@ -671,7 +671,29 @@ BOOST_AUTO_TEST_CASE(a_log_unheard_of_for_a_week_and_a_day_is_retired)
     BOOST_TEST(tidy() == "");  // a hit waits
     redis.text("HSET", keys::producers(partition), field(":applied"), "8");
     BOOST_TEST(tidy() == "8 3 c7");
-    BOOST_TEST(redis.number("HLEN", keys::producers(partition)) == 0);
+    BOOST_TEST(redis.number("HEXISTS", keys::producers(partition), field(":shipped")) == 0);
+}
+
+// Two collectors come back after Redis, or all aggregators, were away for two days; one is later.
+BOOST_AUTO_TEST_CASE(nobody_is_silent_for_a_time_in_which_nobody_could_be_heard)
+{
+    world redis;
+    const auto silent = [&] {
+        return redis.exec(redis::pipeline{}.add(tidy_command(partition, tidy_options{})))[0][1]
+            .count();
+    };
+    const auto heard = [&] {
+        return std::stoll(redis.text("HGET", keys::producers(partition), producer + ":heard"));
+    };
+    const auto now = unix_ms();
+    for (const auto tidied : {now - 2 * 24 * hour, now + 2 * 24 * hour}) {
+        put_idle_log(redis, producer, midnight, std::to_string(now - 50 * hour));
+        redis.text("HSET", keys::producers(partition), "tidied", std::to_string(tidied));
+        BOOST_TEST(silent() == (tidied > now ? 1 : 0));
+        const auto expected = tidied > now ? now - 50 * hour : now - 2 * hour;
+        BOOST_TEST(std::abs(heard() - expected) < 60'000);
+        BOOST_TEST(redis.number("HGET", keys::producers(partition), "tidied") >= now);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(when_there_are_too_many_ids_their_sets_go_early)
@@ -1193,6 +1215,25 @@ BOOST_AUTO_TEST_CASE(a_retired_log_goes_on_where_it_was)
     s.prev = "2";
     s.last = "3";
     BOOST_TEST(redis.ship(s) == "ok 3 2 c2");
+}
+
+// The rest of it may be on another machine, or gone: that is not for this collector to say.
+BOOST_AUTO_TEST_CASE(who_is_behind_redis_only_reads_where_a_log_is)
+{
+    shipping_world redis;
+    shipment s;
+    s.lost = "1";
+    BOOST_TEST(redis.ask("1", {producer, "-"}) == "0 0  0");
+    BOOST_TEST(redis.ship(s) == "ok 2 0 c2");
+    redis.text("HSET", keys::producers(partition), producer + ":applied", 2, producer + ":heard",
+               7);
+    for (const bool is_retired : {false, true}) {
+        if (is_retired)
+            BOOST_TEST(redis.retire(producer) == "ok");
+        const auto picture = redis.picture();
+        BOOST_TEST(redis.ask(std::to_string(unix_ms()), {producer, "-"}) == "2 2 c2 1");
+        BOOST_TEST(differing(picture, redis.picture()) == "");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(of_a_log_without_a_hit_nothing_is_kept)

@@ -216,6 +216,29 @@ BOOST_AUTO_TEST_CASE(a_start_deletes_what_is_old)
     BOOST_TEST(content_of(dir.file("salts")).find(old_salt) == std::string::npos);
 }
 
+// A full disk on another day than the one it was begun on: hits are taken with the right salts.
+BOOST_AUTO_TEST_CASE(a_start_that_cannot_write_goes_on_and_deletes_later)
+{
+    const temp_dir dir;
+    salt_chain::key later;
+    std::string old_salt;
+    {
+        const salt_chain chain(dir.file("salts"), now_ms);
+        later = chain.visitor_key(today + 30);
+        old_salt = fields(dir.file("salts")).salt;
+    }
+    const std::string in_the_way = dir.file("salts.new");
+    std::filesystem::create_directory(in_the_way);
+    salt_chain chain(dir.file("salts"), now_ms + 30 * day_ms);
+    BOOST_TEST((chain.visitor_key(today + 30) == later));
+    BOOST_TEST(chain.forget_old(now_ms + 30 * day_ms) != error_code{});
+    BOOST_TEST(fields(dir.file("salts")).salt == old_salt);
+    std::filesystem::remove(in_the_way);
+    BOOST_TEST(chain.forget_old(now_ms + 30 * day_ms) == error_code{});
+    BOOST_TEST(content_of(dir.file("salts")).find(old_salt) == std::string::npos);
+    BOOST_TEST((chain.visitor_key(today + 30) == later));
+}
+
 // The last zone of the calendar is UTC-12, and the first half hour of its day asks for the day
 // before.
 BOOST_AUTO_TEST_CASE(a_link_is_kept_just_as_long_as_some_zone_needs_it)
