@@ -341,6 +341,7 @@ class Spool(Verify):
         self.assert_positions(self.luot, acknowledged=12, lost=0)
         self.assertEqual(aggregator.views("skhcn"), 12)
         # Its name was taken off those that are asked for, and its spool is still there (a backup that was put back).
+        self.luot.stop()
         partition = f"luot:{{p{self.only_row()['partition']:02}}}"
         kept = [(value or b"0").decode() for value in self.server.client().hmget(
             f"{partition}:producers", *(f"{producer}:{field}" for field in ("shipped", "lost", "chain")))]
