@@ -250,7 +250,9 @@ function steps.O(at)
     new[#new + 1] = producer .. ':applied'
     new[#new + 1] = math.max(before, tonumber(applied) or 0)
     new[#new + 1] = producer .. ':watermark'
-    new[#new + 1] = math.max(whole(held[2] or '0', producer), whole(watermark, 'a watermark'))
+    -- Of its last hit, also where a clock was set back: the sets of ids that begin then are not past. 0: no hit.
+    local last, former = whole(watermark, 'a watermark'), whole(held[2] or '0', producer)
+    new[#new + 1] = last > 0 and last or former
   end
   new[#new + 1] = 'tip'
   new[#new + 1] = upto

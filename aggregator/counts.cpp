@@ -82,7 +82,8 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     wanted.add("HGET", keys::producers(partition), "applied"sv);
     wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
                "baseline_views"sv, "baseline_visits"sv);
-    wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, "+inf"sv);
+    // Who was seen under a clock that was ahead, and set back since, is not there for hours.
+    wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, now_ms + online_ms);
     wanted.add("ZCARD", keys::pages(id));
     wanted.add("ZSCORE", keys::pages(id), other_path);
     wanted.add("HGET", keys::day(id, today), "new_paths"sv);

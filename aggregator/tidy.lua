@@ -52,12 +52,12 @@ end
 -- Silence is time in which this ran. While Redis or all aggregators were away, or where the clock was set, nobody
 -- could be heard: no collector that comes back later than another is silent by that.
 local gap_in_runs = now - tidied
-if math.abs(gap_in_runs) > 600000 then
-  for producer, p in pairs(of) do
-    if p.heard then
-      p.heard = string.format('%.0f', math.min((tonumber(p.heard) or now) + math.max(gap_in_runs, 0), now))
-      redis.call('HSET', producers, producer .. ':heard', p.heard)
-    end
+local shift = gap_in_runs > 600000 and gap_in_runs or 0
+for producer, p in pairs(of) do
+  local heard = tonumber(p.heard)
+  if heard and (shift > 0 or heard > now) then
+    p.heard = string.format('%.0f', math.min(heard + shift, now))
+    redis.call('HSET', producers, producer .. ':heard', p.heard)
   end
 end
 if math.abs(gap_in_runs) >= 60000 and next(of) then

@@ -8,16 +8,16 @@
 -- ARGV  1 now                    milliseconds of Unix time: every hit that these logs took before it is in
 --                                the end that stands beside their names
 --       2... producer, end       16 hex digits; the offset of its last hit in this partition, "" while the
---                                log is not read to its end; "-" of an old log that is behind Redis: it is
---                                only read where it is, and counts as unheard of
+--                                log is not read to its end, "?" to be told no more than where it is
 -- Answers shipped, applied, chain, lost for each producer, in their order, as one flat list of strings.
 --
 -- One that is not known yet is registered with shipped = 0: without a watermark it holds those of all others
--- back until its hits are there. One that has been retired goes on where it was. The watermark moves only when
--- all up to `end` is shipped and applied: after a fall-back, what Redis lost is older than now and still to come.
--- Who is behind Redis cannot say that nothing is to come of a log (another machine may have the rest of it), nor
--- may it hold the watermark as long as it has the file: so it is silent.
--- A collector's clock that is ahead moves it no further than Redis' own.
+-- back until its hits are there. One that has been retired goes on where it was: ship.lua brings it back with the
+-- next hit, this with a stated end. The watermark moves only when all up to `end` is shipped and applied: after a
+-- fall-back, what Redis lost is older than now and still to come. It moves back as well, with a clock that was
+-- set back. A collector's clock that is ahead moves it no further than Redis' own.
+-- "?" is no sign of life: who has less of a log than Redis cannot say that nothing more is to come of it (another
+-- machine may have the rest), nor may it hold the watermark as long as it has the file.
 
 local producers, retired, now = KEYS[1], KEYS[2], tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do
@@ -39,9 +39,9 @@ for i = 2, #ARGV, 2 do
   local producer, ending = ARGV[i], ARGV[i + 1]
   local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied', producer .. ':chain',
     producer .. ':watermark', producer .. ':heard', producer .. ':lost')
-  local is_new = not held[1]
-  local before = is_new and redis.call('HGET', retired, producer)
-  if is_new then
+  local is_known = held[1]
+  local before = not is_known and redis.call('HGET', retired, producer)
+  if not is_known then
     local shipped, lost, chain = string.match(before or '0 0 ', '^(%d+) (%d+) (%x*)$')
     if not shipped then
       return redis.error_reply('LUOT ' .. retired .. ' holds no position of ' .. producer ..
@@ -51,19 +51,20 @@ for i = 2, #ARGV, 2 do
   end
   local shipped, applied = held[1], held[2] or '0'
   local new = {}
-  if before and ending ~= '-' then
+  local is_sign_of_life = ending ~= '?' and (is_known or not before or ending ~= '')
+  if not is_known and not before then
+    new = { producer .. ':shipped', shipped }
+  elseif before and is_sign_of_life then
     new = { producer .. ':shipped', shipped, producer .. ':applied', applied, producer .. ':chain', held[3],
       producer .. ':lost', held[6] }
     returning[#returning + 1] = producer
-  elseif is_new and ending ~= '-' then
-    new = { producer .. ':shipped', shipped }
   end
   -- In steps of ten minutes and ten seconds: each is a write to the append-only file, the windows are hours.
-  if ending ~= '-' and math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
+  if (is_sign_of_life or #new > 0) and math.abs(ms - (tonumber(held[5]) or 0)) >= 600000 then
     new[#new + 1] = producer .. ':heard'
     new[#new + 1] = string.format('%.0f', ms)
   end
-  if ending == shipped and applied == shipped and watermark - (tonumber(held[4]) or 0) >= 10000 then
+  if ending == shipped and applied == shipped and math.abs(watermark - (tonumber(held[4]) or 0)) >= 10000 then
     new[#new + 1] = producer .. ':watermark'
     new[#new + 1] = string.format('%.0f', watermark)
   end

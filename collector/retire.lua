@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes a log that is no longer on a collector's disk, or never had a hit in this partition, off those that are
 -- asked for, once all its hits are applied. What is needed to go on where it was stays, in `retired`: the
--- collector may have had a copy of a log that another one still writes (ask.lua brings it back then).
+-- collector may have had a copy of a log that another one still writes (ship.lua, ask.lua bring it back then).
 --
 -- KEYS  1 luot:{pNN}:producers   hash (its fields: ship.lua)
 --       2 luot:{pNN}:retired     hash: producer -> "shipped lost chain"

@@ -5,7 +5,7 @@
 --
 -- KEYS  1 luot:{pNN}:hits        stream
 --       2 luot:{pNN}:producers   hash
---       3 luot:{pNN}:retired     hash (retire.lua)
+--       3 luot:{pNN}:retired     hash (retire.lua): a log that is there goes on where it was
 -- ARGV  1 producer               16 hex digits
 --       2 prev                   offset of the last hit shipped so far, as the shipper believes
 --       3 last                   offset of the last hit of this entry, declared losses included
@@ -51,10 +51,15 @@ end
 
 local held = redis.call('HMGET', producers, producer .. ':shipped', producer .. ':applied',
   producer .. ':chain', producer .. ':lost', 'bytes', 'last_ms', 'lost', producer .. ':heard')
-local shipped, applied, known = held[1] or '0', held[2] or '0', held[3] or ''
-if not held[1] and redis.call('HEXISTS', retired, producer) == 1 then
-  return redis.error_reply('LUOT ship: this log has been retired, ask where it was')
+local before = not held[1] and redis.call('HGET', retired, producer)
+if before then
+  held[1], held[4], held[3] = string.match(before, '^(%d+) (%d+) (%x*)$')
+  held[2] = held[1]
+  if not held[1] then
+    return redis.error_reply('LUOT ' .. retired .. ' holds no position of ' .. producer)
+  end
 end
+local shipped, applied, known = held[1] or '0', held[2] or '0', held[3] or ''
 if shipped ~= prev then
   return { 'moved', shipped, applied, known }
 end
@@ -82,6 +87,10 @@ if type(added) == 'table' and added.err then
 end
 redis.call('HSET', producers, producer .. ':shipped', last, producer .. ':chain', chain, 'last_ms', ms,
   'bytes', string.format('%.0f', bytes + #hits))
+if before then
+  redis.call('HSET', producers, producer .. ':applied', applied, producer .. ':lost', held[4])
+  redis.call('HDEL', retired, producer)
+end
 if gone > 0 then
   redis.call('HSET', producers, producer .. ':lost', string.format('%.0f', lost_of_it + gone),
     'lost', string.format('%.0f', lost_of_all + gone))

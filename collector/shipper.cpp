@@ -161,6 +161,10 @@ public:
         add_position("shipped", positions.shipped);
         add_position("applied", positions.applied);
         add_position("lost", positions.lost);
+        m.add_gauge("luot_spool_forked_hits",
+                    "Hits of stopped logs (luot_spool_forked_total) that Redis does not have: they "
+                    "are neither counted nor declared lost.",
+                    [this] { return static_cast<double>(forked_hits.load()); });
         m.add_gauge("luot_spool_behind_logs",
                     "Logs of earlier runs of which Redis holds more than this disk does.",
                     [this] { return static_cast<double>(behind.load()); });
@@ -213,7 +217,7 @@ public:
     std::int64_t stop_at_ms = 0;
     bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
-    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0};
+    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0}, forked_hits{0};
     struct {
         std::atomic<std::uint64_t> spooled{0}, shipped{0}, applied{0}, lost{0};
     } positions;  ///< sums over all logs that are read to their end
@@ -246,7 +250,7 @@ bool shipper::impl::is_idle(const shipped_log& log) const
 
 void shipper::impl::refresh()
 {
-    std::uint64_t waiting = 0, spooled = 0, shipped = 0, applied = 0, lost = 0;
+    std::uint64_t waiting = 0, stopped = 0, spooled = 0, shipped = 0, applied = 0, lost = 0;
     for (auto& log : logs) {
         auto ends = log->reader.known();
         if (log->live) {
@@ -257,7 +261,8 @@ void shipper::impl::refresh()
         if (log->live || log->reader.is_at_end())
             log->spooled = ends;
         for (unsigned p = 0; p < partitions; ++p)
-            waiting += ends[p] > log->shipped[p] ? ends[p] - log->shipped[p] : 0;
+            (log->forked ? stopped : waiting) +=
+                ends[p] > log->shipped[p] ? ends[p] - log->shipped[p] : 0;
         if (!log->spooled || log->forked)
             continue;
         for (unsigned p = 0; p < partitions; ++p) {
@@ -268,6 +273,7 @@ void shipper::impl::refresh()
         }
     }
     unshipped = waiting;
+    forked_hits = stopped;
     positions.spooled = spooled;
     positions.shipped = shipped;
     positions.applied = applied;
@@ -395,8 +401,8 @@ asio::awaitable<bool> shipper::impl::ask()
                 c.add(std::string_view(log->name));
                 if (const auto live = live_ends.find(log); live != live_ends.end())
                     c.add(live->second[p]);
-                else if (log->spooled && (*log->spooled)[p] < log->shipped[p])
-                    c.add(std::string_view{"-"});  // it lost its end, or is a copy
+                else if (!log->known || (log->spooled && (*log->spooled)[p] < log->shipped[p]))
+                    c.add(std::string_view{"?"});  // or it lost its end, or is a copy
                 else if (is_idle(*log))
                     c.add(log->reader.known()[p]);
                 else

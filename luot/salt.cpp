@@ -50,6 +50,10 @@ std::string content_of(const std::string& file)
 {
     if (file == "-")
         return {std::istreambuf_iterator<char>(std::cin), {}};
+    struct stat status {};
+    if (::stat(file.c_str(), &status) == 0 && (status.st_mode & 077) != 0)
+        throw std::runtime_error(file + " can be read by others: chmod 600 " + file +
+                                 ", and remove it once it is imported");
     const auto content = read_file(file);
     if (!content)
         throw std::runtime_error("cannot read " + file + ": " + content.error().message());

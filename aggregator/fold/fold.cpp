@@ -337,7 +337,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
         for (const auto& h : e.hits) {
             ++out.hits;
             const auto time_ms = time_of(h, e);
-            position.watermark_ms = std::max(position.watermark_ms, time_ms);
+            position.watermark_ms = time_ms;
             if (at == folds.end() || at->first != h.site)
                 at = folds.try_emplace(h.site, folded_site{sites.find(h.site), {}}).first;
             auto& of_site = at->second;

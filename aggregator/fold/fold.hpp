@@ -133,7 +133,7 @@ struct additions {
     };
     struct position {
         std::uint64_t applied = 0;
-        std::int64_t watermark_ms = 0;
+        std::int64_t watermark_ms = 0;  ///< the time of the last hit; 0: there is none
     };
     std::map<std::string, site, std::less<>> sites;
     std::map<std::int64_t, std::vector<std::uint64_t>> ids;  ///< by number of the ten minutes

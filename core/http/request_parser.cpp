@@ -58,13 +58,15 @@ private:
         for (const std::string_view scheme : {"http://", "https://"}) {
             if (beast::iequals(string_view(rest.data(), std::min(rest.size(), scheme.size())),
                                string_view(scheme.data(), scheme.size()))) {
-                const auto slash = rest.find('/', scheme.size());
-                rest = slash == std::string_view::npos ? std::string_view("/") : rest.substr(slash);
+                const auto end = rest.find_first_of("/?#", scheme.size());
+                rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end);
                 break;
             }
         }
         const auto question = rest.find('?');
         out_.path = rest.substr(0, question);
+        if (out_.path.empty())
+            out_.path = "/";
         if (question != std::string_view::npos)
             out_.query = rest.substr(question + 1);
     }

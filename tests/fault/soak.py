@@ -121,6 +121,9 @@ class Soak(FaultTest):
         self.hits.addresses = [c.public for c in self.collectors]
         self.check(self.hits, self.aggregators, self.collectors)
         print(f"slowest acknowledgement {self.hits.slowest:.2f} s", flush=True)
+        if MINUTES >= 30:
+            self.assertGreaterEqual(sum(self.kills.values()), 1000)
+            self.assertGreaterEqual(self.hits.acknowledgements, 1_000_000)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,27 @@ class SetClock(FaultTest):
             luot.wait_for("skhcn", token)
         self.assertEqual(luot.views("skhcn", "/a"), len(ids))
 
+    def test_a_repeat_is_known_long_after_the_clock_was_set_back(self):
+        """A machine whose own clock is in local time, until the network tells it the time. What it took before lies
+        in the future; what it takes now is not past because of that."""
+        clock, luot = self.with_clock()
+        clock.set(7 * HOUR)
+        luot.start()
+        luot.wait_for("skhcn", luot.take_hit("skhcn", "/a", id="before"))
+        redis = luot.redis()
+        hash_of_logs, = (key for key in redis.keys("luot:*:producers") if redis.hget(key, "tip"))
+        clock.set(0)
+        self.assertEqual(luot.counts("skhcn")["online"], 0, "who was there seven hours ahead is not there now")
+        ids = ["before", "after"]
+        for _ in range(3):
+            for id in ids:
+                luot.wait_for("skhcn", luot.take_hit("skhcn", "/a", id=id))
+            # What is past is forgotten every 16 s; it is told there every minute, or when the test says that it is long ago.
+            redis.hset(hash_of_logs, "tidied", 1)
+            eventually(lambda: redis.hget(hash_of_logs, "tidied") != b"1", patience(40), "a look for what is past")
+        counts = luot.counts("skhcn", "/a")
+        self.assertEqual((counts["pages"]["/a"]["views"], counts["visits"]), (len(ids), 1))
+
     def test_what_no_visit_needs_is_forgotten_while_hits_come_in(self):
         """Also where none come in: one site is busy, of another one page was read an hour ago."""
         clock, luot = self.with_clock()

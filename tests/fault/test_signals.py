@@ -95,7 +95,7 @@ class Signals(FaultTest):
             luot.hang_up()
             eventually(lambda: luot.hit(f"new-{number}", "/a").status == 202, patience(5), "the new site is known")
         self.assertEqual(load.repeats, 0, "no connection was closed")
-        self.check(load, [luot])
+        self.check(load, [luot], [luot])
         self.assertEqual(luot.metrics().sum("luot_hits_unconfigured_total"), 0)
 
 

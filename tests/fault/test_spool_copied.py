@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -102,15 +103,23 @@ class CopiedSpool(FaultTest):
         rows = [dict(pair.split("=") for pair in line.split()[1:]) for line in output.splitlines()
                 if line.startswith("position ")]
         client = self.server.client()
+        # The first look of all for what is past lets nobody have been silent before.
+        eventually(lambda: all(client.hexists(key, "tidied") for key in client.keys("luot:*:producers")), patience(40))
+        an_hour_ago = str(int(time.time() * 1000) - 3_600_000).encode()
         heard = {True: [], False: []}
         for row in rows:
             if row["spooled"] != "-":
                 key = f"luot:{{p{int(row['partition']):02}}}:producers", f"{row['producer']}:heard"
-                client.hset(*key, 1)
+                client.hset(*key, an_hour_ago)
                 heard[int(row["spooled"]) < int(row["shipped"])].append(key)
         self.assertTrue(heard[True] and heard[False])
-        eventually(lambda: all(client.hget(*key) != b"1" for key in heard[False]), patience(10), "others are heard of")
-        self.assertEqual({client.hget(*key) for key in heard[True]}, {b"1"})
+        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(10), "others are heard of")
+        collector.stop()
+        collector.start()
+        for key in heard[False]:
+            client.hset(*key, an_hour_ago)
+        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(10), "... after a start, too")
+        self.assertEqual({client.hget(*key) for key in heard[True]}, {an_hour_ago})
 
     def start_with_another_content(self, collector, producer, partition):
         """As if somebody else had shipped other hits under this log's name."""

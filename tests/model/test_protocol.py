@@ -52,7 +52,8 @@ MUTATIONS = {
     "ship-lost": ("ship", [("if gone > 0 then", "if false then")]),
     "retire-forgets": ("retire", [("if shipped ~= '0' then", "if false then")]),
     "tidy-forgets": ("tidy", [("if p.shipped and p.shipped ~= '0' then", "if false then")]),
-    "ask-forgets": ("ask", [("local before = is_new and redis.call('HGET', retired, producer)", "local before = nil")]),
+    "ask-forgets": ("ask", [("local before = not is_known and redis.call('HGET', retired, producer)", "local before = nil")]),
+    "ship-forgets": ("ship", [("local before = not held[1] and redis.call('HGET', retired, producer)", "local before = nil")]),
     "apply-head": ("apply", [("if #first == 0 or first[1][1] ~= head then", "if #first == 0 then")]),
     "apply-upto": (
         "apply",
@@ -92,13 +93,6 @@ class Store:
 
     def run(self, name, keys, arguments):
         return self.client.evalsha(self.scripts[name].sha, len(keys), *keys, *arguments)
-
-    def try_run(self, name, keys, arguments):
-        """The error that it answers, for a value."""
-        try:
-            return self.run(name, keys, arguments)
-        except redis.ResponseError as error:
-            return error
 
     def remember(self, reach):
         names = self.client.keys("*")
@@ -221,8 +215,8 @@ class Collector:
         arguments = [now * STEP_MS]
         for log in logs:
             held = log.parts[part]
-            is_behind = log is not self.logs[-1] and (held.cursor or 0) > held.end()
-            arguments += [log.producer, "-" if is_behind else held.end() if held.cursor is not None else ""]
+            is_told = log is self.logs[-1] or held.cursor == held.end()
+            arguments += [log.producer, held.end() if is_told else "?"]
         answer = store.run("ask", [key(part, "producers"), key(part, "retired")], arguments)
         for at, log in enumerate(logs):
             self.learn(store, rng, log.parts[part], int(answer[4 * at]))
@@ -234,12 +228,9 @@ class Collector:
         batch = held.hits[begin - held.base:][:rng.randint(1, 5)]
         last = begin + len(batch)
         bound = 1 if rng.random() < 0.05 else 1 << 30
-        answer = store.try_run("ship", [key(part, n) for n in ("hits", "producers", "retired")], [
+        answer = store.run("ship", [key(part, n) for n in ("hits", "producers", "retired")], [
             log.producer, held.cursor, last, lost, held.chain(held.cursor), held.chain(last),
             rng.getrandbits(53), bound, 1, json.dumps(batch)])
-        if isinstance(answer, redis.ResponseError):  # retired behind its back: it asks
-            held.cursor = None
-            return
         status = answer[0].decode()
         if status not in ("ok", "moved", "full"):
             raise Broken(f"ship answered {status} to a log that nobody copied")
@@ -547,6 +538,9 @@ class Mutations(ProtocolTest):
 
     def test_a_question_that_does_not_look_among_the_retired_is_noticed(self):
         self.assert_noticed("ask-forgets")
+
+    def test_ship_that_does_not_look_among_the_retired_is_noticed(self):
+        self.assert_noticed("ship-forgets")
 
     def test_ship_that_does_not_declare_losses_is_noticed(self):
         self.assert_noticed("ship-lost")

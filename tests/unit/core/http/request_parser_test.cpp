@@ -389,6 +389,7 @@ BOOST_AUTO_TEST_CASE(an_absolute_target_names_its_path)
     } table[] = {{"http://stats.example.vn/hit.gif?s=a", "/hit.gif", "s=a"},
                  {"HTTPS://stats.example.vn/a/b", "/a/b", ""},
                  {"http://stats.example.vn", "/", ""},
+                 {"http://stats.example.vn?s=/hit.gif?s=a", "/", "s=/hit.gif?s=a"},
                  {"/http://x/y", "/http://x/y", ""},
                  {"*", "*", ""},
                  {"/?", "/", ""},
