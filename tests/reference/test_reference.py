@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""A real luot counts what an independent counter counts: the reference in this folder, which shares no code with it.
+
+Two collectors, whose clocks stand at the time of the hit that comes next, an aggregator, a Redis. Views, visits,
+events, bots, paths, days, hours and months have to be the same, visitors within 2 % (they are an estimate).
+
+LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole of the real log.
+"""
+
+import collections
+import datetime
+import hashlib
+import os
+import random
+import re
+import sys
+import time
+import unittest
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+import paths  # noqa: E402
+import streams  # noqa: E402
+from counter import HOUR_MS, OTHER, Counter, Hit, Period, Site  # noqa: E402
+from fault import SHIFTED_CLOCK, Clock  # noqa: E402
+from luot import LONG, SHARED_DATA, RedisServer, SystemTest, eventually, main, patience  # noqa: E402
+
+SEED = os.environ.get("LUOT_SEED") or "0"
+STREAMS = 200 if LONG else 6
+LOG_PAGES = 1_000_000 if LONG else 2_000
+LOG = SHARED_DATA / "apache_access_2015.log"
+DAY_S = 86_400
+
+
+def is_bot(hit):
+    return hit.agent in streams.BOTS
+
+
+def unix_ms(zone, *when):
+    return int(datetime.datetime(*when, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
+
+
+# ---- the reference, by hand --------------------------------------------------------------------------------
+
+
+class PathsByHand(unittest.TestCase):
+    """The examples of docs/paths.md."""
+
+    HOSTS = ("skhcn.example.vn", "*.chi-nhanh.example.vn", "tên-miền.vn")
+
+    def path(self, address, **how):
+        return paths.normal_page(address, self.HOSTS, **how).path
+
+    def test_addresses(self):
+        for address, path in {
+            "https://www.skhcn.example.vn/tin-tuc/hoi-nghi/?utm_source=zalo#binh-luan": "/tin-tuc/hoi-nghi",
+            "//skhcn.example.vn/a": "/a", "skhcn.example.vn/a": "/a", "//tin-tuc/a": "/tin-tuc/a", "a": "/a",
+            "https://skhcn.example.vn?id=1": "/?id=1", "https://skhcn.example.vn": "/", " /a ": "/a",
+            "WWW.SKHCN.Example.VN:443/a": "/a", "https://xn--tn-min-iva0322d.vn/a": "/a",
+            "https://hue.chi-nhanh.example.vn./a": "/a", "/Tin-Tuc": "/Tin-Tuc", "//a": "/a", "/a//b": "/a/b",
+            "/a/./b/../c": "/a/c", "/a/%2e%2E/b": "/b", "/index.php?nv=news&op=detail": "/?nv=news&op=detail",
+            "/index.php/a": "/index.php/a", "/Index.html": "/Index.html", "/index.html/index.html": "/",
+            "/%74in": "/tin", "/a%28b%29": "/a(b)", "/b%C3%A0i": "/bài", "/ba%CC%80i": "/bài", "/a%2fb": "/a%2Fb",
+            "/a b|c\\": "/a%20b%7Cc%5C", "/%c2%a0x": "/%C2%A0x", "/%CC%80i": "/%CC%80i", "/%20%CC%80": "/%20%CC%80",
+            "/a%3Fb%23%25": "/a%3Fb%23%25",
+            "/Pages/chitiet.aspx?ItemID=512&utm_source=zalo&utm_medium=oa": "/Pages/chitiet.aspx?itemid=512",
+            "/index.php?op=Tin-tuc/hoi-nghi-42&nv=news&fbclid=IwAR0x": "/?nv=news&op=Tin-tuc/hoi-nghi-42",
+            "/a?fb_action_ids=1&fb_action_types=og.likes": "/a", "/a?id=&gclid=x": "/a", "/a?id=1&id=2": "/a?id=2",
+            "/a?op=Tin-tuc%2Fbai+1&utm_term=%E1": "/a?op=Tin-tuc/bai%201", "/a?id=%26%2b": "/a?id=%26%2B",
+        }.items():
+            with self.subTest(address):
+                self.assertEqual(self.path(address), path)
+                self.assertEqual(self.path(path), path, "once more it is the same")
+
+    def test_what_names_no_page(self):
+        for address in ("", "#x", "?id=1", "mailto:a@b", "javascript:x()", "about:blank", "file:///a", "/50%-off",
+                        "https://user:password@skhcn.example.vn/a", "/b%C3i", "/a?id=%E1", "/a\x01", "/" + "a" * 2000):
+            with self.subTest(address[:50]), self.assertRaises(paths.BadPath):
+                self.path(address)
+        for address in ("https://example.com/a", "//example.com/a", "https://chi-nhanh.example.vn/"):
+            with self.subTest(address), self.assertRaises(paths.ForeignHost):
+                self.path(address)
+
+    def test_host_before_the_path(self):
+        self.assertEqual(self.path("https://www.skhcn.example.vn/tin-tuc/1", path_host=True),
+                         "skhcn.example.vn/tin-tuc/1")
+
+    def test_campaign(self):
+        page = paths.normal_page("/a?utm_source=Zalo+OA&UTM_Medium=%E1x", self.HOSTS)
+        self.assertEqual(page.campaign, {"source": "Zalo OA", "medium": "\ufffdx"})
+
+    def test_referrers(self):
+        for address, referrer in {
+            "https://www.Google.com/search?q=skhcn": "google.com/search", "https://skhcn.example.vn/a": "",
+            "android-app://com.zing.zalo/": "com.zing.zalo/", "https://example.com/%zz": "example.com", "zalo": "",
+            "https://example.com/" + "a" * 600: "example.com/" + "a" * 488,
+        }.items():
+            with self.subTest(address[:50]):
+                self.assertEqual(paths.normal_referrer(address, self.HOSTS), referrer)
+
+    def test_patterns(self):
+        for pattern, matching, others in (
+            ("/tin-tuc/**", ("/tin-tuc", "/tin-tuc/1", "/tin-tuc/2021/1?id=5"), ("/tin-tucs", "/Tin-Tuc/1")),
+            ("/tin-tuc/*", ("/tin-tuc/1",), ("/tin-tuc", "/tin-tuc/2021/1")),
+            ("/**/bai-*.html", ("/bai-1.html", "/a/b/bai-2.html"), ("/bai-1",)),
+            ("/?nv=news&op=*/**", ("/?nv=news&op=tin-tuc/bai-1",), ("/", "/?nv=about")),
+            ("*.example.vn/tin/**", ("a.example.vn/tin/1",), ("example.com/tin/1",)),
+        ):
+            for path in matching:
+                self.assertTrue(paths.matches(pattern, path), (pattern, path))
+            for path in others:
+                self.assertFalse(paths.matches(pattern, path), (pattern, path))
+
+    def test_every_spelling_of_a_stream_is_the_page_that_it_was_made_of(self):
+        rng = random.Random(f"spellings {SEED}")
+        for _ in range(5_000):
+            site, page = rng.choice(streams.SITES), rng.choice(streams.PAGES)
+            address = streams.spell(rng, page, site)
+            wanted = (site.hosts[0] if site.path_host else "") + page
+            found = paths.normal_page(address, site.hosts, path_host=site.path_host).path
+            self.assertEqual(found, wanted, f"seed {SEED}: {address!r}")
+
+
+class CountsByHand(unittest.TestCase):
+    ZONE = "Asia/Ho_Chi_Minh"
+
+    def count(self, *hits, zone=ZONE, **settings):
+        """Hits as (seconds since local midnight of 2026-07-26, reader, path, fields)."""
+        most = settings.pop("max_paths", 100)
+        counter = Counter([Site("s", ("a.example.vn",), zone, **settings)], is_bot, most)
+        midnight = unix_ms(zone, 2026, 7, 26)
+        for at, reader, path, *fields in hits:
+            hit = Hit("s", midnight + round(at * 1000), f"10.0.0.{reader}", "browser", path)
+            counter.apply(Hit(**{**hit.__dict__, **(fields[0] if fields else {})}))
+        return counter["s"]
+
+    def visits(self, *hits):
+        counts = self.count(*hits)
+        return {day: period.visits for day, period in counts.days.items()}
+
+    def test_a_visit_ends_where_nothing_came_for_30_minutes(self):
+        self.assertEqual(self.visits((0, 1, "/"), (1799.999, 1, "/")), {"2026-07-26": 1})
+        self.assertEqual(self.visits((0, 1, "/"), (1800, 1, "/")), {"2026-07-26": 2})
+        self.assertEqual(self.visits((0, 1, "/"), (1700, 1, "/"), (3400, 1, "/")), {"2026-07-26": 1})
+        self.assertEqual(self.visits((0, 1, "/"), (0, 2, "/")), {"2026-07-26": 2})
+
+    def test_a_late_hit_goes_on_with_the_visit(self):
+        self.assertEqual(self.visits((36000, 1, "/"), (30000, 1, "/"), (37799, 1, "/")), {"2026-07-26": 1})
+
+    def test_a_visit_goes_on_over_midnight_and_counts_where_it_began(self):
+        counts = self.count((-60, 1, "/a"), (60, 1, "/b"), (1800, 1, "/c"), (3700, 1, "/d"))
+        self.assertEqual({day: (p.views, p.visits, p.visitors) for day, p in counts.days.items()},
+                         {"2026-07-25": (1, 1, 1), "2026-07-26": (3, 1, 1)})
+        self.assertEqual(counts.total.visitors, 2, "visitor days")
+        self.assertEqual((counts.entries, counts.exits), ({"/a": 1, "/d": 1}, {"/c": 1, "/d": 1}))
+        self.assertEqual(counts.bounces, {"2026-07-26": 1})
+        self.assertEqual(self.visits((-1, 1, "/"), (1799, 1, "/")), {"2026-07-25": 1, "2026-07-26": 1})
+
+    def test_a_visit_goes_on_over_a_midnight_that_is_skipped(self):
+        counter = Counter([Site("s", ("a.example.vn",), "Africa/Cairo")])
+        begin = unix_ms("Africa/Cairo", 2026, 4, 24, 1)  # the day begins at 01:00
+        for at in (-60_000, 60_000):
+            counter.apply(Hit("s", begin + at, "10.0.0.1", "browser", "/"))
+        days = counter["s"].days
+        self.assertEqual([(d, days[d].views, days[d].visits) for d in days], [("2026-04-23", 1, 1), ("2026-04-24", 1, 0)])
+
+    def test_an_event_extends_a_visit_and_begins_none(self):
+        event = {"n": "download"}
+        counts = self.count((0, 1, "/", event), (10, 1, "/"), (1700, 1, "/", event), (3400, 1, "/"), (9000, 1, "/", event),
+                            (9010, 1, "/"))
+        self.assertEqual((counts.total.views, counts.total.events, counts.total.visits), (3, 3, 2))
+        self.assertEqual(self.count((0, 1, "/", event)).total.visitors, 0)
+
+    def test_a_repeat_and_a_bot_are_no_views(self):
+        counts = self.count((0, 1, "/", {"id": "x"}), (5, 1, "/b", {"id": "x"}), (9, 1, "/", {"agent": streams.BOTS[0]}))
+        self.assertEqual((counts.total.views, counts.repeats, counts.total.bots, dict(counts.paths)), (1, 1, 1, {"/": 1}))
+
+    def test_a_household_of_ipv6_is_one_visitor(self):
+        counts = self.count(*((0, 1, "/", {"client": a}) for a in ("2001:db8:1:1::1", "2001:db8:1:1:f::2", "2001:db8:1:2::1")))
+        self.assertEqual((counts.total.views, counts.total.visitors), (3, 2))
+
+    def test_hours_are_named_by_when_they_began(self):
+        for zone, when, hours in (
+            ("Asia/Kolkata", (2026, 7, 26, 8, 45), [0]),
+            ("Europe/Berlin", (2026, 10, 25, 1, 30), [0, 1, 2, 3]),  # 01, 02, 02 again, 03
+            ("America/New_York", (2026, 3, 8, 1, 30), [0, 1, 2]),  # 01, 03, 04
+        ):
+            counter = Counter([Site("s", ("a.example.vn",), zone)])
+            begin = unix_ms(zone, *when[:4])
+            for hour in hours:
+                counter.apply(Hit("s", unix_ms(zone, *when) + hour * HOUR_MS, "10.0.0.1", "browser", "/"))
+            day = "{}-{:02}-{:02}".format(*when)
+            self.assertEqual(counter["s"].views_by_hour, {(day, begin // 1000 + 3600 * hour): 1 for hour in hours})
+
+    def test_months_are_local_ones(self):
+        counter = Counter([Site("s", ("a.example.vn",), "Pacific/Auckland")])
+        counter.apply(Hit("s", unix_ms("UTC", 2026, 6, 30, 12), "10.0.0.1", "browser", "/"))
+        self.assertEqual(list(counter["s"].months), ["2026-07"])
+
+    def test_new_paths_beyond_a_limit_are_counted_together(self):
+        new = [(i, i // 20, f"/{i}") for i in range(60)]
+        self.assertEqual(self.count(*new, max_new_paths_per_day=25).paths[OTHER], 35)
+        self.assertEqual(self.count(*new, max_paths=35).paths[OTHER], 25)
+        of_one = [(i, 1, f"/{i}") for i in range(30)]
+        self.assertEqual(self.count(*of_one).paths[OTHER], 10)
+        self.assertEqual(self.count(*of_one, (3600, 1, "/29"), (3601, 1, "/3")).paths[OTHER], 10)
+        only = self.count((0, 1, "/x"), (1, 1, "/a/1"), (2, 1, "/a/2"), only=("/a/**",), max_paths=2)
+        self.assertEqual(only.paths, {OTHER: 1, "/a/1": 1, "/a/2": 1}, "(other) is no path")
+
+
+# ---- against luot ------------------------------------------------------------------------------------------
+
+
+class Feed:
+    """Two collectors with clocks that stand, which are set for each hit, and an aggregator and a Redis whose clocks are
+    ahead of all hits, as they are of hits that waited in a spool."""
+
+    def __init__(self, world, sites, first_ms, last_ms, salt, max_paths=100_000):
+        self.now = Clock(world, "clock-now")
+        self.now.set(last_ms / 1000 + 3600 - time.time())
+        self.redis = RedisServer(world)
+        self.redis.environment = self.now.environment
+        self.redis.start()
+        configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone, "path_host": s.path_host, "only": s.only,
+                       "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
+        config = {"collector": {"workers": 1}, "aggregator": {"max_paths": max_paths}}
+        self.collectors, self.clocks = [], []
+        for i in range(streams.COLLECTORS):
+            collector = world.luot("collector", f"c{i}", redis=self.redis, start=False, sites=configured, config=config)
+            clock = Clock(world, f"clock-c{i}")
+            clock.stand(first_ms)
+            collector.environment = clock.environment
+            self.write_salts(collector, first_ms, salt)
+            collector.start()
+            self.collectors.append(collector)
+            self.clocks.append(clock)
+        self.aggregator = world.luot("aggregator", redis=self.redis, start=False, sites=configured, config=config)
+        self.aggregator.environment = self.now.environment
+        self.aggregator.start()
+        self.pending = [{} for _ in self.collectors]  # partition -> (site, token) of the last hit
+
+    @staticmethod
+    def write_salts(collector, first_ms, salt):
+        """The same chain for all, and for every run: visitors are estimated from their ids, and the same stream shall
+        have the same estimate."""
+        day = max(first_ms // 1000 // DAY_S - 3, 18_000)
+        ids, link = (hashlib.sha256(f"{use} {salt}".encode()).hexdigest() for use in ("ids", "day"))
+        collector.data_dir.mkdir(mode=0o700)
+        file = collector.data_dir / "salts"
+        file.touch(mode=0o600)
+        file.write_text(f"luot-salts 1\nids {ids[:32]}\nday {day} {link}\n")
+
+    def send(self, to, hit, how):
+        """Whether the hit was taken."""
+        for other in range(len(self.collectors)):
+            if other != to:
+                self.settle(other)
+        self.clocks[to].stand(hit.time_ms)
+        fields = {name: getattr(hit, name) or None for name in ("r", "n", "id", "c")}
+        answer = self.collectors[to].hit(hit.site, hit.p, how=how, client=hit.client, agent=hit.agent, **fields)
+        if answer.status in (200, 202) and answer.token:
+            self.pending[to][answer.token.split(".")[1]] = hit.site, answer.token
+            return True
+        if answer.reason not in ("bad_request", "host_not_allowed"):
+            raise AssertionError(f"{hit} was not acknowledged: {answer}")
+        return False
+
+    def settle(self, collector):
+        """Waits until all that it took is applied: what another one takes then comes after it."""
+        for site, token in self.pending[collector].values():
+            self.aggregator.wait_for(site, token)
+        self.pending[collector].clear()
+
+    def settle_all(self):
+        for collector in range(len(self.collectors)):
+            self.settle(collector)
+
+
+def as_numbers(hash):
+    return {name.decode(): int(value) for name, value in hash.items()}
+
+
+class AgainstLuot(SystemTest):
+    maxDiff = 4000
+
+    def setUp(self):
+        super().setUp()
+        if not SHIFTED_CLOCK.exists():
+            self.fail(f"{SHIFTED_CLOCK} is not built")
+
+    def feed(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot):
+        """Gives the same hits to luot and to the reference, and compares."""
+        rng = random.Random(f"how {seed}")
+        times = [hit.time_ms for _, hit in hits]
+        feed = Feed(self.world, sites, min(times), max(times), f"salt {seed}", max_paths)
+        counter = Counter(sites, is_bot, max_paths)
+        for to, hit in hits:
+            taken = feed.send(to, hit, rng.choice(("json", "pixel", "form")))
+            self.assertEqual(counter.apply(hit), taken, f"whether {hit} is taken")
+            if rng.random() < 0.02:
+                feed.settle_all()  # batches of all lengths
+        feed.settle_all()
+        self.compare(feed, sites, counter)
+        return counter
+
+    # What Redis holds, by docs/redis-keys.md.
+
+    def compare(self, feed, sites, counter):
+        client = feed.redis.client()
+        for site in sites:
+            counts = counter[site.id]
+            keys = sorted(key.decode() for key in client.scan_iter(f"luot:{{p*}}:{site.id}:*", count=10_000))
+            part = {key.split(":", 3)[3]: key for key in keys}
+            total = as_numbers(client.hgetall(part.get("totals", "none")))
+            self.assert_period(site, "all time", total, counts.total, "visitor_days")
+            pages = {path.decode(): int(n) for path, n in client.zrange(part.get("pages", "none"), 0, -1, withscores=True)}
+            self.assertEqual(pages, +counts.paths, f"paths of {site.id}")
+            days = {name.split(":")[1] for name in part if re.fullmatch(r"day:\d{4}-\d\d-\d\d", name)}
+            self.assertEqual(days, set(counts.days), f"days of {site.id}")
+            hours = {"views": collections.Counter(), "visits": collections.Counter()}
+            for day in days:
+                found = as_numbers(client.hgetall(part[f"day:{day}"]))
+                self.assert_period(site, day, found, counts.days[day], "visitors")
+                self.assertEqual(found.get("new_paths", 0), counts.days[day].new_paths, f"new paths of {site.id}, {day}")
+                for name, n in found.items():
+                    what, at, hour = name.partition("@")
+                    if at:
+                        hours[what][day, int(hour)] += n
+            self.assertEqual(hours["views"], counts.views_by_hour, f"views by hour of {site.id}")
+            self.assertEqual(hours["visits"], counts.visits_by_hour, f"visits by hour of {site.id}")
+            months = {name.split(":")[1] for name in part if re.fullmatch(r"month:\d{4}-\d\d", name)}
+            self.assertEqual(months, set(counts.months), f"months of {site.id}")
+            for month in months:
+                found = as_numbers(client.hgetall(part[f"month:{month}"]))
+                self.assert_period(site, month, found, counts.months[month], "visitor_days")
+            self.compare_api(feed.aggregator, site, counts)
+
+    def assert_period(self, site, when, found, wanted, visitors):
+        names = ("views", "visits", "events", "bots")
+        self.assertEqual({name: found.get(name, 0) for name in names}, {name: getattr(wanted, name) for name in names},
+                         f"{site.id}, {when}")
+        self.assert_visitors(found.get(visitors, 0), wanted.visitors, wanted.views, f"{visitors} of {site.id}, {when}")
+
+    def assert_visitors(self, found, wanted, views, what):
+        # Of few, two may share a place of the HyperLogLog.
+        self.assertAlmostEqual(found, wanted, delta=max(2, 0.02 * wanted), msg=what)
+        self.assertLessEqual(found, views, what)
+
+    # What is shown.
+
+    def compare_api(self, aggregator, site, counts):
+        shown = aggregator.all_views(site.id, [path for path in counts.paths if path != OTHER])
+        self.assertEqual(shown, {path: n for path, n in counts.paths.items() if path != OTHER}, f"pages of {site.id}")
+        answer = aggregator.counts(site.id)
+        self.assertEqual((answer["views"], answer["visits"]), (counts.total.views, counts.total.visits), site.id)
+
+    def assert_summary(self, feed, site, counts, now_ms):
+        """The periods as a reader sees them at a time of day."""
+        feed.now.set(now_ms / 1000 - time.time())
+        wanted = periods_at(counts, datetime.datetime.fromtimestamp(now_ms // 1000, ZoneInfo(site.timezone)).date())
+
+        def agrees():
+            summary = feed.aggregator.http.get(f"/api/v1/summary?site={site.id}").json()
+            for name, period in wanted.items():
+                found = summary[name]
+                self.assertEqual((found["views"], found["visits"]), (period.views, period.visits), (site.id, name, summary))
+                visitors = found["visitors" if name in ("today", "yesterday") else "visitor_days"]
+                self.assert_visitors(visitors, period.visitors, period.views, (site.id, name))
+            return True
+        eventually(agrees, patience(5), f"the summary of {site.id}")
+
+
+def periods_at(counts, today):
+    """The periods of the summary, from the days."""
+    def sum_of(first, last):
+        out = Period()
+        for text, day in counts.days.items():
+            if first <= datetime.date.fromisoformat(text) <= last:
+                for name in ("views", "visits", "visitors"):
+                    setattr(out, name, getattr(out, name) + getattr(day, name))
+        return out
+    one = datetime.timedelta(1)
+    this_month = today.replace(day=1)
+    last_month = (this_month - one).replace(day=1)
+    return {
+        "today": sum_of(today, today), "yesterday": sum_of(today - one, today - one),
+        "this_week": sum_of(today - one * today.weekday(), today), "this_month": sum_of(this_month, today),
+        "last_month": sum_of(last_month, this_month - one), "this_year": sum_of(today.replace(month=1, day=1), today),
+        "total": counts.total,
+    }
+
+
+class RandomStreams(AgainstLuot):
+    """One test for each stream, named by its seed."""
+
+    def check(self, seed):
+        stream = streams.random_stream(seed)
+        counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS)
+        totals = [counter[site.id].total for site in streams.SITES]
+        print(f"stream {seed}: {len(stream.hits)} hits, {sum(t.views for t in totals)} views, "
+              f"{sum(t.visits for t in totals)} visits, {sum(t.visitors for t in totals)} visitor days, "
+              f"{sum(t.events for t in totals)} events, {sum(t.bots for t in totals)} bots", flush=True)
+
+
+for number in range(STREAMS):
+    setattr(RandomStreams, f"test_stream_{SEED}_{number}", lambda self, seed=f"{SEED}.{number}": self.check(seed))
+
+
+if __name__ == "__main__":
+    main()
