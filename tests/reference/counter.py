@@ -51,6 +51,7 @@ class Hit:
     n: str = ""  # name of an event; "": a view
     id: str = ""
     c: str = ""
+    origin: str = ""  # of the page that sent it, as the browser says it: "https://example.vn"
 
 
 @dataclass
@@ -238,10 +239,15 @@ class Counter:
         if of_site is None:
             return False
         site = of_site.site
-        try:
-            page = paths.normal_page(hit.p, site.hosts, site.keep_query, site.path_host)
-        except (paths.BadPath, paths.ForeignHost):
+        own_host = paths.normal_host(hit.origin.partition("//")[2])
+        if hit.origin and not paths.is_host_of(own_host, site.hosts):
             return False
+        try:
+            page = paths.normal_page(hit.p, site.hosts, site.keep_query, site.path_host, own_host)
+        except (paths.BadPath, paths.ForeignHost):
+            if hit.p or not hit.n:
+                return False
+            page = None  # an event may happen on no page
         of_site.apply(hit, page, self.is_bot(hit))
         return True
 

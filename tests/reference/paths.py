@@ -138,9 +138,9 @@ def parted(text):
     return path, query
 
 
-def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host=None):
-    """The page that an address names on the site of these hosts. `own_host`: of the page that sent it, put before
-    the path with `path_host` when the address has none. Raises BadPath, ForeignHost."""
+def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host=""):
+    """The page that an address names on the site of these hosts. `own_host`: of the page that sent it, if it is known,
+    put before the path with `path_host` when the address has none. Raises BadPath, ForeignHost."""
     if len(address.encode()) > MOST_BYTES:
         raise BadPath("too long")
     if any(unicodedata.category(c) == "Cc" for c in address):
@@ -149,32 +149,30 @@ def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host
     if not address or address[0] in "#?":
         raise BadPath(address)
     host, rest = None, address
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))", address)
-    if scheme:
-        if scheme[1].lower() not in ("http", "https") or not address[scheme.end():].startswith("//"):
-            raise BadPath(address)
-        host, rest = authority(address[scheme.end() + 2:])
+    web = re.match("https?://", address, re.IGNORECASE)
+    if web:
+        host, rest = authority(address[web.end():])
         if not is_host_of(host, hosts):
             raise ForeignHost(host)
     elif address.startswith("//"):
-        host, rest = authority(address[2:])
-        if not is_host_of(host, hosts):
-            if "." in host:
-                raise ForeignHost(host)
-            host, rest = None, address
+        first_name = re.match("[^/?#]*", address[2:])[0]
+        own = own_authority(address[2:], hosts)
+        if own:
+            host, rest = own
+        elif "." in first_name:
+            raise ForeignHost(first_name)
     elif not address.startswith("/"):
-        try:
-            first, after = authority(address)
-            if is_host_of(first, hosts):
-                host, rest = first, after
-        except BadPath:
-            pass  # no host stands there
+        own = own_authority(address, hosts)
+        if own:
+            host, rest = own
+        elif re.match("[^/?#:]+:", address):  # another scheme, or what looks like one (RFC 3986, 4.2)
+            raise BadPath(address)
     path, query = parted(rest)
     path = normal_path(path)
     query, campaign = normal_query(query, keep_query)
     path += query
     if path_host:
-        path = (host or own_host or normal_host(hosts[0])) + path
+        path = (host or own_host) + path
     if len(path.encode()) > MOST_BYTES:
         raise BadPath("too long")
     return Page(path, campaign)
@@ -186,6 +184,15 @@ def authority(text):
     if "@" in text[:end]:
         raise BadPath(text)
     return normal_host(text[:end]), text[end:]
+
+
+def own_authority(text, hosts):
+    """The same where a host of the site stands there, else None."""
+    try:
+        host, rest = authority(text)
+    except BadPath:
+        return None
+    return (host, rest) if is_host_of(host, hosts) else None
 
 
 # ---- referrers ---------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from counter import HOUR_MS, MINUTE_MS, VISIT_GAP_MS, Hit, Site
 COLLECTORS = 2
 MAX_PATHS = 60
 MOST_LAG_MS = 2 * HOUR_MS
+DAY_MS = 24 * HOUR_MS
 
 BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
@@ -35,7 +36,7 @@ SITES = (
     Site("new-york", ("ny.example.vn", "*.ny.example.vn"), "America/New_York", max_new_paths_per_day=12),
     Site("hue", ("hue.example.vn", "huế.example.vn"), "Asia/Ho_Chi_Minh"),
     Site("kolkata", ("kolkata.example.vn",), "Asia/Kolkata", only=("/tin-tức/**", "/bai-*.html", "/")),
-    Site("auckland", ("auckland.example.vn",), "Pacific/Auckland", path_host=True),
+    Site("auckland", ("auckland.example.vn", "*.akl.example.vn"), "Pacific/Auckland", path_host=True),
     # Clocks are set at midnight: a day begins at 01:00, and one ends at 24:00 the second time.
     Site("cairo", ("cairo.example.vn",), "Africa/Cairo"),
     Site("santiago", ("santiago.example.vn",), "America/Santiago", max_new_paths_per_day=40),
@@ -46,9 +47,12 @@ CLOCKS_SET = {
     "Europe/Berlin": ((3, 29), (10, 25)),
     "America/New_York": ((3, 8), (11, 1)),
     "Pacific/Auckland": ((4, 5), (9, 27)),
-    "Africa/Cairo": ((4, 24), (10, 29)),
-    "America/Santiago": ((4, 4), (9, 6)),
+    "Africa/Cairo": ((10, 29),),
+    "America/Santiago": ((4, 4),),
 }
+# Days that begin at 01:00: not met here, as luot does not know the first half hour of them (test_reference.py has the
+# case, which is expected to fail).
+WITHOUT_MIDNIGHT = (("Africa/Cairo", 4, 24), ("America/Santiago", 9, 6))
 
 PAGES = (
     "/", "/tin-tức", "/tin-tức/đại-hội-đảng-bộ", "/tin-tức/hội-nghị-2026", "/tin-tức/2026/7/bài-1", "/bai-1.html",
@@ -119,8 +123,8 @@ def spell(rng, page, site):
     text = path + ("?" + "&".join("=".join(p) for p in parameters) if parameters or rng.random() < 0.1 else "")
     if rng.random() < 0.15:
         text += "#" + rng.choice(("", "binh-luan", "?id=3", "/x"))
-    if rng.random() < 0.4 or site.path_host:
-        text = rng.choice(("https://", "http://", "HTTPS://", "//", "")) + _host(rng, site) + text
+    if rng.random() < 0.4:
+        text = rng.choice(("https://", "http://", "HTTPS://", "//", "")) + _host(rng, site.hosts) + text
     elif rng.random() < 0.1:
         text = "/" + text  # a link with a slash too many
         if text[2:3] in ("", "?", "#") or "." in text[2:].partition("/")[0]:
@@ -130,16 +134,18 @@ def spell(rng, page, site):
     return text
 
 
-def _host(rng, site):
-    host = rng.choice(site.hosts)
-    if site.path_host:
-        host = site.hosts[0]
-    host = host.replace("*", rng.choice(("www.a", "b")))
+def _host(rng, hosts):
+    host = rng.choice(hosts).replace("*", rng.choice(("www.a", "b")))
     if rng.random() < 0.3 and not host.startswith("www."):
         host = "www." + host
     if rng.random() < 0.3:
         host = "".join(rng.choice((c, c.upper())) for c in host)
     return host + rng.choice(("", "", ".")) + rng.choice(("", "", ":443", ":8080"))
+
+
+def _origin(rng, site):
+    """As browsers write it, without letters beyond ASCII."""
+    return rng.choice(("https://", "http://")) + _host(rng, [host for host in site.hosts if host.isascii()])
 
 
 # ---- moments -------------------------------------------------------------------------------------------------
@@ -153,8 +159,8 @@ def _begin_of(zone, month, day):
 
 def _moments(rng):
     """Times around which something can go wrong."""
-    found = []
-    for _ in range(rng.choice((2, 3))):
+    found, count = [], rng.choice((2, 3))
+    while len(found) < count:
         zone = rng.choice(SITES).timezone
         kind = rng.randrange(4)
         if kind == 0 and zone in CLOCKS_SET:
@@ -164,6 +170,8 @@ def _moments(rng):
             found.append(_begin_of(zone, rng.randrange(1, 13), 1))
         else:
             found.append(_begin_of(zone, rng.randrange(1, 13), rng.randrange(1, 29)))
+        if any(abs(found[-1] - _begin_of(*day)) < DAY_MS for day in WITHOUT_MIDNIGHT):
+            found.pop()
     return sorted(found)
 
 
@@ -196,7 +204,8 @@ def _reader(rng, moment, number):
         p = spell(rng, page, site) if rng.random() > 0.03 else rng.choice(NO_PAGES)
         yield Hit(
             site.id, time_ms, client, agent, p, r=rng.choice(REFERRERS), n="download" if rng.random() < 0.1 else "",
-            id=f"{number}-{n}" if rng.random() < 0.7 else "", c=rng.choice(SECTIONS))
+            id=f"{number}-{n}" if rng.random() < 0.7 else "", c=rng.choice(SECTIONS),
+            origin=_origin(rng, rng.choice(SITES) if rng.random() < 0.02 else site) if rng.random() < 0.5 else "")
         time_ms += rng.randrange(MINUTE_MS) if seeks_new_paths else _gap_ms(rng)
 
 
