@@ -14,7 +14,7 @@ Read as follows where the words leave a choice:
 import collections
 import datetime
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import paths
@@ -250,6 +250,11 @@ class Counter:
             page = None  # an event may happen on no page
         of_site.apply(hit, page, self.is_bot(hit))
         return True
+
+    def move(self, site, timezone):
+        """The site is in another time zone for the hits that follow."""
+        of_site = self._sites[site]
+        of_site.site = replace(of_site.site, timezone=timezone)
 
     def __getitem__(self, site):
         """Counts of a site."""

@@ -227,7 +227,7 @@ def matches(pattern, path):
     own_host, _, path = path.partition("/")
     if host and not _matches_name(host, own_host):
         return False
-    return _matches_names([n for n in pattern.split("/") if n], [n for n in path.split("/") if n])
+    return _matches_names(pattern.split("/"), path.split("/"))  # "/" has one name, an empty one
 
 
 def _matches_names(patterns, names):

@@ -27,7 +27,7 @@ import paths  # noqa: E402
 import streams  # noqa: E402
 from counter import HOUR_MS, OTHER, Counter, Hit, Period, Site  # noqa: E402
 from fault import SHIFTED_CLOCK, Clock  # noqa: E402
-from luot import LONG, SHARED_DATA, RedisServer, SystemTest, eventually, main, patience  # noqa: E402
+from luot import LONG, PARTITIONS, SHARED_DATA, RedisServer, SystemTest, eventually, main, patience  # noqa: E402
 
 SEED = os.environ.get("LUOT_SEED") or "0"
 STREAMS = 200 if LONG else 6
@@ -216,11 +216,14 @@ class CountsByHand(unittest.TestCase):
 
 class Feed:
     """Two collectors with clocks that stand, which are set for each hit, and an aggregator and a Redis whose clocks are
-    ahead of all hits, as they are of hits that waited in a spool."""
+    ahead of all hits, as they are of hits that waited in a spool, or stand at `now_ms`."""
 
-    def __init__(self, world, sites, first_ms, last_ms, salt, max_paths=100_000):
+    def __init__(self, world, sites, first_ms, last_ms, salt, max_paths=100_000, now_ms=None):
         self.now = Clock(world, "clock-now")
-        self.now.set(last_ms / 1000 + 3600 - time.time())
+        if now_ms is None:
+            self.now.set(last_ms / 1000 + 3600 - time.time())
+        else:
+            self.now.stand(now_ms)
         self.redis = RedisServer(world)
         self.redis.environment = self.now.environment
         self.redis.start()
@@ -280,6 +283,23 @@ class Feed:
         for collector in range(len(self.collectors)):
             self.settle(collector)
 
+    def restart_aggregator(self):
+        """What it remembers goes with it; what was read of a batch is read again."""
+        self.aggregator.kill()
+        leases = [f"luot:{{p{part:02}}}:lease" for part in range(PARTITIONS)]
+        self.redis.client().delete("luot:aggregators", *leases)  # so that nobody waits for those of the dead
+        self.aggregator.start()
+
+    def move(self, site, timezone):
+        """The site is in another time zone from now on."""
+        self.settle_all()
+        for process in (*self.collectors, self.aggregator):
+            next(s for s in process.config["site"] if s["id"] == site)["timezone"] = timezone
+            process.write_config()
+            before = len(process.log_text())
+            process.hang_up()
+            eventually(lambda: " configuration_read " in process.log_text()[before:], patience(5))
+
 
 def as_numbers(hash):
     return {name.decode(): int(value) for name, value in hash.items()}
@@ -293,18 +313,26 @@ class AgainstLuot(SystemTest):
         if not SHIFTED_CLOCK.exists():
             self.fail(f"{SHIFTED_CLOCK} is not built")
 
-    def feed(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot):
-        """Gives the same hits to luot and to the reference, and compares."""
-        rng = random.Random(f"how {seed}")
+    def begin(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot):
         times = [hit.time_ms for _, hit in hits]
-        feed = Feed(self.world, sites, min(times), max(times), f"salt {seed}", max_paths)
-        counter = Counter(sites, is_bot, max_paths)
+        return (Feed(self.world, sites, min(times), max(times), f"salt {seed}", max_paths),
+                Counter(sites, is_bot, max_paths))
+
+    def give(self, feed, counter, hits, rng, restarts=0.0):
+        """The same hits to luot and to the reference. `restarts`: of the aggregator, for each hit."""
         for to, hit in hits:
             taken = feed.send(to, hit, rng.choice(("json", "pixel", "form")))
             self.assertEqual(counter.apply(hit), taken, f"whether {hit} is taken")
             if rng.random() < 0.02:
                 feed.settle_all()  # batches of all lengths
+            if rng.random() < restarts:
+                feed.restart_aggregator()
         feed.settle_all()
+
+    def feed(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot, restarts=0.0):
+        """Gives them, and compares what comes of it."""
+        feed, counter = self.begin(sites, hits, seed, max_paths, is_bot)
+        self.give(feed, counter, hits, random.Random(f"how {seed}"), restarts)
         self.compare(feed, sites, counter)
         return feed, counter
 
@@ -400,7 +428,7 @@ class RandomStreams(AgainstLuot):
 
     def check(self, seed):
         stream = streams.random_stream(seed)
-        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS)
+        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS, restarts=0.001)
         totals = [counter[site.id].total for site in streams.SITES]
         print(f"stream {seed}: {len(stream.hits)} hits, {sum(t.views for t in totals)} views, "
               f"{sum(t.visits for t in totals)} visits, {sum(t.visitors for t in totals)} visitor days, "
@@ -458,6 +486,36 @@ class Corners(AgainstLuot):
             at(begin - 3_600_000, site, to=0), at(begin + 600_000, site, to=0), at(begin - 1_900_000, site, to=1),
             at(begin - 1_700_000, site, 2, to=1), at(begin + 60_000, site, to=1), at(begin + 700_000, site, 2, to=0),
         ], "late")
+
+    def test_a_site_moves_to_another_zone(self):
+        """What was counted stays where it is; no visit ends by it."""
+        sites = [Site("moves", ("a.example.vn",), "Asia/Ho_Chi_Minh"), Site("stays", ("a.example.vn",), "Asia/Kolkata")]
+        begin = unix_ms("Asia/Ho_Chi_Minh", 2026, 8, 1)
+        hits = [at(begin + minutes * 60_000, site, reader, f"/{minutes % 7}", to=minutes // 50 % 2)
+                for minutes in range(-90, 240, 10) for site in sites for reader in (1, 2 + minutes // 60)]
+        feed, counter = self.begin(sites, hits, "moves")
+        third = len(hits) // 3
+        for i, zone in enumerate(("Asia/Ho_Chi_Minh", "Asia/Kolkata", "America/New_York")):
+            if i > 0:
+                feed.move("moves", zone)
+                counter.move("moves", zone)
+            self.give(feed, counter, hits[i * third:(i + 1) * third], random.Random(i))
+        self.compare(feed, sites, counter)
+        self.assertEqual(len(counter["moves"].days), 2)
+
+    def test_a_hit_of_a_clock_that_is_ahead_counts_when_it_came(self):
+        """By more than 5 s, that is: by the hour that begins then. Entries of one moment are named a millisecond apart."""
+        site = Site("ahead", ("a.example.vn",), "Asia/Ho_Chi_Minh")
+        hour = unix_ms(site.timezone, 2026, 7, 26, 15)
+        now_ms = hour - 5_000
+        feed = Feed(self.world, [site], now_ms - 1, now_ms, "ahead", now_ms=now_ms)
+        counter = Counter([site])
+        for time_ms, counts_at in ((now_ms - 1, now_ms - 1), (hour, hour), (hour + 100, now_ms), (hour + HOUR_MS, now_ms)):
+            to, hit = at(time_ms, site)
+            self.assertTrue(feed.send(to, hit, "json"))
+            counter.apply(at(counts_at, site)[1])
+        feed.settle_all()
+        self.compare(feed, [site], counter)
 
     def test_paths_at_their_limits(self):
         sites = [Site("day", ("a.example.vn",), "Asia/Kolkata", max_new_paths_per_day=10),
