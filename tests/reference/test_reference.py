@@ -317,9 +317,9 @@ class Corners(AgainstLuot):
         for i in range(120):  # over a midnight in the middle of an hour of Unix time
             for site in sites:
                 reader = i // 40 if site.id == "client" else i
-                path = f"/{'ab'[i % 3 == 0]}/{i * i % 90}"
+                path = f"/{i}" if site.id == "client" else f"/{'ab'[i % 3 == 0]}/{i * i % 90}"
                 hits.append(at(begin - 1_800_000 + i * 60_000, site, reader, path, to=i // 9 % 2))
-        _, counter = self.feed(sites, hits, "limits", max_paths=40)
+        _, counter = self.feed(sites, hits, "limits", max_paths=60)
         for site in sites:
             self.assertGreater(counter[site.id].paths[OTHER], 0, site.id)
 
