@@ -179,8 +179,8 @@ class Proxy:
 class Clock:
     """The time of day as the processes that get its `environment` see it; they may be running."""
 
-    def __init__(self, world):
-        self.file = world.folder / "clock"
+    def __init__(self, world, name="clock"):
+        self.file = world.folder / name
         self.set(0)
         self.environment = {
             "LD_PRELOAD": str(SHIFTED_CLOCK), "LUOT_CLOCK_FILE": str(self.file),
@@ -189,8 +189,16 @@ class Clock:
 
     def set(self, seconds):
         """Shifted by so much from now on."""
+        self._write(int(seconds * 1e9), False)
+
+    def stand(self, time_ms):
+        """It is this Unix time until it is set again. From shifting to standing only while nobody looks: the two
+        numbers in the file are not read together."""
+        self._write(time_ms * 1_000_000, True)
+
+    def _write(self, nanoseconds, stands):
         with self.file.open("r+b" if self.file.exists() else "wb") as f:
-            f.write(struct.pack("=q", int(seconds * 1e9)))
+            f.write(struct.pack("=qq", nanoseconds, stands))
 
 
 def is_stopped(pid):

@@ -1,0 +1,242 @@
+"""Page addresses, referrers and `only` patterns as docs/paths.md defines them, written from that page alone.
+
+Part of the reference (counter.py): it shares nothing with luot, and prefers a plain reading to speed.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+KEEP_QUERY = ("id", "p", "page_id", "itemid", "articleid", "nv", "op")
+CAMPAIGN = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+INDEX_PAGES = ("index.html", "index.htm", "index.php")
+MOST_BYTES = 2000
+MOST_REFERRER_BYTES = 500
+MOST_CAMPAIGN_BYTES = 100
+
+NO_PLACE_IN_A_PATH = set('/?#% "<>[\\]^{|}`')
+# Blanks other than the space, line and paragraph separators, marks that only change how others are shown, controls.
+UNSEEN_CATEGORIES = ("Zs", "Zl", "Zp", "Cf", "Cc")
+
+
+class BadPath(ValueError):
+    """Names no page."""
+
+
+class ForeignHost(ValueError):
+    """Names a page of somebody else."""
+
+
+@dataclass(frozen=True)
+class Page:
+    path: str
+    campaign: dict  # utm_source and its like, without their prefix
+
+
+# ---- hosts -------------------------------------------------------------------------------------------
+
+
+def normal_host(host):
+    """A host, perhaps with a port, as hosts are compared."""
+    host = re.sub(r":\d*$", "", host).lower().removesuffix(".")
+    try:
+        host = host.encode("idna").decode().lower()
+    except UnicodeError:
+        raise BadPath(host) from None
+    rest = host.removeprefix("www.")
+    return rest if "." in rest else host
+
+
+def is_host_of(host, hosts):
+    """`host` is a normal one; `hosts` are as a site configures them."""
+    for own in hosts:
+        if own.startswith("*."):
+            if host.endswith("." + normal_host(own[2:])):
+                return True
+        elif host == normal_host(own):
+            return True
+    return False
+
+
+# ---- characters ---------------------------------------------------------------------------------------
+
+
+def unescaped(text):
+    """The characters that a text with escapes stands for."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise BadPath(text)
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadPath(text) from None
+
+
+def spelled(name, escape, keep=""):
+    """One name of a path, or a value of the query, in its one spelling."""
+    out, may_carry_a_mark = [], False
+    for c in unicodedata.normalize("NFC", name):
+        is_mark = unicodedata.category(c).startswith("M")
+        must_go = (c in escape and c not in keep) or unicodedata.category(c) in UNSEEN_CATEGORIES
+        if must_go or (is_mark and not may_carry_a_mark):
+            out.append("".join(f"%{byte:02X}" for byte in c.encode()))
+            may_carry_a_mark = False
+        else:
+            out.append(c)
+            may_carry_a_mark = True
+    return "".join(out)
+
+
+def cut(text, most_bytes):
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+# ---- path and query --------------------------------------------------------------------------------------
+
+
+def normal_path(text):
+    names = []
+    for escaped in text.split("/"):
+        name = unescaped(escaped)
+        if name == "..":
+            names = names[:-1]
+        elif name not in ("", "."):
+            names.append(name)
+    while names and names[-1] in INDEX_PAGES:
+        names.pop()
+    return "/" + "/".join(spelled(name, NO_PLACE_IN_A_PATH) for name in names)
+
+
+def normal_query(text, keep_query):
+    """What stays of a query, with its question mark, and the campaign."""
+    kept, campaign = {}, {}
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        try:
+            name = unescaped(name.replace("+", " ")).lower()
+        except BadPath:
+            continue  # no name that is kept
+        value = value.replace("+", " ")
+        if name in CAMPAIGN:
+            campaign[name.removeprefix("utm_")] = cut(unquote_to_bytes(value).decode(errors="replace"),
+                                                      MOST_CAMPAIGN_BYTES)
+        for wanted in keep_query:
+            if name == wanted.lower():
+                kept[wanted] = value
+    parts = []
+    for wanted in keep_query:
+        value = spelled(unescaped(kept.get(wanted, "")), NO_PLACE_IN_A_PATH | set("&+"), keep="/")
+        if value:
+            parts.append(f"{wanted}={value}")
+    return ("?" + "&".join(parts) if parts else ""), campaign
+
+
+def parted(text):
+    """(path, query) of the part of an address that follows its host."""
+    text = text.partition("#")[0]
+    path, _, query = text.partition("?")
+    return path, query
+
+
+def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host=""):
+    """The page that an address names on the site of these hosts. `own_host`: of the page that sent it, if it is known,
+    put before the path with `path_host` when the address has none. Raises BadPath, ForeignHost."""
+    if len(address.encode()) > MOST_BYTES:
+        raise BadPath("too long")
+    if any(unicodedata.category(c) == "Cc" for c in address):
+        raise BadPath(address)
+    address = address.strip(" ")
+    if not address or address[0] in "#?":
+        raise BadPath(address)
+    host, rest = None, address
+    web = re.match("https?://", address, re.IGNORECASE)
+    if web:
+        host, rest = authority(address[web.end():])
+        if not is_host_of(host, hosts):
+            raise ForeignHost(host)
+    elif address.startswith("//"):
+        first_name = re.match("[^/?#]*", address[2:])[0]
+        own = own_authority(address[2:], hosts)
+        if own:
+            host, rest = own
+        elif "." in first_name:
+            raise ForeignHost(first_name)
+    elif not address.startswith("/"):
+        own = own_authority(address, hosts)
+        if own:
+            host, rest = own
+        elif re.match("[^/?#:]+:", address):  # another scheme, or what looks like one (RFC 3986, 4.2)
+            raise BadPath(address)
+    path, query = parted(rest)
+    path = normal_path(path)
+    query, campaign = normal_query(query, keep_query)
+    path += query
+    if path_host:
+        path = (host or own_host) + path
+    if len(path.encode()) > MOST_BYTES:
+        raise BadPath("too long")
+    return Page(path, campaign)
+
+
+def authority(text):
+    """(normal host, what follows it) of an address behind its two slashes."""
+    end = re.search(r"[/?#]|$", text).start()
+    if "@" in text[:end]:
+        raise BadPath(text)
+    return normal_host(text[:end]), text[end:]
+
+
+def own_authority(text, hosts):
+    """The same where a host of the site stands there, else None."""
+    try:
+        host, rest = authority(text)
+    except BadPath:
+        return None
+    return (host, rest) if is_host_of(host, hosts) else None
+
+
+# ---- referrers ---------------------------------------------------------------------------------------------
+
+
+def normal_referrer(address, hosts):
+    """Host and path of where a reader came from; "" when it is an own page, or no address."""
+    found = re.match(r"(https?|android-app)://", address.strip(" "), re.IGNORECASE)
+    if not found:
+        return ""
+    try:
+        host, rest = authority(address.strip(" ")[found.end():])
+    except BadPath:
+        return ""
+    if not host or is_host_of(host, hosts):
+        return ""
+    try:
+        path = normal_path(parted(rest)[0])
+    except BadPath:
+        path = ""
+    return cut(host + path, MOST_REFERRER_BYTES)
+
+
+# ---- `only` ----------------------------------------------------------------------------------------------------
+
+
+def matches(pattern, path):
+    """Whether a normalised path matches a pattern of `only`."""
+    if "?" not in pattern:
+        path = path.partition("?")[0]
+    host, slash, pattern = pattern.partition("/")
+    own_host, _, path = path.partition("/")
+    if host and not _matches_name(host, own_host):
+        return False
+    return _matches_names(pattern.split("/"), path.split("/"))  # "/" has one name, an empty one
+
+
+def _matches_names(patterns, names):
+    if not patterns:
+        return not names
+    if patterns[0] == "**":
+        return any(_matches_names(patterns[1:], names[i:]) for i in range(len(names) + 1))
+    return bool(names) and _matches_name(patterns[0], names[0]) and _matches_names(patterns[1:], names[1:])
+
+
+def _matches_name(pattern, name):
+    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), name, re.DOTALL) is not None
