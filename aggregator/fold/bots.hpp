@@ -14,7 +14,7 @@ enum class bot_kind : std::uint8_t { none, search, ai, preview, monitor, library
 /// The name of a kind in keys, metrics and answers; empty for none.
 [[nodiscard]] std::string_view name_of(bot_kind kind) noexcept;
 
-/// Classifies User-Agents. Not thread-safe (a cache): one a thread. Takes about 10 MB once warm.
+/// Classifies User-Agents. Not thread-safe (a cache): one a thread. Takes about 15 MB once warm.
 class bot_list {
 public:
     bot_list();
