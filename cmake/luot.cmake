@@ -28,18 +28,22 @@ function(luot_embed target symbol file)
     target_sources(${target} PRIVATE ${out})
 endfunction()
 
-# luot_crawlers(TARGET): the list of the npm package crawler-user-agents as aggregator/fold/crawlers.hpp declares it.
+# luot_crawlers(TARGET): the lists of the npm packages crawler-user-agents and isbot as aggregator/fold/crawlers.hpp
+# declares them.
 function(luot_crawlers target)
-    set(list ${CMAKE_SOURCE_DIR}/node_modules/crawler-user-agents/crawler-user-agents.json)
-    if(NOT EXISTS ${list})
-        message(FATAL_ERROR "${list} is missing: run deploy/install-deps.sh (or npm ci) first")
-    endif()
+    set(crawlers ${CMAKE_SOURCE_DIR}/node_modules/crawler-user-agents/crawler-user-agents.json)
+    set(isbot ${CMAKE_SOURCE_DIR}/node_modules/isbot/index.mjs)
+    foreach(list ${crawlers} ${isbot})
+        if(NOT EXISTS ${list})
+            message(FATAL_ERROR "${list} is missing: run deploy/install-deps.sh (or npm ci) first")
+        endif()
+    endforeach()
     set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/crawlers.py)
     set(out ${CMAKE_CURRENT_BINARY_DIR}/crawlers.cpp)
     add_custom_command(
         OUTPUT ${out}
-        COMMAND ${Python3_EXECUTABLE} ${script} ${list} ${out}
-        DEPENDS ${list} ${script}
+        COMMAND ${Python3_EXECUTABLE} ${script} ${crawlers} ${isbot} ${out}
+        DEPENDS ${crawlers} ${isbot} ${script}
         VERBATIM)
     target_sources(${target} PRIVATE ${out})
 endfunction()

@@ -1,13 +1,10 @@
 #include "aggregator/fold/bots.hpp"
 
 #include "aggregator/fold/crawlers.hpp"
+#include "aggregator/fold/isbot.hpp"
+#include "aggregator/fold/pattern_set.hpp"
 #include "core/bytes.hpp"
 
-#include <algorithm>
-#include <re2/re2.h>
-#include <re2/set.h>
-#include <stdexcept>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -20,14 +17,13 @@ constexpr std::int64_t set_memory_bytes = 32 << 20;
 /// Real traffic repeats its User-Agents; a stranger can send any number of them.
 constexpr std::size_t most_cached = 1 << 16;
 
-RE2::Options options()
+std::vector<std::string_view> crawler_patterns()
 {
-    RE2::Options o;
-    o.set_encoding(RE2::Options::EncodingLatin1);  // a User-Agent is bytes
-    o.set_log_errors(false);
-    o.set_never_capture(true);
-    o.set_max_mem(set_memory_bytes);
-    return o;
+    std::vector<std::string_view> all;
+    all.reserve(crawlers.size());
+    for (const auto& crawler : crawlers)
+        all.push_back(crawler.pattern);
+    return all;
 }
 
 }  // namespace
@@ -41,15 +37,9 @@ std::string_view name_of(bot_kind kind) noexcept
 
 class bot_list::patterns {
 public:
-    patterns() : set_(options(), RE2::UNANCHORED)
+    patterns()
+        : crawlers_("crawler-user-agents", crawler_patterns(), {.memory_bytes = set_memory_bytes})
     {
-        std::string error;
-        for (const auto& crawler : crawlers) {
-            if (set_.Add({crawler.pattern.data(), crawler.pattern.size()}, &error) < 0)
-                throw std::runtime_error("crawler pattern refused by RE2: " + error);
-        }
-        if (!set_.Compile())
-            throw std::runtime_error("the list of crawlers does not fit into RE2's memory");
     }
 
     bot_kind find(std::string_view user_agent)
@@ -59,33 +49,21 @@ public:
             return known->second;
         if (cache_.size() >= most_cached)
             cache_.clear();
-        matches_.clear();
-        RE2::Set::ErrorInfo info{RE2::Set::kNoError};
-        auto kind = bot_kind::none;
-        const bool matched = set_.Match({user_agent.data(), user_agent.size()}, &matches_, &info);
-        if (matched)
-            kind = crawlers[static_cast<std::size_t>(
-                                *std::min_element(matches_.begin(), matches_.end()))]
-                       .kind;  // in the order of the list; RE2 promises none
-
-        else if (info.kind != RE2::Set::kNoError)
-            kind = one_by_one(user_agent);
-        return cache_[key] = kind;
+        return cache_[key] = look_up(user_agent);
     }
 
 private:
-    /// The set ran out of memory, which says nothing about the User-Agent.
-    static bot_kind one_by_one(std::string_view user_agent)
+    bot_kind look_up(std::string_view user_agent)
     {
-        for (const auto& crawler : crawlers)
-            if (RE2::PartialMatch({user_agent.data(), user_agent.size()},
-                                  RE2({crawler.pattern.data(), crawler.pattern.size()}, options())))
-                return crawler.kind;
-        return bot_kind::none;
+        crawlers_.find(user_agent, found_);
+        if (!found_.empty())  // the first in the order of the list
+            return crawlers[static_cast<std::size_t>(found_.front())].kind;
+        return isbot_.names(user_agent) ? bot_kind::other : bot_kind::none;
     }
 
-    RE2::Set set_;
-    std::vector<int> matches_;
+    pattern_set crawlers_;
+    isbot_list isbot_;
+    std::vector<int> found_;
     std::unordered_map<std::uint64_t, bot_kind> cache_;
 };
 
@@ -102,7 +80,7 @@ bot_kind bot_list::classify(std::string_view user_agent, std::uint32_t hint) con
 
 std::size_t bot_list::size() const noexcept
 {
-    return crawlers.size();
+    return crawlers.size() + isbot_patterns.size();
 }
 
 }  // namespace luot::aggregator

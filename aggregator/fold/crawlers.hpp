@@ -1,5 +1,5 @@
-// The list of the npm package crawler-user-agents (MIT), made into a table by crawlers.py at build
-// time.
+// The lists of the npm packages crawler-user-agents (MIT) and isbot (Unlicense), made into tables
+// by crawlers.py at build time.
 
 #pragma once
 
@@ -16,5 +16,8 @@ struct crawler {
 };
 
 extern const std::span<const crawler> crawlers;
+
+/// Regular expressions of JavaScript, matched anywhere in the User-Agent without regard to case.
+extern const std::span<const std::string_view> isbot_patterns;
 
 }  // namespace luot::aggregator

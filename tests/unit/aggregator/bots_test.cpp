@@ -3,13 +3,11 @@
 #include "aggregator/fold/bots.hpp"
 
 #include "tests/unit/support/hits.hpp"
-#include "tests/unit/support/temp_dir.hpp"
+#include "tests/unit/support/user_agents.hpp"
 
-#include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <array>
-#include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,33 +18,8 @@ namespace {
 using namespace luot;
 using namespace luot::aggregator;
 using namespace luot::testing;
-namespace json = boost::json;
 
-const std::string list_file =
-    LUOT_SOURCE_DIR "/node_modules/crawler-user-agents/crawler-user-agents.json";
-
-boost::test_tools::assertion_result has_list(boost::unit_test::test_unit_id)
-{
-    if (std::filesystem::exists(list_file))
-        return true;
-    boost::test_tools::assertion_result no(false);
-    no.message() << list_file << " is not there: tests with the list's own examples are skipped";
-    return no;
-}
-
-/// User-Agents that crawlers were seen with.
-std::vector<std::string> real_crawlers()
-{
-    std::vector<std::string> all;
-    const auto list = json::parse(content_of(list_file));
-    for (const auto& entry : list.as_array())
-        if (const auto* instances = entry.as_object().if_contains("instances"))
-            for (const auto& instance : instances->as_array())
-                all.emplace_back(instance.as_string());
-    return all;
-}
-
-const std::array<std::string_view, 12> real_browsers{
+const std::array<std::string_view, 12> browsers_of_2024{
     // Chrome, Edge, Firefox, Safari; desktop and phone
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/126.0.0.0 Safari/537.36",
@@ -84,7 +57,7 @@ std::string kind_of(std::string_view user_agent, std::uint32_t hint = 0)
 BOOST_AUTO_TEST_SUITE(bots)
 
 BOOST_AUTO_TEST_CASE(every_crawler_that_was_seen_is_a_bot,
-                     *boost::unit_test::precondition(has_list))
+                     *boost::unit_test::precondition(has_crawlers))
 {
     const auto all = real_crawlers();
     BOOST_TEST(all.size() > 1000U);
@@ -94,11 +67,35 @@ BOOST_AUTO_TEST_CASE(every_crawler_that_was_seen_is_a_bot,
             BOOST_ERROR("taken for a person: " << user_agent);
 }
 
+// Named by isbot alone: what calls itself a bot, a crawler, a scanner, with a name that is new.
+BOOST_AUTO_TEST_CASE(a_machine_that_only_isbot_names_is_another_bot)
+{
+    for (const std::string_view user_agent :
+         {"Mozilla/5.0 (compatible; Tra-cuu-van-ban-Bot/0.1)", "kiem-tra-scanner 2",
+          "Mozilla/5.0 (compatible; thu-vien; +http://thu-vien.example.vn/)"})
+        BOOST_TEST(kind_of(user_agent) == "other", user_agent);
+    BOOST_TEST(kind_of("Mozilla/5.0 (compatible; Tra-cuu-van-ban-Bot/0.1)", 1) == "other");
+}
+
 // A reader who is not counted is a number that somebody misses.
 BOOST_AUTO_TEST_CASE(no_browser_that_people_use_is_a_bot)
 {
-    for (const auto user_agent : real_browsers)
+    for (const auto user_agent : browsers_of_2024)
         BOOST_TEST(kind_of(user_agent) == "", user_agent);
+    for (const auto& user_agent : real_browsers())
+        BOOST_TEST(kind_of(user_agent) == "", user_agent);
+}
+
+// crawler-user-agents 1.60 lists the build number of millions of phones as a crawler.
+BOOST_AUTO_TEST_CASE(who_reads_in_an_app_on_an_oppo_phone_is_a_person)
+{
+    for (const std::string_view app :
+         {"[FB_IAB/FB4A;FBAV/573.0.0.44.88;]", "Zalo android/12100486", "HeyTapBrowser/45.14.8.1"})
+        BOOST_TEST(kind_of("Mozilla/5.0 (Linux; Android 15; CPH2591 Build/AP3A.240617.008; wv) "
+                           "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+                           "Chrome/150.0.7871.181 Mobile Safari/537.36 " +
+                           std::string(app)) == "",
+                   app);
 }
 
 BOOST_AUTO_TEST_CASE(a_bot_is_of_the_kind_of_its_purpose)
@@ -142,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_browser_that_says_it_is_driven_is_headless_and_a_crawler_
 // What strangers send goes through a cache of 65,536 User-Agents, which is emptied when it is full.
 BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_user_agents_there_were)
 {
-    std::vector<std::string> asked(real_browsers.begin(), real_browsers.end());
+    std::vector<std::string> asked(browsers_of_2024.begin(), browsers_of_2024.end());
     asked.emplace_back(crawler);
     asked.emplace_back("curl/8.5.0");
     asked.emplace_back("Mozilla/5.0 \xFF\xFE broken bytes");
@@ -162,7 +159,7 @@ BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_user_agents_there_were)
     std::size_t people = 0;
     constexpr int strangers = 70'000;
     for (int i = 0; i < strangers; ++i) {
-        if (list.classify("Mozilla/5.0 v" + std::to_string(i), 0) == bot_kind::none)
+        if (list.classify(std::string(browser) + " v" + std::to_string(i), 0) == bot_kind::none)
             ++people;
         if (i % 10'000 == 0)
             ask_again("after " + std::to_string(i) + " strangers");
