@@ -28,18 +28,30 @@ function(luot_embed target symbol file)
     target_sources(${target} PRIVATE ${out})
 endfunction()
 
-# luot_crawlers(TARGET): the list of the npm package crawler-user-agents as aggregator/fold/crawlers.hpp declares it.
-function(luot_crawlers target)
-    set(list ${CMAKE_SOURCE_DIR}/node_modules/crawler-user-agents/crawler-user-agents.json)
+# luot_list(TARGET LIST SCRIPT OUT [FILE...]): what SCRIPT makes of the file LIST of an npm package (and of the FILEs),
+# as a source of TARGET.
+function(luot_list target list script out)
+    set(list ${CMAKE_SOURCE_DIR}/node_modules/${list})
     if(NOT EXISTS ${list})
         message(FATAL_ERROR "${list} is missing: run deploy/install-deps.sh (or npm ci) first")
     endif()
-    set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/crawlers.py)
-    set(out ${CMAKE_CURRENT_BINARY_DIR}/crawlers.cpp)
+    set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/${script})
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/${out})
     add_custom_command(
         OUTPUT ${out}
         COMMAND ${Python3_EXECUTABLE} ${script} ${list} ${out}
-        DEPENDS ${list} ${script}
+        DEPENDS ${list} ${script} ${ARGN}
         VERBATIM)
     target_sources(${target} PRIVATE ${out})
+endfunction()
+
+# luot_crawlers(TARGET): the list of crawler-user-agents as aggregator/fold/crawlers.hpp declares it.
+function(luot_crawlers target)
+    luot_list(${target} crawler-user-agents/crawler-user-agents.json crawlers.py crawlers.cpp)
+endfunction()
+
+# luot_agent_rules(TARGET): the rules of uap-core as aggregator/fold/agent_rules.hpp declares them (needs python3-yaml).
+function(luot_agent_rules target)
+    luot_list(${target} uap-core/regexes.yaml agent_rules.py agent_rules.cpp
+        ${CMAKE_SOURCE_DIR}/aggregator/fold/more_agents.yaml)
 endfunction()
