@@ -39,6 +39,14 @@ std::string counted(std::string family)
 
 }  // namespace
 
+agent agent_of(const agent_parser& parser, std::string_view user_agent)
+{
+    auto parsed = parser.parse(user_agent);
+    const auto device = class_of(parsed, user_agent);
+    return {counted(std::move(parsed.browser.family)), counted(std::move(parsed.system.family)),
+            device};
+}
+
 class agent_list::known {
 public:
     const agent& find(std::string_view user_agent)
@@ -48,10 +56,7 @@ public:
             return found->second;
         if (cache_.size() >= most_cached)
             cache_.clear();
-        auto parsed = parser_.parse(user_agent);
-        const auto device = class_of(parsed, user_agent);
-        return cache_[key] = {counted(std::move(parsed.browser.family)),
-                              counted(std::move(parsed.system.family)), device};
+        return cache_[key] = agent_of(parser_, user_agent);
     }
 
 private:

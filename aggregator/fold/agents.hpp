@@ -25,15 +25,18 @@ struct agent {
     device_class device = device_class::other;
 };
 
+/// What any bytes stand for, without a cache.
+[[nodiscard]] agent agent_of(const agent_parser& parser, std::string_view user_agent);
+
 /// Tells what User-Agents stand for, a pure function of their bytes. Not thread-safe (a cache): one
-/// a thread. Takes about 10 MB, up to 50 MB once it has seen all sorts of User-Agents.
+/// a thread. Takes the memory of an agent_parser, and 6 MB at most for the cache.
 class agent_list {
 public:
     /// Takes a tenth of a second. Throws when RE2 refuses a rule.
     agent_list();
     ~agent_list();
 
-    /// What any bytes stand for; valid until the next call.
+    /// The same as agent_of(), mostly from the cache. Valid until the next call.
     [[nodiscard]] const agent& classify(std::string_view user_agent) const;
 
 private:

@@ -127,6 +127,9 @@ const struct {
     {"Huawei Browser", "HarmonyOS", device_class::mobile,
      "Mozilla/5.0 (Linux; Android 12; HarmonyOS; ELS-AN00; HMSCore 6.14.0.322) AppleWebKit/537.36 "
      "(KHTML, like Gecko) Chrome/114.0.5735.196 HuaweiBrowser/15.0.4.312 Mobile Safari/537.36"},
+    {"Huawei Browser", "HarmonyOS", device_class::tablet,
+     "Mozilla/5.0 (Linux; Android 12; HarmonyOS; DBY-W09; HMSCore 6.11.0.302) AppleWebKit/537.36 "
+     "(KHTML, like Gecko) Chrome/114.0.5735.196 HuaweiBrowser/15.0.4.312 Safari/537.36"},
     {"Chrome", "HarmonyOS", device_class::mobile,
      "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 "
      "Safari/537.36 ArkWeb/4.1.6.1 Mobile"},
