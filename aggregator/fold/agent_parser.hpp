@@ -27,7 +27,7 @@ struct parsed_agent {
 
 /// The rules, compiled. Not thread-safe: one a thread. Takes about 10 MB, 15 MB with what readers
 /// send, 50 MB once it has seen all sorts of User-Agents. The automata of the rules remember what
-/// they have met: who makes up a User-Agent for each rule can fill 1 MiB in each of about 400.
+/// they have met: who makes up a User-Agent for each rule can fill 256 KiB in each of about 400.
 class agent_parser {
 public:
     /// What of a User-Agent is looked at, in bytes; as much of it as a collector keeps.
