@@ -28,22 +28,35 @@ function(luot_embed target symbol file)
     target_sources(${target} PRIVATE ${out})
 endfunction()
 
-# luot_crawlers(TARGET): the lists of the npm packages crawler-user-agents and isbot as aggregator/fold/crawlers.hpp
-# declares them.
-function(luot_crawlers target)
-    set(crawlers ${CMAKE_SOURCE_DIR}/node_modules/crawler-user-agents/crawler-user-agents.json)
-    set(isbot ${CMAKE_SOURCE_DIR}/node_modules/isbot/index.mjs)
-    foreach(list ${crawlers} ${isbot})
+# luot_generate(TARGET SCRIPT OUT LISTS... [WITH FILES...]): what SCRIPT makes of these lists of npm packages (and of the
+# files of ours), as a source of TARGET.
+function(luot_generate target script out)
+    cmake_parse_arguments(PARSE_ARGV 3 arg "" "" WITH)
+    set(lists)
+    foreach(list ${arg_UNPARSED_ARGUMENTS})
+        set(list ${CMAKE_SOURCE_DIR}/node_modules/${list})
         if(NOT EXISTS ${list})
             message(FATAL_ERROR "${list} is missing: run deploy/install-deps.sh (or npm ci) first")
         endif()
+        list(APPEND lists ${list})
     endforeach()
-    set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/crawlers.py)
-    set(out ${CMAKE_CURRENT_BINARY_DIR}/crawlers.cpp)
+    set(script ${CMAKE_SOURCE_DIR}/aggregator/fold/${script})
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/${out})
     add_custom_command(
         OUTPUT ${out}
-        COMMAND ${Python3_EXECUTABLE} ${script} ${crawlers} ${isbot} ${out}
-        DEPENDS ${crawlers} ${isbot} ${script}
+        COMMAND ${Python3_EXECUTABLE} ${script} ${lists} ${out}
+        DEPENDS ${lists} ${script} ${arg_WITH}
         VERBATIM)
     target_sources(${target} PRIVATE ${out})
+endfunction()
+
+# luot_crawlers(TARGET): the lists of crawler-user-agents and isbot as aggregator/fold/crawlers.hpp declares them.
+function(luot_crawlers target)
+    luot_generate(${target} crawlers.py crawlers.cpp crawler-user-agents/crawler-user-agents.json isbot/index.mjs)
+endfunction()
+
+# luot_agent_rules(TARGET): the rules of uap-core as aggregator/fold/agent_rules.hpp declares them (needs python3-yaml).
+function(luot_agent_rules target)
+    luot_generate(${target} agent_rules.py agent_rules.cpp uap-core/regexes.yaml
+        WITH ${CMAKE_SOURCE_DIR}/aggregator/fold/more_agents.yaml)
 endfunction()

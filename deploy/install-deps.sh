@@ -15,7 +15,7 @@ build_packages=(
   libhiredis-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libsodium-dev libre2-dev
   libtomlplusplus-dev libcli11-dev libxxhash-dev libhowardhinnant-date-dev libutf8proc-dev
   libidn2-dev zlib1g-dev
-  redis-server nginx-light python3 curl ca-certificates tzdata util-linux
+  redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
 )
 test_packages=(
   redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git
