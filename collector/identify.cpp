@@ -74,9 +74,9 @@ void identifier::identify(hit& h, const local_zone& zone, const http::ip_address
     who.append(h.user_agent);
     const auto visitor = std::string_view(who).substr(1);
     h.visitor = keyed_hash(key_of(h.local_date), visitor);
-    h.visitor_before = zone.since_midnight_ms(h.time_ms) < half_hour_ms
-                           ? keyed_hash(key_of(h.local_date - 1), visitor)
-                           : 0;
+    // Not by the wall clock: a day may begin at 01:00, and skip the date before it.
+    const auto date_before = zone.date(h.time_ms - half_hour_ms);
+    h.visitor_before = date_before < h.local_date ? keyed_hash(key_of(date_before), visitor) : 0;
     sodium_memzero(who.data(), who.size());
 }
 

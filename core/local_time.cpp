@@ -53,12 +53,6 @@ std::int32_t local_zone::date(std::int64_t unix_ms) const
     return static_cast<std::int32_t>(floor<date::days>(seconds{local_seconds(unix_ms)}).count());
 }
 
-std::int64_t local_zone::since_midnight_ms(std::int64_t unix_ms) const
-{
-    const seconds local{local_seconds(unix_ms)};
-    return (local - floor<date::days>(local)).count() * 1000 + (unix_ms % 1000 + 1000) % 1000;
-}
-
 std::int64_t local_zone::hour_start(std::int64_t unix_ms) const
 {
     const seconds local{local_seconds(unix_ms)};

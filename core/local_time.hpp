@@ -22,9 +22,6 @@ public:
     /// Days since 1970-01-01 on the calendar of the zone.
     [[nodiscard]] std::int32_t date(std::int64_t unix_ms) const;
 
-    /// Milliseconds since local midnight on the wall clock.
-    [[nodiscard]] std::int64_t since_midnight_ms(std::int64_t unix_ms) const;
-
     /// Unix time in seconds at which the local hour of this time began. Names an hour for ever,
     /// through clock changes (days of 23 and 25 hours) and changes of a site's zone.
     [[nodiscard]] std::int64_t hour_start(std::int64_t unix_ms) const;

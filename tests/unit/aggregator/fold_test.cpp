@@ -236,7 +236,7 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
                 return person * 1'000'000 + static_cast<std::uint64_t>(date);
             };
             h.visitor = id_on(h.local_date);
-            if (site.zone.since_midnight_ms(h.time_ms) < 30 * minute)
+            if (site.zone.date(h.time_ms - 30 * minute) < h.local_date)
                 h.visitor_before = id_on(h.local_date - 1);
             h.client = below(3);  // 0: not limited
             if (below(8) == 0)

@@ -198,6 +198,34 @@ BOOST_AUTO_TEST_CASE(in_the_first_half_hour_of_the_day_yesterdays_id_is_told_too
     BOOST_TEST(other.visitor_before != yesterday.visitor);
 }
 
+// Clocks are set from 00:00 to 01:00; and a date that a zone has skipped is nobody's yesterday.
+BOOST_AUTO_TEST_CASE(a_day_that_begins_without_a_midnight_has_its_first_half_hour_too)
+{
+    const temp_dir dir;
+    const struct {
+        std::string zone;
+        std::int64_t begin_ms;
+    } table[] = {{"Africa/Cairo", 1'776'981'600'000},   // 2026-04-24 01:00
+                 {"Pacific/Apia", 1'325'239'200'000}};  // 2011-12-31 00:00, after the 29th
+    for (const auto& row : table) {
+        BOOST_TEST_CONTEXT(row.zone)
+        {
+            world w(dir, row.begin_ms);
+            const local_zone zone(row.zone);
+            const auto before = w.identified({.time_ms = row.begin_ms - 1}, zone);
+            BOOST_TEST(before.visitor_before == 0U);
+            for (const auto minutes : {0, 29}) {
+                const auto h = w.identified({.time_ms = row.begin_ms + minutes * minute_ms}, zone);
+                BOOST_TEST(h.visitor != before.visitor);
+                BOOST_TEST(h.visitor_before == before.visitor);
+            }
+            BOOST_TEST(
+                w.identified({.time_ms = row.begin_ms + 30 * minute_ms}, zone).visitor_before ==
+                0U);
+        }
+    }
+}
+
 // One object is given all hits of a worker, whatever stood in the last one.
 BOOST_AUTO_TEST_CASE(an_id_that_stood_there_before_is_not_left)
 {
