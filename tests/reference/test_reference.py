@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import unicodedata
 import unittest
@@ -393,17 +394,26 @@ class RealLog(AgainstLuot):
         sites = [Site("blog", hosts, "America/Los_Angeles"), Site("rest", hosts, "Asia/Ho_Chi_Minh")]
         hits = [Hit("blog" if target.startswith("/blog") else "rest", time_ms, client, agent, target, r=r.strip("-"))
                 for time_ms, client, target, r, agent in self.pages()[:LOG_PAGES]]
-        _, counter = self.feed(sites, list(streams.split(random.Random("log"), hits)), "log", is_bot=listed_bot())
+        _, counter = self.feed(sites, list(streams.split(random.Random("log"), hits)), "log",
+                               is_bot=listed_bot({hit.agent for hit in hits}))
         print(f"{len(hits)} pages of the log: " + ", ".join(
             f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
             f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
 
 
-def listed_bot():
-    """Whether the public list names a User-Agent, read from the list itself."""
-    with open(HERE.parents[1] / "node_modules/crawler-user-agents/crawler-user-agents.json", encoding="utf-8") as f:
+def listed_bot(agents):
+    """Whether the public lists name a User-Agent: crawler-user-agents, read from the list itself, or isbot, asked by its own
+    program."""
+    root = HERE.parents[1]
+    with open(root / "node_modules/crawler-user-agents/crawler-user-agents.json", encoding="utf-8") as f:
         any_of_them = re.compile("|".join(f"(?:{entry['pattern']})" for entry in json.load(f)))
-    return lambda hit: not hit.agent or any_of_them.search(hit.agent) is not None
+    ask = ("import {isbot} from 'isbot'; import {readFileSync} from 'node:fs';"
+           "console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(agent => isbot(agent))))")
+    agents = sorted(agents)
+    answer = subprocess.run(["node", "--input-type=module", "-e", ask], input=json.dumps(agents), text=True, cwd=root,
+                            capture_output=True, check=True).stdout
+    bots = {agent for agent, is_bot in zip(agents, json.loads(answer)) if is_bot}
+    return lambda hit: not hit.agent or hit.agent in bots or any_of_them.search(hit.agent) is not None
 
 
 if __name__ == "__main__":
