@@ -113,12 +113,12 @@ class CopiedSpool(FaultTest):
                 client.hset(*key, an_hour_ago)
                 heard[int(row["spooled"]) < int(row["shipped"])].append(key)
         self.assertTrue(heard[True] and heard[False])
-        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(10), "others are heard of")
+        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(20), "others are heard of")
         collector.stop()
         collector.start()
         for key in heard[False]:
             client.hset(*key, an_hour_ago)
-        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(10), "... after a start, too")
+        eventually(lambda: all(client.hget(*key) != an_hour_ago for key in heard[False]), patience(20), "... after a start, too")
         self.assertEqual({client.hget(*key) for key in heard[True]}, {an_hour_ago})
 
     def start_with_another_content(self, collector, producer, partition):
