@@ -68,10 +68,13 @@ bool line_reader::refill()
 {
     if (begin_ > 0) {
         std::memmove(text_.get(), text_.get() + begin_, end_ - begin_);
-        end_ -= std::exchange(begin_, 0);
+        end_ -= begin_;
+        begin_ = 0;
     }
-    if (end_ > kept_bytes)
-        dropped_ += end_ - std::exchange(end_, kept_bytes);
+    if (end_ > kept_bytes) {
+        dropped_ += end_ - kept_bytes;
+        end_ = kept_bytes;
+    }
     scanned_ = end_;
     const auto got = source_.read(text_.get() + end_, text_bytes - end_);
     error_ = got ? error_code{} : got.error();

@@ -17,8 +17,8 @@ constexpr std::pair<std::string_view, log_format> formats[] = {
 };
 
 constexpr std::string_view descriptions[line_faults] = {
-    "undamaged", "empty",      "too long",  "not JSON", "no host",     "no client address",
-    "no time",   "no request", "no status", "no bytes", "no referrer", "no user agent",
+    "undamaged",  "empty",     "too long", "not JSON",    "no client address", "no time",
+    "no request", "no status", "no bytes", "no referrer", "no user agent",
 };
 
 constexpr std::size_t npos = std::string_view::npos;
@@ -214,9 +214,11 @@ bool line_parser::set_client(std::string_view text, log_line& out) const noexcep
     if (is_ipv4(text))
         return true;
     out.client = without_brackets(without_port(text));
+    // Two colons, or what is left is no IPv6: parse_address() takes anything for a port.
     http::ip_address ignored;
-    return http::parse_address(out.client, ignored) ||
-           (syntax_.host_names && is_host_name(out.client));
+    if (out.client.find(':') != out.client.rfind(':') && out.client.front() != '[')
+        return http::parse_address(out.client, ignored);
+    return is_ipv4(out.client) || (syntax_.host_names && is_host_name(out.client));
 }
 
 /// The first time in brackets: the user's name before it may have brackets, too.
@@ -240,12 +242,9 @@ bool line_parser::take_time(std::string_view& rest, log_line& out) noexcept
 line_fault line_parser::parse_text(std::string_view line, log_line& out) noexcept
 {
     auto rest = line;
-    if (syntax_.format == log_format::vhost_combined) {
-        const auto host = take_word(rest);
-        if (host.empty())
-            return line_fault::no_host;
-        out.host = absent_is_empty(without_port(host));
-    }
+    // nginx's $host is empty for a request without one: the line begins with a space then.
+    if (syntax_.format == log_format::vhost_combined)
+        out.host = absent_is_empty(without_port(take_word(rest)));
     if (!set_client(take_word(rest), out))
         return line_fault::no_client;
     if (!take_time(rest, out))

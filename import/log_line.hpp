@@ -34,7 +34,6 @@ enum class line_fault : std::uint8_t {
     empty,          ///< not a byte but white space
     too_long,       ///< over max_line_bytes
     not_json,       ///< not one JSON object
-    no_host,        ///< vhost_combined alone
     no_client,      ///< not an IP address (or host name, where these are allowed)
     no_time,        ///< not a time, no date of the calendar, before 1970
     no_request,     ///< no text between quotes; in JSON: neither request nor target
@@ -44,7 +43,7 @@ enum class line_fault : std::uint8_t {
     no_user_agent,  ///< the same
 };
 
-inline constexpr std::size_t line_faults = 12;
+inline constexpr std::size_t line_faults = 11;
 
 /// For people: "no client address".
 [[nodiscard]] std::string_view describe(line_fault fault) noexcept;
