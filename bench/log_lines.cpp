@@ -16,6 +16,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -137,6 +138,7 @@ void print_row(std::string_view what, std::uint64_t lines, const taken& t)
 {
     fmt::print("{:<24} {:>12.0f} {:>12.0f} {:>10.1f}\n", what, static_cast<double>(lines) / t.cpu,
                static_cast<double>(lines) / t.wall, static_cast<double>(t.peak_kib) / 1024);
+    std::fflush(stdout);
 }
 
 }  // namespace
