@@ -36,6 +36,10 @@ public:
                 return "not the Redis protocol";
             case errc::stopping:
                 return "shutting down";
+            case errc::damaged_gzip:
+                return "damaged gzip data";
+            case errc::cut_gzip:
+                return "gzip data ends too early";
         }
         return "unknown error";
     }

@@ -23,6 +23,8 @@ enum class errc {
     redis_error,      ///< Redis answered with an error
     redis_protocol,   ///< Redis sent something that is not the Redis protocol
     stopping,         ///< the program is shutting down
+    damaged_gzip,     ///< a compressed file does not decompress
+    cut_gzip,         ///< a compressed file ends too early
 };
 
 const boost::system::error_category& error_category() noexcept;

@@ -1,0 +1,53 @@
+// The bytes of a file, a .gz or standard input, decompressed as they are asked for.
+
+#pragma once
+
+#include "core/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace luot::importer {
+
+/// What begins as a .gz does is read as one, whatever its name: several members one behind the
+/// other, with zeros behind the last. One thread at a time.
+class byte_source {
+public:
+    /// "-" is standard input. Errors: the system's.
+    [[nodiscard]] static result<byte_source> open(const std::string& name);
+
+    ~byte_source();
+    byte_source(byte_source&& other) noexcept;
+    byte_source& operator=(byte_source&&) = delete;
+
+    /// Waits for bytes and puts 1 to `room` of them at `to`; 0 at the end, which may move on when
+    /// the file grows. Errors, of which each further call answers the same: damaged_gzip, cut_gzip
+    /// (the end within a member: it is still being written, or was cut), the system's. The checksum
+    /// of a member is only seen at its end: what came before it may have been damaged, too.
+    [[nodiscard]] result<std::size_t> read(char* to, std::size_t room);
+
+    /// Bytes read from the file, as it is on the disk: for how far it has come.
+    [[nodiscard]] std::uint64_t input_bytes() const noexcept { return input_bytes_; }
+
+private:
+    class inflater;
+    enum class form : std::uint8_t { unknown, plain, gzip };
+
+    explicit byte_source(int descriptor);
+    result<std::size_t> read_file(char* to, std::size_t room);
+    error_code find_form();
+    result<std::size_t> read_gzip(char* to, std::size_t room);
+
+    int descriptor_;
+    form form_ = form::unknown;
+    error_code error_;
+    std::uint64_t input_bytes_ = 0;
+    std::unique_ptr<char[]> input_;  // from the file, not yet used: [begin_, end_)
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::unique_ptr<inflater> inflater_;
+};
+
+}  // namespace luot::importer
