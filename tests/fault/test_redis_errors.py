@@ -58,7 +58,7 @@ class RealErrors(FaultTest):
 
     def test_loading(self):
         """Redis reads its data again, which takes a while: it answers LOADING meanwhile."""
-        server = self.world.redis(options=["--key-load-delay", "1000"])
+        server = self.world.redis(options=["--key-load-delay", "3000"])
         luot = self.world.luot(redis=server)
         load = self.load(luot, ids=False)
         self.more_hits(load, 500)
