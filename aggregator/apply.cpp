@@ -3,6 +3,7 @@
 #include "aggregator/lookup.hpp"
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
+#include "core/local_time.hpp"
 
 #include <fmt/compile.h>
 
@@ -16,6 +17,8 @@ extern const std::string_view apply_lua, reject_lua, tidy_lua;
 namespace luot::aggregator {
 
 namespace {
+
+constexpr std::int64_t day_ms = 86'400'000;
 
 /// The keys and arguments of apply.lua while they are put together.
 class steps {
@@ -52,6 +55,13 @@ public:
             add(std::string_view(field), delta);
     }
 
+    void capped(std::string name, const tally& values, std::int64_t ends_ms)
+    {
+        add(std::string_view("C"), key(std::move(name)), most_members, ends_ms, values.size());
+        for (const auto& [member, delta] : values)
+            add(std::string_view(member), delta);
+    }
+
     [[nodiscard]] redis::command command(const redis::script& s) const
     {
         auto c = redis::evaluate(s, keys_.size());
@@ -66,6 +76,30 @@ private:
     std::unordered_map<std::string, std::size_t> index_;
     redis::command arguments_;
 };
+
+/// The breakdowns of days, each of which is forgotten after keep_days, and of their months.
+void add_breakdowns(steps& out, const std::string& site,
+                    const std::map<std::int32_t, tallies>& by_date, std::uint32_t keep_days)
+{
+    std::map<std::int32_t, tallies> by_month;
+    for (const auto& [date, day] : by_date) {
+        // By UTC: a local day has ended two days after its date began there.
+        const auto ends_ms = (std::int64_t{date} + 2 + keep_days) * day_ms;
+        auto& month = by_month[month_begin(date)];
+        for (std::size_t by = 0; by < breakdown_count; ++by) {
+            if (day[by].empty())
+                continue;
+            out.capped(keys::day_breakdown(site, date, breakdown_names[by].what), day[by], ends_ms);
+            for (const auto& [member, delta] : day[by])
+                month[by][member] += delta;
+        }
+    }
+    for (const auto& [date, month] : by_month)
+        for (std::size_t by = 0; by < breakdown_count; ++by)
+            if (!month[by].empty())
+                out.capped(keys::month_breakdown(site, date, breakdown_names[by].what), month[by],
+                           0);
+}
 
 /// As member() writes each.
 std::string packed(const std::vector<std::uint64_t>& ids)
@@ -154,6 +188,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         for (const auto& [date, month] : s.months)
             out.counts('H', keys::month(id, date), month);
         out.counts('Z', keys::pages(id), s.pages);
+        add_breakdowns(out, id, s.broken_down, options.keep_days);
         for (const auto& [date, hashes] : s.first_seen)
             out.add(std::string_view("A"), out.key(keys::day_first_seen(id, date)),
                     std::string_view(packed(hashes)));

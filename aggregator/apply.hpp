@@ -16,7 +16,11 @@ struct apply_options {
     std::string tip;  ///< the last applied entry that the additions rest on; empty: not compared
     std::string lease_owner;  ///< empty: no lease
     std::int64_t lease_ms = 0;
+    std::uint32_t keep_days = 400;  ///< for which a day's breakdowns are kept
 };
+
+/// Rows of one breakdown of one day or month; what comes beyond is counted in other_member.
+inline constexpr std::int64_t most_members = 1000;
 
 [[nodiscard]] const redis::script& apply_script();
 [[nodiscard]] const redis::script& reject_script();

@@ -17,6 +17,9 @@
 --       6... steps, each a letter and its arguments (k = index into KEYS, n = how many follow):
 --         H k n (field delta)*n        add to the fields of a hash
 --         Z k n (member delta)*n       add to the scores of a sorted set
+--         C k cap ends n (member delta)*n
+--                                      the same in a breakdown: beyond `cap` members what would be new is added to
+--                                      '(other)'; the key expires at `ends` (Unix time, ms; 0: never)
 --         P k day month totals ids     HyperLogLog of a day; visitors of the day hash, and visitor_days of
 --                                      the month and totals hashes, follow; never above the day's views
 --         S k T ids                    remember hit ids in the set of ten minutes T
@@ -160,6 +163,43 @@ function steps.Z(at)
   return at + 2 + 2 * count
 end
 
+function steps.C(at)
+  local key, cap = KEYS[tonumber(ARGV[at])], whole(ARGV[at + 1], 'a bound')
+  local ends, count = whole(ARGV[at + 2], 'a time'), tonumber(ARGV[at + 3])
+  check_kind(key, 'zset')
+  if failure then return at end
+  local members = { '(other)' }
+  for i = 1, count do
+    members[i + 1] = ARGV[at + 2 + 2 * i]
+  end
+  local old, size, new = present('ZMSCORE', key, members), redis.call('ZCARD', key), {}
+  local is_new, other = size == 0, 0
+  if old[1] then
+    size = size - 1
+  end
+  for i = 1, count do
+    local member, before, delta = members[i + 1], old[i + 1], whole(ARGV[at + 3 + 2 * i], 'an addition')
+    if member == '(other)' or (not before and size >= cap) then
+      other = other + delta
+    else
+      size = size + (before and 0 or 1)
+      new[#new + 1] = whole(tonumber(before or 0) + delta, key)
+      new[#new + 1] = member
+    end
+  end
+  if other ~= 0 then
+    new[#new + 1] = whole(tonumber(old[1] or 0) + other, key)
+    new[#new + 1] = '(other)'
+  end
+  later_pairs('ZADD', key, new)
+  if is_new and ends > 0 then
+    later(function()
+      redis.call('PEXPIREAT', key, string.format('%.0f', ends))
+    end)
+  end
+  return at + 4 + 2 * count
+end
+
 function steps.P(at)
   local key, day = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
   local month, totals, ids = KEYS[tonumber(ARGV[at + 2])], KEYS[tonumber(ARGV[at + 3])], ARGV[at + 4]
@@ -283,7 +323,7 @@ check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
 for _, call in ipairs({ { 'HSET', producers, 'f', 'v' }, { 'ZADD', producers, '0', 'm' }, { 'SADD', producers, 'm' },
     { 'PFADD', producers, 'm' }, { 'XTRIM', stream, 'MINID', '0' }, { 'PEXPIRE', lease, '1' },
-    { 'APPEND', stream, 'x' } }) do
+    { 'PEXPIREAT', lease, '1' }, { 'APPEND', stream, 'x' } }) do
   if not redis.acl_check_cmd(unpack(call)) then
     return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
   end

@@ -1,7 +1,5 @@
 #include "aggregator/read_api.hpp"
 
-#include "aggregator/access.hpp"
-#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/metrics.hpp"
 #include "core/path.hpp"
@@ -25,45 +23,9 @@ namespace {
 
 constexpr std::size_t most_paths = 100;
 constexpr std::size_t most_tokens = 16;
-constexpr std::string_view cors_lines =
-    "Access-Control-Allow-Origin: *\r\n"
-    "Access-Control-Expose-Headers: Luot-Token, Luot-Refused, Retry-After\r\n";
-constexpr std::string_view json_type = "application/json";
-
-http::response failure(int status, std::string_view code, std::string_view message)
-{
-    auto r = http::error_response(status, code, message);
-    r.headers += cors_lines;
-    return r;
-}
-
 asio::awaitable<http::response> ready(http::response r)
 {
     co_return r;
-}
-
-std::optional<http::response> refusal(const http::request& r, const site_config& site,
-                                      public_route route)
-{
-    switch (check_access(r, site, route)) {
-        case access::granted:
-            return std::nullopt;
-        case access::unauthenticated: {
-            auto answer =
-                failure(401, "unauthorized",
-                        "this is not public: send Authorization: Bearer and the site's token");
-            answer.headers += "WWW-Authenticate: Bearer\r\n";
-            return answer;
-        }
-        case access::denied:
-            break;
-    }
-    return failure(403, "forbidden", "that is not the site's token");
-}
-
-http::response unknown_site()
-{
-    return failure(404, "unknown_site", "no such site is configured");
 }
 
 json::object to_json(const period_counts& c, std::string_view visitors_name)
@@ -132,10 +94,7 @@ read_api::read_api(asio::io_context& context, redis::client& redis, fall_back_gu
       guard_(guard),
       progress_(context, redis, most_waiting),
       sites_(std::make_shared<site_table>(std::move(c))),
-      reads_(metrics.add_counter("luot_reads_total", "Reads answered with numbers.")),
-      unavailable_(
-          metrics.add_counter("luot_reads_unavailable_total",
-                              "Reads answered 503: Redis away, or behind what had been shown.")),
+      answers_(metrics),
       behind_(metrics.add_counter("luot_reads_behind_total",
                                   "Reads that waited for their own hit in vain."))
 {
@@ -174,36 +133,6 @@ void read_api::add_routes(http::router& routes)
                waiting_handler([this](const request& r) -> awaited { return summary(r); }));
     routes.add(method::get, "/count.txt",
                waiting_handler([this](const request& r) -> awaited { return count_text(r); }));
-}
-
-http::response read_api::unavailable() const
-{
-    unavailable_.add();
-    auto r = failure(503, "unavailable", "the counts cannot be read now; try again");
-    r.headers += "Retry-After: 1\r\n";
-    return r;
-}
-
-/// `stamp` is the body without what changes although no figure did.
-http::response read_api::answer(const http::request& r, std::string body, const std::string& stamp,
-                                bool may_cache) const
-{
-    reads_.add();
-    http::response out;
-    out.content_type = json_type;
-    out.headers.append(cors_lines);
-    if (may_cache) {
-        const auto etag = '"' + to_hex(checksum(stamp)) + '"';
-        out.headers.append("Cache-Control: max-age=1\r\nETag: ").append(etag).append("\r\n");
-        if (r.method != http::method::post && http::matches_etag(r.if_none_match, etag)) {
-            out.status = 304;
-            return out;
-        }
-    } else {
-        out.headers.append("Cache-Control: no-store\r\n");
-    }
-    out.body = std::move(body);
-    return out;
 }
 
 asio::awaitable<http::response> read_api::counts(const http::request& r, query q)
@@ -246,7 +175,7 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
     const auto read = co_await read_counts(
         redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, q.with_summary, now);
     if (!read)
-        co_return unavailable();
+        co_return answers_.unavailable();
 
     json::object out{{"site", q.site},
                      {"views", read->views},
@@ -268,7 +197,7 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
     }
     const auto stamp = json::serialize(out);
     out["as_of"] = utc_text(now);
-    co_return answer(r, json::serialize(out), stamp, q.after.empty());
+    co_return answers_.with(r, json::serialize(out), stamp, q.after.empty());
 }
 
 asio::awaitable<http::response> read_api::summary(const http::request& r)
@@ -289,13 +218,13 @@ asio::awaitable<http::response> read_api::summary(const http::request& r)
     const auto read = co_await read_counts(redis_, guard_, *site,
                                            sites->settings().aggregator.max_paths, {}, true, now);
     if (!read)
-        co_return unavailable();
+        co_return answers_.unavailable();
     json::object out{{"site", id}};
     for (auto& [name, value] : to_json(*read->summary, read->online))
         out[name] = value;
     const auto stamp = json::serialize(out);
     out["as_of"] = utc_text(now);
-    co_return answer(r, json::serialize(out), stamp, true);
+    co_return answers_.with(r, json::serialize(out), stamp, true);
 }
 
 asio::awaitable<http::response> read_api::count_text(const http::request& r)
@@ -325,10 +254,10 @@ asio::awaitable<http::response> read_api::count_text(const http::request& r)
     const auto read = co_await read_counts(
         redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, false, unix_ms());
     if (!read)
-        co_return unavailable();
+        co_return answers_.unavailable();
     const auto views = paths.empty() ? read->views : read->pages[0];
     const auto text = views ? std::to_string(*views) : std::string{};  // not known is not 0
-    auto out = answer(r, text, text, true);
+    auto out = answers_.with(r, text, text, true);
     out.content_type = "text/plain; charset=utf-8";
     co_return out;
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "aggregator/answers.hpp"
 #include "aggregator/counts.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/progress.hpp"
@@ -49,15 +50,13 @@ private:
     boost::asio::awaitable<http::response> counts(const http::request& r, query q);
     boost::asio::awaitable<http::response> summary(const http::request& r);
     boost::asio::awaitable<http::response> count_text(const http::request& r);
-    [[nodiscard]] http::response answer(const http::request& r, std::string body,
-                                        const std::string& stamp, bool may_cache) const;
-    [[nodiscard]] http::response unavailable() const;
 
     redis::client& redis_;
     fall_back_guard& guard_;
     progress progress_;
     std::shared_ptr<const site_table> sites_;
-    counter &reads_, &unavailable_, &behind_;
+    answers answers_;
+    counter& behind_;
 };
 
 }  // namespace luot::aggregator

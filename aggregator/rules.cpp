@@ -1,5 +1,6 @@
 #include "aggregator/rules.hpp"
 
+#include "aggregator/apply.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "core/bytes.hpp"
 
@@ -22,8 +23,8 @@ constexpr std::uint64_t most_ahead_ms = 86'400'000;
 /// `visitor_days` of what it is a part of.
 bool adds_up(std::string_view field)
 {
-    static constexpr std::array<std::string_view, 5> fields{"views", "visits", "events", "bots",
-                                                            "visitor_days"};
+    static constexpr std::array<std::string_view, 6> fields{
+        "views", "visits", "events", "bots", "visitor_days", "views_broken_down"};
     return field.starts_with("bots:") ||
            std::find(fields.begin(), fields.end(), field) != fields.end();
 }
@@ -197,12 +198,40 @@ void check_hash(const count_hash& hash, differences& out)
         must_equal(out, "hours_of_day", hash.key, "visits", hash["visits"], hour_visits);
     }
     const auto views = static_cast<std::uint64_t>(hash["views"]);
-    for (const std::string_view field : {"visits", "visitors", "visitor_days", "new_paths"})
+    for (const std::string_view field :
+         {"visits", "visitors", "visitor_days", "new_paths", "views_broken_down"})
         must_not_exceed(out, "visits_within_views", hash.key, field,
                         static_cast<std::uint64_t>(hash[field]), views);
     must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
                     static_cast<std::uint64_t>(hash["baseline_visits"]),
                     static_cast<std::uint64_t>(hash["baseline_views"]));
+}
+
+void check_breakdown(const std::string& key, const std::string& whole_key,
+                     const redis::reply_view& rows, std::int64_t whole, bool is_of_views,
+                     differences& out)
+{
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+        const auto value = rows[i + 1].number();
+        sum += value.value_or(0);
+        if (!value || *value <= 0)
+            out.push_back({"not_a_count",
+                           key,
+                           {},
+                           std::string(rows[i].text()),
+                           std::string(rows[i + 1].text()),
+                           "a whole number from 1"});
+    }
+    // One row more: "(other)".
+    const auto members = static_cast<std::int64_t>(rows.size() / 2);
+    if (members > most_members + 1)
+        differ(out, "rows_of_breakdown", key, {}, fmt::format("{} rows", members),
+               fmt::format("at most {}", most_members + 1));
+    const auto field = is_of_views ? "views_broken_down" : "events";
+    if (is_of_views ? sum != whole : sum > whole)
+        differ(out, "sum_of_breakdown", whole_key + ',' + key, field, std::to_string(whole),
+               fmt::format("{}{}", is_of_views ? "" : "at least ", sum));
 }
 
 void check_first_seen(const std::string& key, const std::string& day_key, std::uint64_t bytes,

@@ -60,6 +60,13 @@ void check_hash(const count_hash& hash, differences& out);
 void check_sum(std::string_view rule, const count_hash& whole, const std::vector<count_hash>& parts,
                const std::string& parts_name, differences& out);
 
+/// Whether a breakdown (the reply of ZRANGE ... WITHSCORES) has counts and no more rows than it
+/// may, and adds up to what its day or month has broken down; a breakdown of events to no more than
+/// that.
+void check_breakdown(const std::string& key, const std::string& whole_key,
+                     const redis::reply_view& rows, std::int64_t whole, bool is_of_views,
+                     differences& out);
+
 /// Whether a day's list of new paths (its length in bytes) agrees with how many the day has
 /// brought.
 void check_first_seen(const std::string& key, const std::string& day_key, std::uint64_t bytes,

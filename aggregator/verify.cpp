@@ -77,10 +77,11 @@ const redis::script& entries_script()
 
 /// What the keys say that a site has.
 struct found_site {
-    std::set<std::int32_t> months;        ///< by their first days
-    std::set<std::int32_t> visitor_days;  ///< with a HyperLogLog
-    std::set<std::int32_t> list_days;     ///< with a list of new paths
-    std::set<std::int64_t> hours;         ///< with new paths by client
+    std::set<std::int32_t> months;         ///< by their first days
+    std::set<std::int32_t> visitor_days;   ///< with a HyperLogLog
+    std::set<std::int32_t> list_days;      ///< with a list of new paths
+    std::set<std::int64_t> hours;          ///< with new paths by client
+    std::vector<keys::parsed> breakdowns;  ///< of days and months
     bool has_wrong_type = false;
 };
 
@@ -151,6 +152,8 @@ private:
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_first_seen_of(const std::string& site,
                                                             const std::set<std::int32_t>& days);
+    [[nodiscard]] asio::awaitable<bool> check_breakdowns(
+        const std::string& site, const std::vector<keys::parsed>& breakdowns);
     [[nodiscard]] asio::awaitable<bool> check_new_paths(const std::string& site, std::int64_t hour);
     [[nodiscard]] asio::awaitable<bool> check_pages(const std::string& site,
                                                     const std::set<std::int32_t>& list_days);
@@ -305,6 +308,10 @@ void verification::take_name(const std::string& name, std::string_view type)
         s.list_days.insert(key.date);
     if (key.what == keys::kind::new_paths)
         s.hours.insert(key.hour);
+    if (key.what == keys::kind::day_breakdown || key.what == keys::kind::month_breakdown) {
+        s.months.insert(month_begin(key.date));
+        s.breakdowns.push_back(key);
+    }
 }
 
 /// All keys, part by part: days are kept for ever, so there may be millions.
@@ -412,7 +419,8 @@ asio::awaitable<bool> verification::check_site(const std::string& site, const fo
             co_return false;
     if (!co_await check_visitors(site, days))
         co_return false;
-    if (!co_await check_first_seen_of(site, there.list_days))
+    if (!co_await check_first_seen_of(site, there.list_days) ||
+        !co_await check_breakdowns(site, there.breakdowns))
         co_return false;
     for (const auto hour : there.hours)
         if (!co_await check_new_paths(site, hour))
@@ -587,6 +595,28 @@ asio::awaitable<bool> verification::check_first_seen_of(const std::string& site,
             check_first_seen(keys::day_first_seen(site, *date), keys::day(site, *date),
                              static_cast<std::uint64_t>(moment_[i].count()),
                              static_cast<std::uint64_t>(moment_[i + 1].count()), found);
+        append(std::move(found));
+    }
+    co_return true;
+}
+
+/// Each breakdown against its day or month, at one moment. One that has ended meanwhile is none.
+asio::awaitable<bool> verification::check_breakdowns(const std::string& site,
+                                                     const std::vector<keys::parsed>& breakdowns)
+{
+    for (const auto& b : breakdowns) {
+        const bool is_day = b.what == keys::kind::day_breakdown;
+        const auto whole = is_day ? keys::day(site, b.date) : keys::month(site, b.date);
+        const auto key = is_day ? keys::day_breakdown(site, b.date, b.by)
+                                : keys::month_breakdown(site, b.date, b.by);
+        redis::reads wanted;
+        wanted.add("ZRANGE", key, 0, -1, "WITHSCORES"sv);
+        wanted.add("HGET", whole, is_of_views(b.by) ? "views_broken_down"sv : "events"sv);
+        if (!co_await read(wanted))
+            co_return false;
+        differences found;
+        if (moment_[0].size() > 0)
+            check_breakdown(key, whole, moment_[0], moment_[1].count(), is_of_views(b.by), found);
         append(std::move(found));
     }
     co_return true;

@@ -253,7 +253,8 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                     t.count /= 2;
                     t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
                 }
-                t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count()};
+                t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count(),
+                             settings->aggregator.keep_days};
             }
             folded.push_back(std::move(t));
         }

@@ -65,7 +65,8 @@ struct intake::counters {
 
 intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c,
                spool::writer& log, const salt_chain& salts, rate_limiter& rates,
-               std::function<void()> after_turn, metrics_registry& metrics)
+               std::shared_ptr<const country_db> countries, std::function<void()> after_turn,
+               metrics_registry& metrics)
     : context_(context),
       log_(log),
       identifier_(salts),
@@ -73,17 +74,18 @@ intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c
       after_turn_(std::move(after_turn)),
       counters_(std::make_unique<counters>(metrics))
 {
-    use(std::move(c));
+    use(std::move(c), std::move(countries));
 }
 
 intake::~intake() = default;
 
-void intake::use(std::shared_ptr<const config> c)
+void intake::use(std::shared_ptr<const config> c, std::shared_ptr<const country_db> countries)
 {
     sites_.clear();
     for (const auto& s : c->sites)
         sites_.emplace(s.id, site{&s, local_zone(s.timezone), partition_of(s.id)});
     config_ = std::move(c);
+    countries_ = std::move(countries);
 }
 
 void intake::add_routes(http::router& routes)
@@ -170,6 +172,8 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.campaign = campaign_.name;
     h.term = campaign_.term;
     h.content = campaign_.content;
+    const auto country = countries_ ? countries_->find(client) : country_code{};
+    h.country = country.text();
     identifier_.identify(h, at->zone, client);
     if (is_exempt)
         h.client = 0;

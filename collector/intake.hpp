@@ -4,6 +4,7 @@
 #pragma once
 
 #include "collector/admit.hpp"
+#include "collector/country.hpp"
 #include "collector/identify.hpp"
 #include "collector/parse.hpp"
 #include "collector/rate_limit.hpp"
@@ -35,7 +36,8 @@ public:
     /// `after_turn` is called after each turn, written or refused (to wake the shipper, who brings
     /// hits on or makes room). `log`, `salts` and `rates` must outlive it.
     intake(boost::asio::io_context& context, std::shared_ptr<const config> c, spool::writer& log,
-           const salt_chain& salts, rate_limiter& rates, std::function<void()> after_turn,
+           const salt_chain& salts, rate_limiter& rates,
+           std::shared_ptr<const country_db> countries, std::function<void()> after_turn,
            metrics_registry& metrics);
     ~intake();
 
@@ -45,8 +47,8 @@ public:
     /// The answer to a request that was too large to be parsed, counted when it was a hit.
     [[nodiscard]] http::response too_large(std::string_view path);
 
-    /// Works by another configuration from now on.
-    void use(std::shared_ptr<const config> c);
+    /// Works by another configuration, and another database of countries (null: none), from now on.
+    void use(std::shared_ptr<const config> c, std::shared_ptr<const country_db> countries);
 
     /// To be called after salts were deleted.
     void forget_old_keys() { identifier_.forget_old_keys(); }
@@ -77,6 +79,7 @@ private:
 
     boost::asio::io_context& context_;
     std::shared_ptr<const config> config_;
+    std::shared_ptr<const country_db> countries_;
     std::unordered_map<std::string, site> sites_;
     spool::writer& log_;
     identifier identifier_;

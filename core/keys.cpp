@@ -86,6 +86,11 @@ std::string day_first_seen(std::string_view site, std::int32_t date)
     return of_site(site, "day:" + date_text(date) + ":first_seen");
 }
 
+std::string day_breakdown(std::string_view site, std::int32_t date, breakdown by)
+{
+    return of_site(site, fmt::format("day:{}:{}", date_text(date), key_of(by)));
+}
+
 std::string new_paths(std::string_view site, std::int64_t hour)
 {
     return of_site(site, fmt::format("new_paths:{}", hour));
@@ -94,6 +99,11 @@ std::string new_paths(std::string_view site, std::int64_t hour)
 std::string month(std::string_view site, std::int32_t date)
 {
     return of_site(site, "month:" + date_text(date).substr(0, 7));
+}
+
+std::string month_breakdown(std::string_view site, std::int32_t date, breakdown by)
+{
+    return of_site(site, fmt::format("month:{}:{}", date_text(date).substr(0, 7), key_of(by)));
 }
 
 namespace {
@@ -124,6 +134,14 @@ parsed parse_partition_key(unsigned partition, std::string_view rest)
     return out;
 }
 
+/// ":pages" and the like.
+bool parse_breakdown(std::string_view rest, breakdown& out)
+{
+    const auto by = rest.starts_with(':') ? breakdown_of_key(rest.substr(1)) : std::nullopt;
+    out = by.value_or(out);
+    return by.has_value();
+}
+
 parsed parse_site_key(unsigned partition, std::string_view site, std::string_view rest)
 {
     parsed out;
@@ -140,18 +158,21 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
     else if (rest == "seen")
         out.what = kind::seen;
     else if (rest.starts_with("day:") && parse_date(rest.substr(4, 10), out.date))
-        out.what = rest.size() == 14                  ? kind::day
-                   : rest.substr(14) == ":visitors"   ? kind::day_visitors
-                   : rest.substr(14) == ":first_seen" ? kind::day_first_seen
-                                                      : kind::unknown;
+        out.what = rest.size() == 14                          ? kind::day
+                   : rest.substr(14) == ":visitors"           ? kind::day_visitors
+                   : rest.substr(14) == ":first_seen"         ? kind::day_first_seen
+                   : parse_breakdown(rest.substr(14), out.by) ? kind::day_breakdown
+                                                              : kind::unknown;
     else if (std::uint64_t hour = 0;
              rest.starts_with("new_paths:") && parse_number(rest.substr(10), hour) &&
              new_paths(site, static_cast<std::int64_t>(hour)).ends_with(rest)) {
         out.what = kind::new_paths;
         out.hour = static_cast<std::int64_t>(hour);
     } else if (rest.starts_with("month:") &&
-               parse_date(std::string(rest.substr(6)) + "-01", out.date))
-        out.what = kind::month;
+               parse_date(std::string(rest.substr(6, 7)) + "-01", out.date))
+        out.what = rest.size() == 13                          ? kind::month
+                   : parse_breakdown(rest.substr(13), out.by) ? kind::month_breakdown
+                                                              : kind::unknown;
     return out;
 }
 
@@ -204,6 +225,8 @@ std::string_view redis_type(kind what) noexcept
         case kind::pages:
         case kind::baseline:
         case kind::seen:
+        case kind::day_breakdown:
+        case kind::month_breakdown:
             return "zset";
         case kind::salts:
         case kind::aggregators:

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "core/breakdown.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,10 +35,12 @@ inline constexpr std::string_view any_seen = "luot:{p*}:*:seen";  ///< a pattern
 [[nodiscard]] std::string day(std::string_view site, std::int32_t date);
 [[nodiscard]] std::string day_visitors(std::string_view site, std::int32_t date);
 [[nodiscard]] std::string day_first_seen(std::string_view site, std::int32_t date);
+[[nodiscard]] std::string day_breakdown(std::string_view site, std::int32_t date, breakdown by);
 /// `hour` is hours since 1970-01-01T00:00Z.
 [[nodiscard]] std::string new_paths(std::string_view site, std::int64_t hour);
 /// The month in which that date lies.
 [[nodiscard]] std::string month(std::string_view site, std::int32_t date);
+[[nodiscard]] std::string month_breakdown(std::string_view site, std::int32_t date, breakdown by);
 
 /// What a key is, and whose.
 enum class kind {
@@ -58,8 +62,10 @@ enum class kind {
     day,
     day_visitors,
     day_first_seen,
+    day_breakdown,
     new_paths,
     month,
+    month_breakdown,
 };
 
 struct parsed {
@@ -69,6 +75,7 @@ struct parsed {
     std::int32_t date = 0;         ///< of a day; the first of a month
     std::int64_t ten_minutes = 0;  ///< of a set of ids
     std::int64_t hour = 0;         ///< of new paths by client
+    breakdown by{};                ///< of breakdowns
 };
 
 /// Takes a name apart. unknown: none of the names above, or in another partition than its site's.

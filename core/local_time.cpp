@@ -62,6 +62,29 @@ std::int64_t local_zone::hour_start(std::int64_t unix_ms) const
     return std::max(start, rule_->now.begin.time_since_epoch()).count();
 }
 
+std::vector<std::int64_t> local_zone::hours_of(std::int32_t date) const
+{
+    // No zone is further than 14 hours from UTC.
+    std::vector<std::int64_t> hours;
+    const auto midnight_s = std::int64_t{date} * 86'400;
+    for (auto at = midnight_s - 15 * 3600; at < midnight_s + 39 * 3600; at += 1800) {
+        const auto start = hour_start(at * 1000);
+        if (this->date(start * 1000) == date && (hours.empty() || hours.back() < start))
+            hours.push_back(start);
+    }
+    return hours;
+}
+
+std::string local_zone::local_text(std::int64_t unix_ms) const
+{
+    const auto local = local_seconds(unix_ms);
+    const auto offset_minutes = duration_cast<minutes>(rule_->now.offset).count();
+    const auto text = utc_text(local * 1000);
+    return fmt::format("{}{}{:02}:{:02}", std::string_view(text).substr(0, text.size() - 1),
+                       offset_minutes < 0 ? '-' : '+', std::abs(offset_minutes) / 60,
+                       std::abs(offset_minutes) % 60);
+}
+
 std::string date_text(std::int32_t days)
 {
     const auto ymd = calendar(days);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace luot {
 
@@ -25,6 +26,13 @@ public:
     /// Unix time in seconds at which the local hour of this time began. Names an hour for ever,
     /// through clock changes (days of 23 and 25 hours) and changes of a site's zone.
     [[nodiscard]] std::int64_t hour_start(std::int64_t unix_ms) const;
+
+    /// The hours of a date, by hour_start(): 24, or 23 or 25 where clocks change. Empty for a date
+    /// that the zone has skipped.
+    [[nodiscard]] std::vector<std::int64_t> hours_of(std::int32_t date) const;
+
+    /// "2021-07-26T08:00:00+07:00"
+    [[nodiscard]] std::string local_text(std::int64_t unix_ms) const;
 
 private:
     struct rule;

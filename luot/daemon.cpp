@@ -8,6 +8,7 @@
 
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
+#include "aggregator/report_api.hpp"
 #include "aggregator/verify.hpp"
 #include "aggregator/worker.hpp"
 #include "collector/intake.hpp"
@@ -140,6 +141,7 @@ struct public_worker {
     http::router routes;
     std::unique_ptr<collector::intake> intake;
     std::unique_ptr<aggregator::read_api> reads;
+    std::unique_ptr<aggregator::report_api> reports;
     http::server server;
     std::atomic<bool> spool_is_healthy{true};
     std::atomic<std::size_t> connections{0};
@@ -235,6 +237,8 @@ private:
     asio::awaitable<void> shut_down();
     asio::awaitable<bool> wait_until(std::function<bool()> condition,
                                      std::chrono::milliseconds most);
+    [[nodiscard]] std::shared_ptr<const collector::country_db> open_countries(
+        const config& c) const;
     void reload();
     void stop(int status);
     std::function<void(std::exception_ptr)> watched(const char* part,
@@ -254,6 +258,7 @@ private:
     std::unique_ptr<data_lock> lock_;
     std::unique_ptr<private_redis> redis_;
     std::unique_ptr<collector::salt_chain> salts_;
+    std::shared_ptr<const collector::country_db> countries_;
     spool::disk_budget budget_;
     collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
@@ -376,9 +381,18 @@ bool daemon::lock_data_dir()
     return true;
 }
 
+/// Null: none is configured, or nobody here needs one. Throws std::runtime_error.
+std::shared_ptr<const collector::country_db> daemon::open_countries(const config& c) const
+{
+    if (!roles_.collector || c.collector.country_db.empty())
+        return nullptr;
+    return std::make_shared<const collector::country_db>(c.collector.country_db);
+}
+
 void daemon::start_collector()
 {
     const auto& c = *started_with_;
+    countries_ = open_countries(c);
     salts_ = std::make_unique<collector::salt_chain>(c.data_dir + "/salts", unix_ms());
     const auto directory = c.data_dir + "/spool";
     if (const auto error = make_directory(directory))
@@ -452,7 +466,7 @@ void daemon::start_workers()
             w.log = std::make_unique<spool::writer>(random_u64(), spool_options, budget_);
             shipper_->add(w.log->log());
             w.intake = std::make_unique<collector::intake>(
-                w.thread.context(), config_, *w.log, *salts_, rates_,
+                w.thread.context(), config_, *w.log, *salts_, rates_, countries_,
                 [this, &w] {
                     w.spool_is_healthy.store(w.log->is_healthy(), std::memory_order_relaxed);
                     shipper_->notify();
@@ -472,6 +486,9 @@ void daemon::start_workers()
                                                              most_waiting_readers / count, config_,
                                                              metrics_);
             w.reads->add_routes(w.routes);
+            w.reports =
+                std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
+            w.reports->add_routes(w.routes);
         }
         take_address("listen.public", address, [&] { w.server.listen(address); });
         address = w.server.local_address();  // the system picks a port once
@@ -568,15 +585,18 @@ void daemon::reload()
         auto next = load_config(config_file_);
         const auto waiting = keep_until_restart(next, *started_with_);
         const auto shared = std::make_shared<const config>(std::move(next));
+        countries_ = open_countries(*shared);
         // First: a hit of a new site must not be folded by who does not know it.
         if (folder_)
             folder_->use(shared);
         for (auto& w : workers_)
-            asio::post(w->thread.context(), [&w = *w, shared] {
+            asio::post(w->thread.context(), [&w = *w, shared, countries = countries_] {
                 if (w.intake)
-                    w.intake->use(shared);
+                    w.intake->use(shared, countries);
                 if (w.reads)
                     w.reads->use(shared);
+                if (w.reports)
+                    w.reports->use(shared);
             });
         config_ = shared;
         log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});
@@ -586,7 +606,7 @@ void daemon::reload()
                 {{"keys", waiting},
                  {"what",
                   "these keep their values until luot is restarted, all others have changed"}});
-    } catch (const config_error& e) {
+    } catch (const std::runtime_error& e) {  // config_error, or a database of countries
         log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
     }
 }

@@ -57,6 +57,7 @@ public:
     {
         for (auto* counts : periods(date))
             ++(*counts)["events"];
+        count(out_.broken_down[date], breakdown::event, h.event);
         // An event goes on with a visit; it begins none.
         if (const auto last = last_seen(h); last && time_ms - *last < visit_gap_ms)
             see(h, time_ms);
@@ -77,7 +78,8 @@ public:
         }
         c.visitors->push_back(h.visitor);
         ++out_.views;
-        count_page(h, time_ms / hour_ms, date);
+        const auto page = count_page(h, time_ms / hour_ms, date);
+        break_down(h, page, *c.broken_down);
     }
 
 private:
@@ -85,21 +87,25 @@ private:
     struct hour_counters {
         std::int32_t date;
         std::int64_t hour;
-        std::array<std::int64_t*, 4> views;  ///< of the totals, the day, the month and the hour
+        /// Of the totals, the day, the month and the hour; and those broken down, but for the hour.
+        std::array<std::int64_t*, 7> views;
         std::vector<std::uint64_t>* visitors;
+        tallies* broken_down;
     };
 
     /// Nearly all hits of a batch are of one hour: its counters are looked up once.
     hour_counters& counters(std::int32_t date, std::int64_t hour)
     {
         if (!counters_ || counters_->date != date || counters_->hour != hour) {
-            auto& day = out_.days[date];
-            counters_ = {
-                date,
-                hour,
-                {&out_.totals["views"], &day["views"], &out_.months[month_begin(date)]["views"],
-                 &day[fmt::format("views@{}", hour)]},
-                &out_.visitors[date]};
+            auto &totals = out_.totals, &day = out_.days[date],
+                 &month = out_.months[month_begin(date)];
+            counters_ = {date,
+                         hour,
+                         {&totals["views"], &day["views"], &month["views"],
+                          &day[fmt::format("views@{}", hour)], &totals["views_broken_down"],
+                          &day["views_broken_down"], &month["views_broken_down"]},
+                         &out_.visitors[date],
+                         &out_.broken_down[date]};
         }
         return *counters_;
     }
@@ -131,12 +137,33 @@ private:
         out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
     }
 
+    static void count(tallies& t, breakdown by, std::string_view member)
+    {
+        auto& of = t[static_cast<std::size_t>(by)];
+        if (const auto known = of.find(member); known != of.end())
+            ++known->second;
+        else
+            of.emplace(member, 1);
+    }
+
+    /// One row of each breakdown of views; what a hit does not say is "(none)".
+    static void break_down(const hit& h, std::string_view page, tallies& t)
+    {
+        const auto add = [&t](breakdown by, std::string_view member) {
+            count(t, by, member.empty() ? no_member : member);
+        };
+        add(breakdown::path, page);
+        add(breakdown::section, h.section);
+        add(breakdown::country, h.country);
+    }
+
     /// Counts the view for its path, or for "(other)" when the site lets the path have no count.
-    void count_page(const hit& h, std::int64_t hour, std::int32_t date)
+    /// Answers which.
+    std::string_view count_page(const hit& h, std::int64_t hour, std::int32_t date)
     {
         if (const auto here = pages_.find(h.path); here != pages_.end()) {
             ++*here->second;
-            return;
+            return h.path;
         }
         const std::string name(h.path);
         const bool may_be_counted = site_.settings->counts_apart(name);
@@ -148,13 +175,14 @@ private:
         if (limit) {
             ++out_.other_views[static_cast<std::size_t>(*limit)];
             ++out_.pages[std::string(other_path)];
-            return;
+            return other_path;
         }
         if (is_new)
             add_new(h, hour, date);
         const auto at = out_.pages.try_emplace(name).first;
         ++at->second;
         pages_.emplace(at->first, &at->second);
+        return h.path;
     }
 
     /// The limit that a new path would break.
@@ -211,6 +239,11 @@ private:
 
 }  // namespace
 
+std::size_t text_hash::operator()(std::string_view text) const noexcept
+{
+    return checksum(text);
+}
+
 std::uint64_t path_hash(std::string_view path) noexcept
 {
     return checksum(path);
@@ -256,6 +289,9 @@ std::size_t additions::weight() const noexcept
             sum += day.size();
         for (const auto& [date, month] : s.months)
             sum += month.size();
+        for (const auto& [date, t] : s.broken_down)
+            for (const auto& members : t)
+                sum += 2 * members.size();  // of the day and of its month
         for (const auto& [date, visitors] : s.visitors)
             sum += visitors.size();
     }

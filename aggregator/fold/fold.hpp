@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/fold/bots.hpp"
+#include "core/breakdown.hpp"
 #include "core/config.hpp"
 #include "core/hit.hpp"
 #include "core/local_time.hpp"
@@ -12,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,7 +32,7 @@ inline constexpr std::int64_t clock_tolerance_ms = 5000;
 inline constexpr std::int64_t most_new_paths_per_client = 20;
 inline constexpr std::int64_t hour_ms = 60 * 60 * 1000;
 /// Where views of paths beyond a site's limits are counted.
-inline constexpr std::string_view other_path = "(other)";
+inline constexpr std::string_view other_path = other_member;
 
 /// Why a view is counted in other_path.
 enum class path_limit : std::uint8_t {
@@ -117,6 +119,17 @@ struct knowledge {
 
 using fields = std::map<std::string, std::int64_t, std::less<>>;
 
+/// Finds by text without making a string of it.
+struct text_hash {
+    using is_transparent = void;
+    [[nodiscard]] std::size_t operator()(std::string_view text) const noexcept;
+};
+
+/// Member -> how often.
+using tally = boost::unordered_flat_map<std::string, std::int64_t, text_hash, std::equal_to<>>;
+/// By breakdown.
+using tallies = std::array<tally, breakdown_count>;
+
 /// What a batch adds.
 struct additions {
     struct site {
@@ -124,6 +137,7 @@ struct additions {
         std::map<std::int32_t, fields> days;
         std::map<std::int32_t, fields> months;  ///< by the month's first day
         fields pages;
+        std::map<std::int32_t, tallies> broken_down;                  ///< by date
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
         client_counts new_by_client;

@@ -115,6 +115,7 @@ apply_options with_everything()
     apply_options o;
     o.lease_owner = "me";
     o.lease_ms = 10'000;
+    o.keep_days = 36'500;
     return o;
 }
 
@@ -131,6 +132,8 @@ void put_history(world& redis)
     views(keys::day("skhcn", today), "visitors");
     p.add("ZADD", keys::pages("skhcn"), 60, std::string_view("/a"), 40, std::string_view("/old"));
     p.add("SET", keys::day_first_seen("skhcn", today), std::string_view("earlier!"));
+    p.add("ZADD", keys::month_breakdown("skhcn", today, breakdown::path), 3,
+          std::string_view("/a"));
     p.add("HSET", keys::new_paths("skhcn", bringing_hour), std::string_view("000000cd"), 5);
     p.add("ZADD", keys::seen("skhcn"), midnight - 2 * hour, std::string_view("longgone"), midnight,
           std::string_view("recently"));
@@ -159,6 +162,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                    text_of({wanted.begin(), wanted.end()}));
     };
     is(redis.hash(keys::totals("skhcn")), {{"views", 104},
+                                           {"views_broken_down", 4},
                                            {"visits", 53},
                                            {"events", 8},
                                            {"bots", 1},
@@ -166,6 +170,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                            {"visitor_days", 4}});
     const auto last_hour = std::to_string(midnight / 1000 - 3600);
     is(redis.hash(keys::day("skhcn", today)), {{"views", 102},
+                                               {"views_broken_down", 2},
                                                {"visits", 52},
                                                {"events", 8},
                                                {"visitors", 2},
@@ -174,16 +179,32 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                {"visits@" + last_hour, 2}});
     const auto first_hour = std::to_string(midnight / 1000);
     is(redis.hash(keys::day("skhcn", tomorrow)), {{"views", 2},
+                                                  {"views_broken_down", 2},
                                                   {"visits", 1},
                                                   {"bots", 1},
                                                   {"bots:search", 1},
                                                   {"visitors", 2},
                                                   {"views@" + first_hour, 2},
                                                   {"visits@" + first_hour, 1}});
-    is(redis.hash(keys::month("skhcn", today)),
-       {{"views", 102}, {"visits", 52}, {"events", 8}, {"visitor_days", 2}});
-    is(redis.hash(keys::month("skhcn", tomorrow)),
-       {{"views", 2}, {"visits", 1}, {"bots", 1}, {"bots:search", 1}, {"visitor_days", 2}});
+    is(redis.hash(keys::month("skhcn", today)), {{"views", 102},
+                                                 {"views_broken_down", 2},
+                                                 {"visits", 52},
+                                                 {"events", 8},
+                                                 {"visitor_days", 2}});
+    is(redis.hash(keys::month("skhcn", tomorrow)), {{"views", 2},
+                                                    {"views_broken_down", 2},
+                                                    {"visits", 1},
+                                                    {"bots", 1},
+                                                    {"bots:search", 1},
+                                                    {"visitor_days", 2}});
+    is(redis.scores(keys::day_breakdown("skhcn", today, breakdown::path)), {{"/a", 1}, {"/b", 1}});
+    is(redis.scores(keys::day_breakdown("skhcn", tomorrow, breakdown::path)), {{"/a", 2}});
+    is(redis.scores(keys::month_breakdown("skhcn", today, breakdown::path)),
+       {{"/a", 4}, {"/b", 1}});
+    is(redis.scores(keys::day_breakdown("skhcn", today, breakdown::event)), {{"download", 1}});
+    // A day's end by their number, a month's never.
+    BOOST_TEST(redis.number("PTTL", keys::day_breakdown("skhcn", today, breakdown::path)) > 0);
+    BOOST_TEST(redis.number("PTTL", keys::month_breakdown("skhcn", today, breakdown::path)) == -1);
     is(redis.scores(keys::pages("skhcn")), {{"/a", 63}, {"/b", 1}, {"/old", 40}});
     is(redis.scores(keys::seen("skhcn")), {{member(1), midnight + minute},
                                            {member(2), midnight - minute},
@@ -218,7 +239,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     is(redis.hash(keys::new_paths("skhcn", bringing_hour)), {{"000000ab", 1}, {"000000cd", 6}});
     BOOST_TEST(redis.number("PTTL", keys::new_paths("skhcn", bringing_hour)) > hour);
     // And nothing else, anywhere.
-    const std::set<std::string> wanted{
+    std::set<std::string> wanted{
         keys::totals("skhcn"),
         keys::pages("skhcn"),
         keys::seen("skhcn"),
@@ -230,6 +251,8 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::new_paths("skhcn", bringing_hour),
         keys::month("skhcn", today),
         keys::month("skhcn", tomorrow),
+        keys::day_breakdown("skhcn", today, breakdown::event),
+        keys::month_breakdown("skhcn", today, breakdown::event),
         keys::hits(partition),
         keys::producers(partition),
         keys::lease(partition),
@@ -238,10 +261,55 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::id_set(partition, set_before),
         keys::id_set(partition, set_after),
     };
+    for (const auto& b : breakdown_names)
+        if (is_written(b.what) && is_of_views(b.what))
+            for (const auto date : {today, tomorrow}) {
+                wanted.insert(keys::day_breakdown("skhcn", date, b.what));
+                wanted.insert(keys::month_breakdown("skhcn", date, b.what));
+            }
     std::set<std::string> found;
     for (const auto& [key, value] : redis.picture())
         found.insert(key);
     BOOST_TEST(found == wanted, boost::test_tools::per_element());
+}
+
+// What clients make up fills no memory: names of events, sections ...
+BOOST_AUTO_TEST_CASE(rows_beyond_the_bound_are_counted_together)
+{
+    world redis;
+    const auto key = keys::day_breakdown("skhcn", today, breakdown::event);
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < most_members + 5; ++i)
+        names.push_back("e" + std::to_string(10'000 + i));
+    std::uint64_t offset = 0;
+    const auto apply = [&](const std::vector<std::string>& events) {
+        std::vector<hit> hits;
+        for (const auto& name : events) {
+            hits.push_back(event_of(skhcn(), 1, midnight - hour));
+            hits.back().event = name;
+        }
+        const std::vector<entry> entries{entry_of(producer, offset += hits.size(), hits)};
+        redis.ship(entries[0]);
+        BOOST_TEST(redis.text(call(entries, 1, with_everything())) == "ok");
+        return redis.scores(key);
+    };
+    const std::vector<std::string> first(names.begin(), names.end() - 10);
+    BOOST_TEST(apply(first).size() == first.size());
+    // Five find room, five do not; one that is there goes on, "(other)" is nobody's name.
+    auto rest = std::vector<std::string>(names.end() - 10, names.end());
+    rest.insert(rest.end(), {names[0], "(other)"});
+    auto rows = apply(rest);
+    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members) + 1);
+    BOOST_TEST(rows["(other)"] == 6);
+    BOOST_TEST(rows[names[0]] == 2);
+    rows = apply({names[0], names[1], "another", "another"});
+    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members) + 1);
+    BOOST_TEST(rows["(other)"] == 8);
+    BOOST_TEST(rows[names[0]] == 3);
+    std::int64_t sum = 0;
+    for (const auto& [name, count] : rows)
+        sum += count;
+    BOOST_TEST(sum == redis.hash(keys::day("skhcn", today))["events"]);
 }
 
 // The second half of "exactly once": an aggregator that was frozen comes back with a batch that
@@ -332,6 +400,8 @@ BOOST_AUTO_TEST_CASE(a_key_of_a_wrong_type_stops_a_batch_before_its_first_write)
           keys::day_visitors("skhcn", today), keys::day_visitors("skhcn", tomorrow),
           keys::month("skhcn", today), keys::month("skhcn", tomorrow),
           keys::day_first_seen("skhcn", today), keys::new_paths("skhcn", bringing_hour),
+          keys::day_breakdown("skhcn", tomorrow, breakdown::path),
+          keys::month_breakdown("skhcn", today, breakdown::event),
           keys::id_set(partition, set_of - 1), keys::id_set(partition, set_of),
           keys::id_sets(partition), keys::producers(partition), keys::lease(partition),
           keys::hits(partition)}) {
@@ -400,6 +470,12 @@ BOOST_AUTO_TEST_CASE(steps_that_make_no_sense_stop_a_batch)
         {"G", "6", "0000000000000001", "visitor1visitor2"},
         {"G", "6", "0000000000000001", "visitor"},
         {"G", "6", "", ""},
+        {"C", "99", "10", "0", "1", "/a", "1"},
+        {"C", "6", "10", "0", "1", "/a", "many"},
+        {"C", "6", "many", "0", "1", "/a", "1"},
+        {"C", "6", "10", "soon", "1", "/a", "1"},
+        {"C", "6", "10", "0", "2", "/a", "1"},
+        {"C", "5", "10", "0", "1", "/a", "1"},  // a hash
         {"S", "7", "1", "id"},
         {"A", "99", "bytes"},
         {"A", "5", "bytes"},  // a hash

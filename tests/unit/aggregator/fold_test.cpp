@@ -61,6 +61,7 @@ public:
         std::map<std::uint64_t, std::int64_t> seen;
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;
+        std::map<std::int32_t, std::map<std::string, fields>> broken_down;
     };
 
     void apply(const additions& a)
@@ -82,6 +83,10 @@ public:
                     s.new_by_client[hour][client] += count;
             for (const auto& [date, hashes] : added.first_seen)
                 s.first_seen[date].insert(s.first_seen[date].end(), hashes.begin(), hashes.end());
+            for (const auto& [date, t] : added.broken_down)
+                for (std::size_t by = 0; by < breakdown_count; ++by)
+                    for (const auto& [member, count] : t[by])
+                        s.broken_down[date][std::string(breakdown_names[by].key)][member] += count;
         }
         for (const auto& [set, members] : a.ids)
             ids[set].insert(members.begin(), members.end());
@@ -176,6 +181,9 @@ public:
             for (const auto& [date, hashes] : s.first_seen)
                 for (const auto hash : hashes)
                     out += id + " first seen " + date_text(date) + ' ' + to_hex(hash) + '\n';
+            for (const auto& [date, by] : s.broken_down)
+                for (const auto& [name, members] : by)
+                    line(id + ' ' + date_text(date) + ' ' + name, members);
         }
         for (const auto& [set, members] : ids)
             for (const auto id : members)
@@ -294,6 +302,17 @@ BOOST_AUTO_TEST_CASE(views_of_pages_days_months_and_hours_add_up_to_those_of_the
                         }
                         hours += sum_of(counts, "views@");
                         visit_hours += sum_of(counts, "visits@");
+                        if (const auto t = s.broken_down.find(date); t != s.broken_down.end())
+                            for (const auto& b : breakdown_names)
+                                if (is_written(b.what))
+                                    BOOST_TEST(
+                                        sum_of(t->second[static_cast<std::size_t>(b.what)]) ==
+                                            count_of(counts, is_of_views(b.what)
+                                                                 ? "views_broken_down"
+                                                                 : "events"),
+                                        b.key);
+                        BOOST_TEST(count_of(counts, "views_broken_down") ==
+                                   count_of(counts, "views"));
                         const auto visitors = s.visitors.find(date);
                         BOOST_TEST((visitors == s.visitors.end() ? 0 : visitors->second.size()) ==
                                    static_cast<std::size_t>(count_of(counts, "views")));

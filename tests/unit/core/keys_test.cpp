@@ -51,6 +51,9 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
     BOOST_TEST(keys::day_first_seen("skhcn", date) == p + "day:2021-07-26:first_seen");
     BOOST_TEST(keys::new_paths("skhcn", 452'024) == p + "new_paths:452024");
     BOOST_TEST(keys::month("skhcn", date) == p + "month:2021-07");
+    BOOST_TEST(keys::day_breakdown("skhcn", date, breakdown::referrer) ==
+               p + "day:2021-07-26:referrers");
+    BOOST_TEST(keys::month_breakdown("skhcn", date, breakdown::path) == p + "month:2021-07:pages");
 }
 
 BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
@@ -73,7 +76,9 @@ BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
         {keys::day_first_seen("skhcn", date), keys::kind::day_first_seen},
         {keys::new_paths("skhcn", 452'024), keys::kind::new_paths},
         {std::string(keys::aggregators_key), keys::kind::aggregators},
-        {keys::month("skhcn", date), keys::kind::month}};
+        {keys::day_breakdown("skhcn", date, breakdown::os), keys::kind::day_breakdown},
+        {keys::month("skhcn", date), keys::kind::month},
+        {keys::month_breakdown("skhcn", date, breakdown::event), keys::kind::month_breakdown}};
     for (const auto& [name, what] : made)
         BOOST_TEST((keys::parse(name).what == what), name);
     BOOST_TEST(keys::parse(keys::id_set(7, 2'712'147)).partition == 7U);
@@ -82,19 +87,37 @@ BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
     BOOST_TEST(keys::parse(keys::day("skhcn", date)).date == date);
     BOOST_TEST(keys::parse(keys::month("skhcn", date)).date == date - 25);
     BOOST_TEST(keys::parse(keys::new_paths("skhcn", 452'024)).hour == 452'024);
+    for (const auto& b : breakdown_names) {
+        const auto of_day = keys::parse(keys::day_breakdown("skhcn", date, b.what)),
+                   of_month = keys::parse(keys::month_breakdown("skhcn", date, b.what));
+        BOOST_TEST((of_day.by == b.what && of_month.by == b.what));
+        BOOST_TEST(of_day.date == date);
+        BOOST_TEST(of_month.date == date - 25);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(other_names_are_not_known)
 {
     const auto other = (partition_of("skhcn") + 1) % partitions;
     for (const std::string& name :
-         {std::string("luot:"), std::string("luot:{p16}:hits"), std::string("luot:{p3}:hits"),
-          std::string("luot:{p03}:hit"), std::string("luot:{p03}:ids:"),
-          std::string("luot:{p03}:ids:007"), std::string("luot:{p03}:ids:x"),
-          std::string("luot:(p03):hits"), std::string("luot:{p03}hits"), std::string("luot:{p03}"),
-          std::string("luot:{p03}::totals"), fmt::format("luot:{{p{:02}}}:skhcn:totals", other),
-          keys::totals("skhcn") + ":x", keys::day("skhcn", date) + ":pages",
-          keys::month("skhcn", date) + "-01", keys::new_paths("skhcn", 7) + ":x",
+         {std::string("luot:"),
+          std::string("luot:{p16}:hits"),
+          std::string("luot:{p3}:hits"),
+          std::string("luot:{p03}:hit"),
+          std::string("luot:{p03}:ids:"),
+          std::string("luot:{p03}:ids:007"),
+          std::string("luot:{p03}:ids:x"),
+          std::string("luot:(p03):hits"),
+          std::string("luot:{p03}hits"),
+          std::string("luot:{p03}"),
+          std::string("luot:{p03}::totals"),
+          fmt::format("luot:{{p{:02}}}:skhcn:totals", other),
+          keys::totals("skhcn") + ":x",
+          keys::day("skhcn", date) + ":page",
+          keys::day("skhcn", date) + "pages",
+          keys::month("skhcn", date) + ":",
+          keys::month("skhcn", date) + "-01",
+          keys::new_paths("skhcn", 7) + ":x",
           fmt::format("luot:{{p{:02}}}:skhcn:new_paths:007", partition_of("skhcn")),
           fmt::format("luot:{{p{:02}}}:skhcn:day:2021-02-30", partition_of("skhcn"))})
         BOOST_TEST((keys::parse(name).what == keys::kind::unknown), name);

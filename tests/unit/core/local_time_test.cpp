@@ -109,8 +109,12 @@ BOOST_AUTO_TEST_CASE(every_hour_of_a_changed_day_has_its_own_number)
             const auto minutes = hours_of(zone, row.date);
             BOOST_TEST(minutes.size() == row.hours);
             BOOST_TEST(sum_of(minutes) == row.minutes);
-            for (const auto& [start, count] : minutes)
+            std::vector<std::int64_t> starts;
+            for (const auto& [start, count] : minutes) {
                 BOOST_TEST(count <= 60);
+                starts.push_back(start);
+            }
+            BOOST_TEST(zone.hours_of(row.date) == starts, boost::test_tools::per_element());
         }
     }
 }
@@ -150,6 +154,16 @@ BOOST_AUTO_TEST_CASE(an_unknown_zone_is_refused)
 {
     BOOST_CHECK_THROW(local_zone("Asia/Saigon_2"), std::runtime_error);
     BOOST_CHECK_THROW(local_zone(""), std::runtime_error);
+}
+
+// The two hours of 2 on the day on which summer ends are told apart by their offsets.
+BOOST_AUTO_TEST_CASE(a_local_time_carries_its_offset)
+{
+    const local_zone berlin("Europe/Berlin"), newfoundland("America/St_Johns"), utc_zone("UTC");
+    BOOST_TEST(berlin.local_text(utc(2021, 10, 31, 0)) == "2021-10-31T02:00:00+02:00");
+    BOOST_TEST(berlin.local_text(utc(2021, 10, 31, 1)) == "2021-10-31T02:00:00+01:00");
+    BOOST_TEST(newfoundland.local_text(utc(2021, 7, 26, 1)) == "2021-07-25T22:30:00-02:30");
+    BOOST_TEST(utc_zone.local_text(utc(2021, 7, 26, 8, 31, 5)) == "2021-07-26T08:31:05+00:00");
 }
 
 BOOST_AUTO_TEST_CASE(dates_are_written_as_people_sort_them)

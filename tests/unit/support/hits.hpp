@@ -89,6 +89,13 @@ inline hit event_of(const aggregator::site_table::site& site, std::uint64_t visi
     return h;
 }
 
+/// Whether the fold counts this breakdown.
+inline bool is_written(breakdown what)
+{
+    return what == breakdown::path || what == breakdown::section || what == breakdown::country ||
+           what == breakdown::event;
+}
+
 /// Hits as an entry of the stream holds them.
 inline std::string encoded(const std::vector<hit>& hits)
 {
@@ -128,6 +135,14 @@ inline std::int64_t sum_of(const aggregator::fields& counts, std::string_view pr
     for (const auto& [name, count] : counts)
         if (name.starts_with(prefix))
             sum += count;
+    return sum;
+}
+
+inline std::int64_t sum_of(const aggregator::tally& rows)
+{
+    std::int64_t sum = 0;
+    for (const auto& [row, count] : rows)
+        sum += count;
     return sum;
 }
 

@@ -1,0 +1,214 @@
+#include "aggregator/reports.hpp"
+
+#include "aggregator/progress.hpp"
+#include "core/clock.hpp"
+#include "core/keys.hpp"
+#include "core/local_time.hpp"
+#include "core/redis/reads.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+using namespace std::string_view_literals;
+
+namespace {
+
+/// A read holds Redis up: a breakdown has up to 1,001 rows.
+constexpr std::size_t keys_per_read = 16;
+
+/// Sends reads in groups, and looks at each whether Redis is not behind what was shown before.
+class grouped_reads {
+public:
+    using taker = std::function<void(const redis::reply_view&)>;
+
+    template <class... Arguments>
+    void add(taker take, std::string_view name, std::string key, const Arguments&... arguments)
+    {
+        if (groups_.empty() || groups_.back().takers.size() == keys_per_read)
+            groups_.emplace_back();
+        groups_.back().wanted.add(name, std::move(key), arguments...);
+        groups_.back().takers.push_back(std::move(take));
+    }
+
+    asio::awaitable<error_code> send(redis::client& redis, fall_back_guard& guard,
+                                     unsigned partition)
+    {
+        for (auto& group : groups_) {
+            group.wanted.add("HGET", keys::producers(partition), "applied"sv);
+            redis::pipeline commands;
+            commands.add(group.wanted.call());
+            const auto seen_before = guard.highest(partition);
+            const auto answers = co_await redis.exec(commands);
+            if (!answers)
+                co_return answers.error();
+            const auto read = (*answers)[0];
+            if (!read.is_array())
+                co_return make_error_code(errc::redis_error);
+            const auto applied = static_cast<std::uint64_t>(read[group.takers.size()].count());
+            if (!guard.may_show(partition, applied, seen_before, steady_ms()))
+                co_return make_error_code(errc::redis_away);
+            for (std::size_t i = 0; i < group.takers.size(); ++i)
+                group.takers[i](read[i]);
+        }
+        co_return error_code{};
+    }
+
+private:
+    struct group {
+        redis::reads wanted;
+        std::vector<taker> takers;
+    };
+    std::vector<group> groups_;
+};
+
+std::string_view field_of(metric what, time_step step)
+{
+    switch (what) {
+        case metric::views:
+            return "views";
+        case metric::visits:
+            return "visits";
+        case metric::visitors:
+            break;
+    }
+    return step == time_step::month ? "visitor_days" : "visitors";
+}
+
+/// Where each point of a series is read, and which points there are.
+void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
+                 metric what, time_step step, date_range range, const std::string& path)
+{
+    const auto& id = site.settings->id;
+    const auto field = field_of(what, step);
+    if (step == time_step::month)
+        for (auto month = month_begin(range.from); month <= range.to; month = month_begin(month, 1))
+            points.push_back({month, 0});
+    else if (step == time_step::day)
+        for (auto date = range.from; date <= range.to; ++date)
+            points.push_back({date, 0});
+    else
+        for (auto date = range.from; date <= range.to; ++date)
+            for (const auto hour : site.zone.hours_of(date))
+                points.push_back({hour * 1000, 0});
+
+    for (auto& p : points) {
+        const auto date =
+            step == time_step::hour ? site.zone.date(p.at) : static_cast<std::int32_t>(p.at);
+        const auto take = [&p](const redis::reply_view& r) { p.value = r.number().value_or(0); };
+        if (!path.empty())
+            wanted.add(take, "ZSCORE",
+                       step == time_step::month ? keys::month_breakdown(id, date, breakdown::path)
+                                                : keys::day_breakdown(id, date, breakdown::path),
+                       std::string_view(path));
+        else if (step == time_step::hour)
+            wanted.add(take, "HGET", keys::day(id, date),
+                       std::string_view(fmt::format("{}@{}", field, p.at / 1000)));
+        else
+            wanted.add(take, "HGET",
+                       step == time_step::month ? keys::month(id, date) : keys::day(id, date),
+                       field);
+    }
+}
+
+}  // namespace
+
+void row_sum::add(std::string_view key, std::int64_t views)
+{
+    if (const auto known = rows_.find(key); known != rows_.end())
+        known->second += views;
+    else
+        rows_.emplace(key, views);
+}
+
+top_rows row_sum::top(std::size_t limit) const
+{
+    top_rows out;
+    for (const auto& [key, views] : rows_) {
+        out.total += views;
+        if (key != other_member)
+            out.rows.push_back({key, views});
+    }
+    const auto count = static_cast<std::ptrdiff_t>(std::min(limit, out.rows.size()));
+    std::partial_sort(out.rows.begin(), out.rows.begin() + count, out.rows.end(),
+                      [](const report_row& a, const report_row& b) {
+                          return a.views != b.views ? a.views > b.views : a.key < b.key;
+                      });
+    out.rows.resize(static_cast<std::size_t>(count));
+    out.other = out.total;
+    for (const auto& row : out.rows)
+        out.other -= row.views;
+    return out;
+}
+
+period_parts parts_of(date_range range)
+{
+    period_parts parts;
+    for (auto date = range.from; date <= range.to;) {
+        const auto next = month_begin(date, 1);
+        if (date == month_begin(date) && next - 1 <= range.to) {
+            parts.months.push_back(date);
+            date = next;
+        } else {
+            parts.days.push_back(date++);
+        }
+    }
+    return parts;
+}
+
+asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard& guard,
+                                           const site_table::site& site,
+                                           std::optional<breakdown> by, date_range range,
+                                           std::size_t limit)
+{
+    const auto& id = site.settings->id;
+    row_sum sum;
+    const auto take_rows = [&sum](const redis::reply_view& rows) {
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+            sum.add(rows[i].text(), rows[i + 1].number().value_or(0));
+    };
+    const auto take_bots = [&sum](const redis::reply_view& fields) {
+        for (std::size_t i = 0; i + 1 < fields.size(); i += 2)
+            if (const auto field = fields[i].text(); field.starts_with("bots:"))
+                sum.add(field.substr(5), fields[i + 1].number().value_or(0));
+    };
+    grouped_reads wanted;
+    const auto parts = parts_of(range);
+    for (const auto month : parts.months) {
+        if (by)
+            wanted.add(take_rows, "ZRANGE", keys::month_breakdown(id, month, *by), 0, -1,
+                       "WITHSCORES"sv);
+        else
+            wanted.add(take_bots, "HGETALL", keys::month(id, month));
+    }
+    for (const auto date : parts.days) {
+        if (by)
+            wanted.add(take_rows, "ZRANGE", keys::day_breakdown(id, date, *by), 0, -1,
+                       "WITHSCORES"sv);
+        else
+            wanted.add(take_bots, "HGETALL", keys::day(id, date));
+    }
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    co_return sum.top(limit);
+}
+
+asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
+                                                        fall_back_guard& guard,
+                                                        const site_table::site& site, metric what,
+                                                        time_step step, date_range range,
+                                                        const std::string& path)
+{
+    std::vector<point> points;
+    grouped_reads wanted;
+    plan_series(wanted, points, site, what, step, range, path);
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(site.settings->id)))
+        co_return error;
+    co_return points;
+}
+
+}  // namespace luot::aggregator

@@ -1,0 +1,87 @@
+// What a site's views of a period consist of, and how they went over time: read from the breakdowns
+// and the counts of days and months. docs/reports.md has the definitions.
+
+#pragma once
+
+#include "aggregator/fold/fold.hpp"
+#include "core/breakdown.hpp"
+#include "core/redis/client.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace luot::aggregator {
+
+class fall_back_guard;
+
+/// Local dates, days since 1970-01-01, both included.
+struct date_range {
+    std::int32_t from = 0, to = 0;
+
+    [[nodiscard]] std::int64_t days() const noexcept { return std::int64_t{to} - from + 1; }
+};
+
+/// Days that one report reads at most.
+inline constexpr std::int64_t most_report_days = 3'660;
+/// Points of a series at most.
+inline constexpr std::int64_t most_points = 10'000;
+
+struct report_row {
+    std::string key;
+    std::int64_t views = 0;
+
+    bool operator==(const report_row&) const = default;
+};
+
+/// The rows with most views; `total` = their sum + `other`.
+struct top_rows {
+    std::vector<report_row> rows;
+    std::int64_t total = 0, other = 0;
+};
+
+/// Sums rows of several days and months by their keys.
+class row_sum {
+public:
+    void add(std::string_view key, std::int64_t views);
+    /// The first `limit` by views, then by key; what is in other_member is no row.
+    [[nodiscard]] top_rows top(std::size_t limit) const;
+
+private:
+    tally rows_;
+};
+
+/// A period as the fewest months and days: whole months and the days beside them.
+struct period_parts {
+    std::vector<std::int32_t> months;  ///< by their first days
+    std::vector<std::int32_t> days;
+};
+[[nodiscard]] period_parts parts_of(date_range range);
+
+/// Rows of a breakdown, or of bots by their kind where `by` is nullopt.
+/// Errors: redis_away (also while Redis is behind what was shown before), redis_error.
+[[nodiscard]] boost::asio::awaitable<result<top_rows>> read_top(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site,
+    std::optional<breakdown> by, date_range range, std::size_t limit);
+
+enum class metric : std::uint8_t { views, visits, visitors };
+enum class time_step : std::uint8_t { hour, day, month };
+
+struct point {
+    std::int64_t at = 0;  ///< days since 1970-01-01 (a month: its first day); of an hour Unix ms
+    std::int64_t value = 0;
+
+    bool operator==(const point&) const = default;
+};
+
+/// One point for each step of the range, also where nothing was counted. Visitors of a month are
+/// the sum of its days (visitor_days). With `path`, views of that page: metric views, no hours.
+/// Errors as of read_top().
+[[nodiscard]] boost::asio::awaitable<result<std::vector<point>>> read_series(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site, metric what,
+    time_step step, date_range range, const std::string& path);
+
+}  // namespace luot::aggregator

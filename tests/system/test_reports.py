@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Reports: what the views consist of, and how they went over time; each adds up to what the counts say."""
+
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import mmdb  # noqa: E402
+from luot import SITES, LuotTest, eventually, main, patience, urlencode  # noqa: E402
+
+VIEWS_OF = ("path", "section", "country")
+ALL_BREAKDOWNS = ("path", "section", "referrer", "source", "medium", "campaign", "country", "language", "browser", "os",
+                  "device", "screen", "event", "bot")
+CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+TOKEN = "reader-of-reports"
+
+
+class Reports(LuotTest):
+    def setUp(self):
+        super().setUp()
+        self.countries = self.world.folder / "country.mmdb"
+        mmdb.write(self.countries, {"203.0.113.0/24": "VN", "2001:db8::/32": "DE"})
+        self.luot = self.start()
+
+    def start(self, **options):
+        sites = [{**SITES[0], "public": ["counts", "stats"]}, *SITES[1:]]
+        return self.world.luot(sites=sites, config={"collector": {"country_db": str(self.countries)}}, **options)
+
+    def ask(self, report, headers=None, **parameters):
+        return self.luot.http.request("GET", f"/api/v1/{report}?" + urlencode({"site": "skhcn", **parameters}),
+                                      headers=headers)
+
+    def top(self, by, **parameters):
+        """rows as a dict, total, other; they add up."""
+        answer = self.ask("top", by=by, **parameters)
+        self.assertEqual(answer.status, 200, answer)
+        answer = answer.json()
+        rows = {row["key"]: row["views"] for row in answer["rows"]}
+        self.assertEqual(len(rows), len(answer["rows"]))
+        self.assertEqual(sum(rows.values()) + answer["other"], answer["total"])
+        self.assertEqual([row["views"] for row in answer["rows"]], sorted(rows.values(), reverse=True))
+        return rows, answer["total"], answer["other"]
+
+    def points(self, **parameters):
+        answer = self.ask("series", **parameters)
+        self.assertEqual(answer.status, 200, answer)
+        return {point["at"]: point["value"] for point in answer.json()["points"]}
+
+    def today(self, zone="Asia/Ho_Chi_Minh"):
+        return datetime.now(ZoneInfo(zone)).date()
+
+    def read_some(self):
+        luot = self.luot
+        for path, section, client in (("/tin/a", "Tin tức", "203.0.113.1"), ("/tin/a", "Tin tức", "203.0.113.2"),
+                                      ("/tin/b", "Tin tức", "2001:db8::1"), ("/lien-he", None, "198.51.100.1")):
+            token = luot.take_hit("skhcn", path, c=section, client=client)
+        for name in ("tải về", "tải về", "chia sẻ"):
+            token = luot.take_hit("skhcn", "/tin/a", n=name, client="203.0.113.1")
+        token = luot.take_hit("skhcn", "/tin/a", agent=CRAWLER)
+        luot.wait_for("skhcn", token)
+
+    def test_each_view_is_in_one_row_of_each_breakdown(self):
+        self.read_some()
+        self.assertEqual(self.top("path"), ({"/tin/a": 2, "/tin/b": 1, "/lien-he": 1}, 4, 0))
+        self.assertEqual(self.top("section"), ({"Tin tức": 3, "(none)": 1}, 4, 0))
+        self.assertEqual(self.top("country"), ({"VN": 2, "DE": 1, "(none)": 1}, 4, 0))
+        self.assertEqual(self.top("event"), ({"tải về": 2, "chia sẻ": 1}, 3, 0))
+        self.assertEqual(self.top("bot"), ({"search": 1}, 1, 0))
+        self.assertEqual(self.top("path", limit=1), ({"/tin/a": 2}, 4, 2))
+        for by in VIEWS_OF:
+            self.assertEqual(self.top(by)[1], self.luot.views("skhcn"), by)
+        # By the whole month, too, which is kept apart.
+        first = self.today().replace(day=1)
+        last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        self.assertEqual(self.top("section", **{"from": first, "to": last}), ({"Tin tức": 3, "(none)": 1}, 4, 0))
+        self.assertEqual(self.top("section", **{"from": first - timedelta(days=3), "to": last})[1], 4)
+        self.assertEqual(self.top("path", **{"from": "2021-07-01", "to": "2021-07-31"}), ({}, 0, 0))
+        self.assert_verified(self.luot)
+
+    def test_a_site_of_others_is_in_no_report(self):
+        self.read_some()
+        token = self.luot.take_hit("bao", "/tin/a")
+        self.luot.wait_for("bao", token)
+        self.assertEqual(self.top("path")[1], 4)
+
+    def test_rows_beyond_a_thousand_are_counted_together(self):
+        """Names of events are the clients' own."""
+        for i in range(1003):
+            token = self.luot.take_hit("skhcn", "/a", n=f"e{i}", client=f"198.51.{i % 200}.{i // 200}")
+            if i % 100 == 0:
+                self.luot.wait_for("skhcn", token)
+        self.luot.wait_for("skhcn", token)
+        rows, total, other = self.top("event", limit=1000)
+        self.assertEqual((len(rows), total, other), (1000, 1003, 3))
+        token = self.luot.take_hit("skhcn", "/a", n="e0")  # one that is there still counts
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.top("event", limit=1)[0], {"e0": 2})
+        self.assert_verified(self.luot)
+
+    def test_a_series_has_no_gaps(self):
+        self.read_some()
+        today = self.today()
+        days = self.points(**{"from": today - timedelta(days=2), "to": today})
+        self.assertEqual(days, {str(today - timedelta(days=2)): 0, str(today - timedelta(days=1)): 0, str(today): 4})
+        self.assertEqual(len(self.points()), 30)
+        for metric, value in (("visits", 4), ("visitors", 4)):
+            self.assertEqual(self.points(metric=metric, **{"from": today, "to": today}), {str(today): value})
+        self.assertEqual(self.points(metric="visitors", step="month")[str(today)[:7]], 4)
+        self.assertEqual(self.points(path="/tin/a/", **{"from": today, "to": today}), {str(today): 2})
+        self.assertEqual(self.points(path="/tin/a", step="month")[str(today)[:7]], 2)
+        hours = self.points(step="hour", **{"from": today, "to": today})
+        self.assertEqual((len(hours), sum(hours.values())), (24, 4))
+        self.assertTrue(all(at.startswith(str(today)) and at.endswith("+07:00") for at in hours))
+        at, = (at for at, n in hours.items() if n)
+        self.assertLess(abs(datetime.now(timezone.utc) - datetime.fromisoformat(at)), timedelta(hours=1, minutes=1))
+
+    def test_what_cannot_be_answered_says_so(self):
+        for report, parameters in (
+                ("top", {}), ("top", {"by": "shoe"}), ("top", {"by": "path", "limit": 0}), ("top", {"by": "path", "limit": 1001}),
+                ("top", {"by": "path", "from": "2021-02-30"}), ("top", {"by": "path", "to": "yesterday"}),
+                ("top", {"by": "path", "from": "2021-07-02", "to": "2021-07-01"}), ("top", {"by": "path", "cuontry": "VN"}),
+                ("top", {"by": "path", "from": "1990-01-01"}), ("series", {"metric": "clicks"}), ("series", {"step": "minute"}),
+                ("series", {"metric": "visitors", "step": "hour"}), ("series", {"path": "/a", "metric": "visits"}),
+                ("series", {"path": "/a", "step": "hour"}), ("series", {"path": "https://other.example/a"}),
+                ("series", {"step": "hour", "from": "2019-01-01"})):
+            with self.subTest(f"{report} {parameters}"):
+                answer = self.ask(report, **parameters)
+                self.assertEqual(answer.status, 400, answer)
+                self.assertTrue(answer.json()["error"]["message"])
+        self.assertEqual(self.ask("top", by="path", site="none").status, 404)
+        for by in ALL_BREAKDOWNS:
+            self.assertEqual(self.ask("top", by=by).status, 200, by)
+
+    def test_reports_need_the_site_s_token(self):
+        token = self.world.folder / "token"
+        token.write_text(TOKEN)
+        token.chmod(0o600)
+        self.luot.config["site"][0].update(public=["counts"], token_file=str(token))
+        self.luot.write_config()
+        self.luot.hang_up()
+        eventually(lambda: self.ask("top", by="path").status == 401, patience(5), "it is closed")
+        for given, status in (("Bearer wrong", 403), (f"Bearer {TOKEN}", 200)):
+            for report, parameters in (("top", {"by": "path"}), ("series", {})):
+                self.assertEqual(self.ask(report, headers={"Authorization": given}, **parameters).status, status)
+
+    def test_a_newer_database_of_countries_is_read(self):
+        self.read_some()
+        newer = self.world.folder / "newer.mmdb"
+        mmdb.write(newer, {"203.0.113.0/24": "LA"}, is_flat=True)
+        newer.rename(self.countries)
+        self.luot.hang_up()
+
+        def country_of_next():
+            self.luot.wait_for("skhcn", self.luot.take_hit("skhcn", "/tin/a", client="203.0.113.1"))
+            return "LA" in self.top("country")[0]
+        eventually(country_of_next, patience(5), "its countries are used")
+        self.countries.write_text("no database")
+        self.luot.hang_up()
+        eventually(lambda: "configuration_refused" in self.luot.log_text(), patience(5), "a broken one is refused")
+        self.assertIn("country.mmdb", self.luot.log_text())
+        self.assertTrue(country_of_next(), "and the running one stays")
+
+    def test_a_database_that_is_missing_is_named_at_the_start(self):
+        self.luot.stop()
+        self.countries.unlink()
+        status, _, errors = self.world.run("serve", "--config", self.luot.config_file)
+        self.assertNotEqual(status, 0)
+        self.assertIn("collector.country_db", errors)
+
+
+if __name__ == "__main__":
+    main()
