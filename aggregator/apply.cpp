@@ -55,9 +55,9 @@ public:
             add(std::string_view(field), delta);
     }
 
-    void capped(std::string name, const tally& values, std::int64_t ends_ms)
+    void capped(std::string name, breakdown by, const tally& values, std::int64_t ends_ms)
     {
-        add(std::string_view("C"), key(std::move(name)), most_members, ends_ms, values.size());
+        add(std::string_view("C"), key(std::move(name)), most_members(by), ends_ms, values.size());
         for (const auto& [member, delta] : values)
             add(std::string_view(member), delta);
     }
@@ -89,7 +89,8 @@ void add_breakdowns(steps& out, const std::string& site,
         for (std::size_t by = 0; by < breakdown_count; ++by) {
             if (day[by].empty())
                 continue;
-            out.capped(keys::day_breakdown(site, date, breakdown_names[by].what), day[by], ends_ms);
+            const auto what = breakdown_names[by].what;
+            out.capped(keys::day_breakdown(site, date, what), what, day[by], ends_ms);
             for (const auto& [member, delta] : day[by])
                 month[by][member] += delta;
         }
@@ -97,8 +98,8 @@ void add_breakdowns(steps& out, const std::string& site,
     for (const auto& [date, month] : by_month)
         for (std::size_t by = 0; by < breakdown_count; ++by)
             if (!month[by].empty())
-                out.capped(keys::month_breakdown(site, date, breakdown_names[by].what), month[by],
-                           0);
+                out.capped(keys::month_breakdown(site, date, breakdown_names[by].what),
+                           breakdown_names[by].what, month[by], 0);
 }
 
 /// As member() writes each.
@@ -141,15 +142,17 @@ const redis::script& tidy_script()
 redis::command tidy_command(unsigned partition, const tidy_options& options)
 {
     auto c = redis::evaluate(
-        tidy_script(), 3 + options.early_sets.size() + options.sets.size() + options.sites.size());
+        tidy_script(), 3 + options.early_sets.size() + options.sets.size() + 2 * options.sites.size());
     c.add(std::string_view(keys::producers(partition)));
     c.add(std::string_view(keys::id_sets(partition)));
     c.add(std::string_view(keys::retired(partition)));
     for (const auto* sets : {&options.early_sets, &options.sets})
         for (const auto time : *sets)
             c.add(std::string_view(keys::id_set(partition, time)));
-    for (const auto& site : options.sites)
+    for (const auto& site : options.sites) {
         c.add(std::string_view(keys::seen(site)));
+        c.add(std::string_view(keys::visits(site)));
+    }
     c.add(options.dedupe_window_ms)
         .add(visit_gap_ms)
         .add(silent_after_ms)
@@ -212,6 +215,11 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
             }
             out.add(std::string_view("G"), out.key(keys::seen(id)), std::string_view(times),
                     std::string_view(ids));
+        }
+        if (!s.visits.empty()) {
+            out.add(std::string_view("V"), out.key(keys::visits(id)), s.visits.size());
+            for (const auto& [visitor, state] : s.visits)
+                out.add(std::string_view(member(visitor)), std::string_view(state));
         }
     }
     for (const auto& [time, members] : a.ids)

@@ -20,7 +20,10 @@ struct apply_options {
 };
 
 /// Rows of one breakdown of one day or month; what comes beyond is counted in other_member.
-inline constexpr std::int64_t most_members = 1000;
+[[nodiscard]] constexpr std::int64_t most_members(breakdown by) noexcept
+{
+    return is_of_pages(by) ? 10'000 : 1000;
+}
 
 [[nodiscard]] const redis::script& apply_script();
 [[nodiscard]] const redis::script& reject_script();

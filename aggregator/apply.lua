@@ -19,11 +19,13 @@
 --         Z k n (member delta)*n       add to the scores of a sorted set
 --         C k cap ends n (member delta)*n
 --                                      the same in a breakdown: beyond `cap` members what would be new is added to
---                                      '(other)'; the key expires at `ends` (Unix time, ms; 0: never)
+--                                      '(other)', and what a member has not is taken from there; the key expires at
+--                                      `ends` (Unix time, ms; 0: never)
 --         P k day month totals ids     HyperLogLog of a day; visitors of the day hash, and visitor_days of
 --                                      the month and totals hashes, follow; never above the day's views
 --         S k T ids                    remember hit ids in the set of ten minutes T
 --         G k times ids                sorted set of times, which only grow
+--         V k n (visitor visit)*n      set the fields of a hash
 --         A k bytes                    append to a string; it may have no room: what it holds is good to know
 --                                      and no count
 --         E k milliseconds             let the key expire so long after now
@@ -179,11 +181,15 @@ function steps.C(at)
   end
   for i = 1, count do
     local member, before, delta = members[i + 1], old[i + 1], whole(ARGV[at + 3 + 2 * i], 'an addition')
-    if member == '(other)' or (not before and size >= cap) then
+    if member == '(other)' or (not before and (size >= cap or delta < 0)) then
       other = other + delta
-    else
+    elseif delta ~= 0 then
       size = size + (before and 0 or 1)
-      new[#new + 1] = whole(tonumber(before or 0) + delta, key)
+      local value = tonumber(before or 0) + delta
+      if value < 0 then
+        other, value = other + value, 0
+      end
+      new[#new + 1] = whole(value, key)
       new[#new + 1] = member
     end
   end
@@ -258,6 +264,18 @@ function steps.G(at)
     end
   end)
   return at + 3
+end
+
+function steps.V(at)
+  local key, count = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  check_kind(key, 'hash')
+  must(count and ARGV[at + 1 + 2 * count], 'visits cut short')
+  later(function()
+    for from = at + 2, at + 1 + 2 * count, 2 * most do
+      redis.call('HSET', key, unpack(ARGV, from, math.min(from + 2 * most - 1, at + 1 + 2 * count)))
+    end
+  end)
+  return at + 2 + 2 * (count or 0)
 end
 
 function steps.A(at)

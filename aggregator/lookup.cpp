@@ -92,6 +92,7 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         one("ZCARD", keys::pages(id));
         one("ZSCORE", keys::pages(id), other_path);
         add_in_parts(list_, "ZMSCORE", keys::seen(id), s.visitors, member);
+        add_in_parts(list_, "HMGET", keys::visits(id), s.visitors, member);
         add_in_parts(list_, "ZMSCORE", keys::pages(id), s.paths, same);
         for (const auto date : s.dates)
             one("HGET", keys::day(id, date), std::string_view("new_paths"));
@@ -153,6 +154,11 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
                    [&out](std::uint64_t visitor, const redis::reply_view& r) {
                        if (const auto time = r.number())
                            out.seen[visitor] = *time;
+                   });
+        read_parts(answers, at, s.visitors,
+                   [&out](std::uint64_t visitor, const redis::reply_view& r) {
+                       if (!r.is_null())
+                           out.visits[visitor] = r.text();
                    });
         read_parts(answers, at, s.paths,
                    [&, &site = id](const std::string& path, const redis::reply_view& r) {

@@ -9,7 +9,7 @@ namespace luot::aggregator {
 namespace {
 
 // Of each of the 16 partitions; beyond, all of a kind is forgotten and learnt again.
-constexpr std::size_t most_visitors = 1 << 16, most_paths = 1 << 15, most_ids = 1 << 18;
+constexpr std::size_t most_visitors = 1 << 15, most_paths = 1 << 15, most_ids = 1 << 18;
 
 std::uint64_t hash_of(std::uint64_t seed, std::string_view site, std::string_view path) noexcept
 {
@@ -26,6 +26,12 @@ std::optional<std::int64_t> partition_memory::seen(std::uint64_t visitor) const
     return found == seen_.end() ? std::nullopt : std::optional(found->second);
 }
 
+const std::string* partition_memory::visit_of(std::uint64_t visitor) const
+{
+    const auto found = visits_.find(visitor);
+    return found == visits_.end() ? nullptr : &found->second;
+}
+
 bool partition_memory::knows(std::string_view site, std::string_view path) const
 {
     return paths_.contains(hash_of(path_seed_, site, path));
@@ -38,8 +44,10 @@ void partition_memory::learn(std::string_view site, std::string_view path)
 
 void partition_memory::make_room()
 {
-    if (seen_.size() >= most_visitors)
+    if (seen_.size() >= most_visitors) {
         seen_.clear();
+        visits_.clear();
+    }
     if (paths_.size() >= most_paths)
         paths_.clear();
     if (ids_.size() >= most_ids) {
@@ -79,9 +87,12 @@ void partition_memory::rest_on(std::string tip)
 void partition_memory::applied(const std::string& upto, const additions& a, const id_sets& before)
 {
     tip_ = upto;
-    for (const auto& [id, s] : a.sites)
+    for (const auto& [id, s] : a.sites) {
         for (const auto& [visitor, time] : s.seen)
             seen_[visitor] = time;
+        for (const auto& [visitor, state] : s.visits)
+            visits_[visitor] = state;
+    }
     for (const auto& [ten_minutes, members] : a.ids) {
         if (before.contains(ten_minutes) && !sets_.contains(ten_minutes))
             continue;  // it holds others that we do not know
@@ -95,6 +106,7 @@ void partition_memory::forget_state()
 {
     tip_.clear();
     seen_.clear();
+    visits_.clear();
     ids_.clear();
     sets_.clear();
     paths_.clear();

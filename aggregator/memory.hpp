@@ -31,6 +31,8 @@ public:
     [[nodiscard]] const std::string& tip() const noexcept { return tip_; }
 
     [[nodiscard]] std::optional<std::int64_t> seen(std::uint64_t visitor) const;
+    /// The encoded visit of a visitor whom seen() knows; null: there is none. Until the next change.
+    [[nodiscard]] const std::string* visit_of(std::uint64_t visitor) const;
     [[nodiscard]] bool knows(std::string_view site, std::string_view path) const;
     void learn(std::string_view site, std::string_view path);
     /// Forgets what is too much. Not between the questions of a batch and its fold: what was not
@@ -57,6 +59,7 @@ public:
 private:
     std::string tip_;
     visitor_times seen_;
+    visit_states visits_;
     boost::unordered_flat_set<std::uint64_t> ids_;
     std::map<std::int64_t, std::vector<std::uint64_t>> sets_;  // which of ids_ go together
     boost::unordered_flat_set<std::uint64_t> paths_;           // hashes

@@ -2,6 +2,7 @@
 
 #include "aggregator/apply.hpp"
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/fold/visit.hpp"
 #include "core/bytes.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +14,8 @@
 
 namespace luot::aggregator {
 
+using namespace std::string_view_literals;
+
 namespace {
 
 constexpr std::size_t most_named_parts = 3;
@@ -23,8 +26,9 @@ constexpr std::uint64_t most_ahead_ms = 86'400'000;
 /// `visitor_days` of what it is a part of.
 bool adds_up(std::string_view field)
 {
-    static constexpr std::array<std::string_view, 6> fields{
-        "views", "visits", "events", "bots", "visitor_days", "views_broken_down"};
+    static constexpr std::array<std::string_view, 10> fields{
+        "views",   "visits",  "events",   "bots",           "visitor_days",
+        "reloads", "bounces", "visit_ms", views_broken_down, visits_broken_down};
     return field.starts_with("bots:") ||
            std::find(fields.begin(), fields.end(), field) != fields.end();
 }
@@ -199,39 +203,53 @@ void check_hash(const count_hash& hash, differences& out)
     }
     const auto views = static_cast<std::uint64_t>(hash["views"]);
     for (const std::string_view field :
-         {"visits", "visitors", "visitor_days", "new_paths", "views_broken_down"})
+         {"visits"sv, "visitors"sv, "visitor_days"sv, "new_paths"sv, views_broken_down})
         must_not_exceed(out, "visits_within_views", hash.key, field,
                         static_cast<std::uint64_t>(hash[field]), views);
+    for (const std::string_view field : {"bounces"sv, visits_broken_down})
+        must_not_exceed(out, "bounces_within_visits", hash.key, field,
+                        static_cast<std::uint64_t>(hash[field]),
+                        static_cast<std::uint64_t>(hash["visits"]));
     must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
                     static_cast<std::uint64_t>(hash["baseline_visits"]),
                     static_cast<std::uint64_t>(hash["baseline_views"]));
 }
 
-void check_breakdown(const std::string& key, const std::string& whole_key,
-                     const redis::reply_view& rows, std::int64_t whole, bool is_of_views,
-                     differences& out)
+void check_breakdown(const std::string& key, const std::string& whole_key, breakdown by,
+                     const redis::reply_view& rows, std::int64_t whole, differences& out)
 {
+    // A page that was once where a visit ended may be so no more.
+    const std::int64_t least = by == breakdown::exit ? 0 : 1;
     std::int64_t sum = 0;
     for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
         const auto value = rows[i + 1].number();
         sum += value.value_or(0);
-        if (!value || *value <= 0)
+        if (!value || *value < least)
             out.push_back({"not_a_count",
                            key,
                            {},
                            std::string(rows[i].text()),
                            std::string(rows[i + 1].text()),
-                           "a whole number from 1"});
+                           fmt::format("a whole number from {}", least)});
     }
     // One row more: "(other)".
     const auto members = static_cast<std::int64_t>(rows.size() / 2);
-    if (members > most_members + 1)
+    if (members > most_members(by) + 1)
         differ(out, "rows_of_breakdown", key, {}, fmt::format("{} rows", members),
-               fmt::format("at most {}", most_members + 1));
-    const auto field = is_of_views ? "views_broken_down" : "events";
-    if (is_of_views ? sum != whole : sum > whole)
+               fmt::format("at most {}", most_members(by) + 1));
+    if (const auto field = name_of(by).whole; !field.empty() && sum != whole)
         differ(out, "sum_of_breakdown", whole_key + ',' + key, field, std::to_string(whole),
-               fmt::format("{}{}", is_of_views ? "" : "at least ", sum));
+               std::to_string(sum));
+}
+
+void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
+                 differences& out)
+{
+    if (visitor.size() != sizeof(std::uint64_t))
+        out.push_back({"seen_members", key, {}, std::string(visitor),
+                       fmt::format("{} bytes", visitor.size()), "8 bytes"});
+    else if (const auto v = decode_visit(bytes); v.exit.empty())
+        out.push_back({"visit", key, {}, std::string(visitor), std::string(bytes), "a visit"});
 }
 
 void check_first_seen(const std::string& key, const std::string& day_key, std::uint64_t bytes,

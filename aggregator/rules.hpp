@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "core/breakdown.hpp"
 #include "core/redis/reply.hpp"
 
 #include <cstdint>
@@ -61,11 +62,13 @@ void check_sum(std::string_view rule, const count_hash& whole, const std::vector
                const std::string& parts_name, differences& out);
 
 /// Whether a breakdown (the reply of ZRANGE ... WITHSCORES) has counts and no more rows than it
-/// may, and adds up to what its day or month has broken down; a breakdown of events to no more than
-/// that.
-void check_breakdown(const std::string& key, const std::string& whole_key,
-                     const redis::reply_view& rows, std::int64_t whole, bool is_of_views,
-                     differences& out);
+/// may, and adds up to what its day's or month's hash (`whole_key`) has broken down.
+void check_breakdown(const std::string& key, const std::string& whole_key, breakdown by,
+                     const redis::reply_view& rows, std::int64_t whole, differences& out);
+
+/// Whether a member of `visits` is one, and the visit can be read.
+void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
+                 differences& out);
 
 /// Whether a day's list of new paths (its length in bytes) agrees with how many the day has
 /// brought.

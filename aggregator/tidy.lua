@@ -7,7 +7,7 @@
 --       2 luot:{pNN}:ids         zset: ten-minute set T -> ids in it
 --       3 luot:{pNN}:retired     hash: producer -> shipped, lost, chain: all that is kept of a log for good, so
 --                                that a copy which turns up later ships nothing a second time (retire.lua)
---       4... the sets of ids that ARGV names, then the sites' `seen` sets
+--       4... the sets of ids that ARGV names, then `seen` and `visits` of each site
 -- ARGV  1 dedupe window          milliseconds
 --       2 visit gap              milliseconds
 --       3 silent after           milliseconds in which nothing was heard of a producer, though this script ran: it
@@ -27,7 +27,8 @@ local first_site = first_set + #ARGV - 6
 
 for i = 1, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
-  local wanted = (i == 1 or i == 3) and 'hash' or (i == 2 or i >= first_site) and 'zset' or 'set'
+  local is_visits = i > first_site and (i - first_site) % 2 == 1
+  local wanted = (i == 1 or i == 3 or is_visits) and 'hash' or (i == 2 or i >= first_site) and 'zset' or 'set'
   if kind ~= 'none' and kind ~= wanted then
     return redis.error_reply('LUOT ' .. KEYS[i] .. ' is a ' .. kind .. ', not a ' .. wanted)
   end
@@ -97,7 +98,7 @@ for i = 1, first_site - first_set do
   end
 end
 local left = most
-for i = first_site, low and #KEYS or 0 do
+for i = first_site, low and #KEYS or 0, 2 do
   while left > 0 do
     local old = redis.call('ZRANGE', KEYS[i], '-inf', '(' .. string.format('%.0f', low - gap), 'BYSCORE', 'LIMIT', 0,
       math.min(left, 500))
@@ -105,6 +106,7 @@ for i = first_site, low and #KEYS or 0 do
       break
     end
     redis.call('ZREM', KEYS[i], unpack(old))
+    redis.call('HDEL', KEYS[i + 1], unpack(old))
     left = left - #old
   end
 end

@@ -150,6 +150,7 @@ private:
     [[nodiscard]] asio::awaitable<bool> check_visitors(const std::string& site,
                                                        const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
+    [[nodiscard]] asio::awaitable<bool> check_visits(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_first_seen_of(const std::string& site,
                                                             const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_breakdowns(
@@ -427,7 +428,7 @@ asio::awaitable<bool> verification::check_site(const std::string& site, const fo
             co_return false;
     if (!co_await check_pages(site, there.list_days) || !co_await check_baseline(site))
         co_return false;
-    co_return co_await check_seen(site);
+    co_return co_await check_seen(site) && co_await check_visits(site);
 }
 
 /// All time against the months, read at one moment. A month that began after the keys were listed
@@ -576,6 +577,29 @@ asio::awaitable<bool> verification::check_seen(const std::string& site)
     co_return true;
 }
 
+/// What is remembered of visits that go on can be read.
+asio::awaitable<bool> verification::check_visits(const std::string& site)
+{
+    const auto key = keys::visits(site);
+    if (partitions_[partition_of(site)].has_wrong_type)
+        co_return true;
+    differences found;
+    std::string cursor = "0";
+    do {
+        redis::pipeline commands;
+        commands.add("HSCAN", std::string_view(key), std::string_view(cursor), "COUNT"sv,
+                     clients_per_step);
+        if (!co_await ask(commands))
+            co_return false;
+        const auto part = answers_[0][1];
+        for (std::size_t i = 0; i + 1 < part.size(); i += 2)
+            check_visit(key, part[i].text(), part[i + 1].text(), found);
+        cursor = answers_[0][0].text();
+    } while (cursor != "0");
+    append(std::move(found));
+    co_return true;
+}
+
 /// The days' lists of new paths against what the days have brought. `luot prune` shortens lists.
 asio::awaitable<bool> verification::check_first_seen_of(const std::string& site,
                                                         const std::set<std::int32_t>& days)
@@ -611,12 +635,12 @@ asio::awaitable<bool> verification::check_breakdowns(const std::string& site,
                                 : keys::month_breakdown(site, b.date, b.by);
         redis::reads wanted;
         wanted.add("ZRANGE", key, 0, -1, "WITHSCORES"sv);
-        wanted.add("HGET", whole, is_of_views(b.by) ? "views_broken_down"sv : "events"sv);
+        wanted.add("HGET", whole, name_of(b.by).whole);
         if (!co_await read(wanted))
             co_return false;
         differences found;
         if (moment_[0].size() > 0)
-            check_breakdown(key, whole, moment_[0], moment_[1].count(), is_of_views(b.by), found);
+            check_breakdown(key, whole, b.by, moment_[0], moment_[1].count(), found);
         append(std::move(found));
     }
     co_return true;

@@ -112,7 +112,7 @@ public:
     metrics_registry& metrics;
     std::shared_ptr<const config> settings;
     std::shared_ptr<const site_table> sites;
-    bot_list bots;
+    classifier classes;
     leases ours;
     std::array<partition_state, partitions> states;
     std::map<std::string, std::unique_ptr<site_counters>, std::less<>> of_site;
@@ -134,6 +134,12 @@ public:
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
 };
 
+spam_list spam_of(const config& c)
+{
+    const auto& file = c.aggregator.referrer_spam;
+    return file.empty() ? spam_list{} : spam_list::read(file);
+}
+
 worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const config> s,
                    std::string name, metrics_registry& m)
     : context(c),
@@ -141,6 +147,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       metrics(m),
       settings(std::move(s)),
       sites(std::make_shared<const site_table>(settings)),
+      classes{{}, {}, spam_of(*settings)},
       ours(r, std::move(name)),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
@@ -248,10 +255,10 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                 ask_again = true;
             } else {
                 // What was asked for more entries serves for fewer, too.
-                t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
+                t.added = fold(t.batch, t.count, l.known(), *known_sites, classes);
                 while (t.added.weight() > most_weight && t.count > 1) {
                     t.count /= 2;
-                    t.added = fold(t.batch, t.count, l.known(), *known_sites, bots);
+                    t.added = fold(t.batch, t.count, l.known(), *known_sites, classes);
                 }
                 t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count(),
                              settings->aggregator.keep_days};
@@ -676,9 +683,10 @@ bool worker::hears_redis() const noexcept
 
 void worker::use(std::shared_ptr<const config> c)
 {
-    asio::post(impl_->context, [self = impl_, c = std::move(c)] {
+    asio::post(impl_->context, [self = impl_, spam = spam_of(*c), c]() mutable {
         self->settings = c;
         self->sites = std::make_shared<const site_table>(c);
+        self->classes.spam = std::move(spam);
     });
 }
 

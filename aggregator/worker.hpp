@@ -30,7 +30,8 @@ class worker {
 public:
     /// `redis` must have the scripts() loaded, belong to the same io_context, and be used by nobody
     /// else: the worker blocks on it.
-    /// `owner` names this aggregator among those that take leases.
+    /// `owner` names this aggregator among those that take leases. Throws config_error when
+    /// aggregator.referrer_spam cannot be read.
     worker(boost::asio::io_context& context, redis::client& redis, std::shared_ptr<const config> c,
            std::string owner, metrics_registry& metrics);
     ~worker();
@@ -49,7 +50,8 @@ public:
     /// Whether Redis has answered within the last seconds, and not with LOADING. Thread-safe.
     [[nodiscard]] bool hears_redis() const noexcept;
 
-    /// Works by another configuration from the next batch on. Thread-safe.
+    /// Works by another configuration from the next batch on. Throws config_error as the
+    /// constructor does, and works on by the former one then. Thread-safe.
     void use(std::shared_ptr<const config> c);
 
 private:

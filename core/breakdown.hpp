@@ -18,50 +18,66 @@ enum class breakdown : std::uint8_t {
     source,
     medium,
     campaign,
+    term,
+    content,
     country,
     language,
     browser,
     os,
     device,
     screen,
+    entry,
+    exit,
+    page_visits,
     event,
 };
 
-inline constexpr std::size_t breakdown_count = 13;
+inline constexpr std::size_t breakdown_count = 18;
 
 struct breakdown_name {
     breakdown what;
     std::string_view key;      ///< behind a day's or a month's key
-    std::string_view request;  ///< of `top?by=`
+    std::string_view request;  ///< of `top?by=`; empty: not asked for by itself
+    /// The field of the day's or month's hash that its rows add up to; empty: to none.
+    std::string_view whole;
 };
+
+inline constexpr std::string_view views_broken_down = "views_broken_down";
+inline constexpr std::string_view visits_broken_down = "visits_broken_down";
 
 /// In the order of the enumerators.
 inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
-    {breakdown::path, "pages", "path"},
-    {breakdown::section, "sections", "section"},
-    {breakdown::referrer, "referrers", "referrer"},
-    {breakdown::source, "sources", "source"},
-    {breakdown::medium, "media", "medium"},
-    {breakdown::campaign, "campaigns", "campaign"},
-    {breakdown::country, "countries", "country"},
-    {breakdown::language, "languages", "language"},
-    {breakdown::browser, "browsers", "browser"},
-    {breakdown::os, "systems", "os"},
-    {breakdown::device, "devices", "device"},
-    {breakdown::screen, "screens", "screen"},
-    {breakdown::event, "events", "event"},
+    {breakdown::path, "pages", "path", views_broken_down},
+    {breakdown::section, "sections", "section", views_broken_down},
+    {breakdown::referrer, "referrers", "referrer", views_broken_down},
+    {breakdown::source, "sources", "source", views_broken_down},
+    {breakdown::medium, "media", "medium", views_broken_down},
+    {breakdown::campaign, "campaigns", "campaign", views_broken_down},
+    {breakdown::term, "terms", "term", views_broken_down},
+    {breakdown::content, "contents", "content", views_broken_down},
+    {breakdown::country, "countries", "country", views_broken_down},
+    {breakdown::language, "languages", "language", views_broken_down},
+    {breakdown::browser, "browsers", "browser", views_broken_down},
+    {breakdown::os, "systems", "os", views_broken_down},
+    {breakdown::device, "devices", "device", views_broken_down},
+    {breakdown::screen, "screens", "screen", views_broken_down},
+    {breakdown::entry, "entries", "entry", visits_broken_down},
+    {breakdown::exit, "exits", "exit", visits_broken_down},
+    {breakdown::page_visits, "page_visits", "", ""},
+    {breakdown::event, "events", "event", ""},
 }};
 
-[[nodiscard]] constexpr std::string_view key_of(breakdown what) noexcept
+[[nodiscard]] constexpr const breakdown_name& name_of(breakdown what) noexcept
 {
-    return breakdown_names[static_cast<std::size_t>(what)].key;
+    return breakdown_names[static_cast<std::size_t>(what)];
 }
 
-/// Whether its rows are of views, each view in one row: they add up to the views of the period. The
-/// others' are of events.
-[[nodiscard]] constexpr bool is_of_views(breakdown what) noexcept
+/// Whether its rows are pages: of these a site has many, and readers of today's news want the
+/// articles that came at noon, too.
+[[nodiscard]] constexpr bool is_of_pages(breakdown what) noexcept
 {
-    return what != breakdown::event;
+    return what == breakdown::path || what == breakdown::entry || what == breakdown::exit ||
+           what == breakdown::page_visits;
 }
 
 /// The breakdown of a name behind a key; nullopt: there is none.
@@ -78,7 +94,7 @@ inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
     std::string_view name) noexcept
 {
     for (const auto& n : breakdown_names)
-        if (n.request == name)
+        if (n.request == name && !name.empty())
             return n.what;
     return std::nullopt;
 }

@@ -728,6 +728,7 @@ void read_aggregator(const section& s, config& c)
     s.read("keep_days", 1, 36'500, c.aggregator.keep_days);
     s.read("max_paths", 1, 1'000'000'000, c.aggregator.max_paths);
     s.read("max_ids", 1, 10'000'000'000, c.aggregator.max_ids);
+    s.read("referrer_spam", "/etc/luot/referrer-spam.txt", c.aggregator.referrer_spam);
 }
 
 bool is_site_id(std::string_view id)
@@ -879,7 +880,7 @@ site_config read_site(const toml::table& table, const std::string& file,
         site.only.push_back(parse_pattern(s, pattern, line, site));
     });
     s.read("max_new_paths_per_day", 1, 1'000'000'000, site.max_new_paths_per_day);
-    s.read_duration("reload_window", 0s, 24h, "at most 1d", site.reload_window);
+    s.read_duration("reload_window", 0s, 30min, "at most 30m", site.reload_window);
     read_public(s, site);
     s.read("token_file", "/etc/luot/skhcn.token", site.token_file);
     if (!site.token_file.empty())
@@ -1076,7 +1077,7 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
     read_aggregator({table_of(root, "aggregator"),
                      file_name,
                      "aggregator",
-                     {"dedupe_window", "keep_days", "max_paths", "max_ids"}},
+                     {"dedupe_window", "keep_days", "max_paths", "max_ids", "referrer_spam"}},
                     c);
     read_sites(root, file_name, c);
     return c;
@@ -1161,6 +1162,10 @@ std::string describe(const config& c)
         << "keep_days = " << c.aggregator.keep_days << '\n'
         << "max_paths = " << c.aggregator.max_paths << '\n'
         << "max_ids = " << c.aggregator.max_ids << '\n';
+    if (c.aggregator.referrer_spam.empty())
+        out << "# referrer_spam is not set\n";
+    else
+        out << "referrer_spam = " << quoted(c.aggregator.referrer_spam) << '\n';
     for (const auto& site : c.sites)
         describe_site(out, site);
     return out.str();

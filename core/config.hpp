@@ -68,7 +68,7 @@ struct site_config {
     std::vector<std::string>
         only;  ///< patterns (path_pattern.hpp) of pages counted apart; none: all
     std::uint32_t max_new_paths_per_day = 2000;
-    std::chrono::seconds reload_window{0};
+    std::chrono::seconds reload_window{0};  ///< within one visit, so at most 30 min
     std::vector<public_route> public_routes = {public_route::counts, public_route::summary,
                                                public_route::most_read, public_route::related,
                                                public_route::badge};
@@ -118,6 +118,7 @@ struct config {
         std::uint32_t keep_days = 400;
         std::uint32_t max_paths = 100'000;   ///< a site
         std::uint64_t max_ids = 10'000'000;  ///< ids of hits remembered, all partitions together
+        std::string referrer_spam;           ///< file with hosts of made-up referrers; empty: none
     } aggregator;
 
     std::vector<site_config> sites;

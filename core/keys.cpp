@@ -70,6 +70,10 @@ std::string seen(std::string_view site)
 {
     return of_site(site, "seen");
 }
+std::string visits(std::string_view site)
+{
+    return of_site(site, "visits");
+}
 
 std::string day(std::string_view site, std::int32_t date)
 {
@@ -88,7 +92,7 @@ std::string day_first_seen(std::string_view site, std::int32_t date)
 
 std::string day_breakdown(std::string_view site, std::int32_t date, breakdown by)
 {
-    return of_site(site, fmt::format("day:{}:{}", date_text(date), key_of(by)));
+    return of_site(site, fmt::format("day:{}:{}", date_text(date), name_of(by).key));
 }
 
 std::string new_paths(std::string_view site, std::int64_t hour)
@@ -103,7 +107,7 @@ std::string month(std::string_view site, std::int32_t date)
 
 std::string month_breakdown(std::string_view site, std::int32_t date, breakdown by)
 {
-    return of_site(site, fmt::format("month:{}:{}", date_text(date).substr(0, 7), key_of(by)));
+    return of_site(site, fmt::format("month:{}:{}", date_text(date).substr(0, 7), name_of(by).key));
 }
 
 namespace {
@@ -157,6 +161,8 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
         out.what = kind::baseline;
     else if (rest == "seen")
         out.what = kind::seen;
+    else if (rest == "visits")
+        out.what = kind::visits;
     else if (rest.starts_with("day:") && parse_date(rest.substr(4, 10), out.date))
         out.what = rest.size() == 14                          ? kind::day
                    : rest.substr(14) == ":visitors"           ? kind::day_visitors
@@ -233,6 +239,7 @@ std::string_view redis_type(kind what) noexcept
         case kind::producers:
         case kind::retired:
         case kind::totals:
+        case kind::visits:
         case kind::new_paths:
         case kind::day:
         case kind::month:

@@ -30,6 +30,7 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string pages(std::string_view site);
 [[nodiscard]] std::string baseline(std::string_view site);
 [[nodiscard]] std::string seen(std::string_view site);
+[[nodiscard]] std::string visits(std::string_view site);
 inline constexpr std::string_view any_seen = "luot:{p*}:*:seen";  ///< a pattern for SCAN
 /// `date` is days since 1970-01-01 in the site's zone.
 [[nodiscard]] std::string day(std::string_view site, std::int32_t date);
@@ -59,6 +60,7 @@ enum class kind {
     pages,
     baseline,
     seen,
+    visits,
     day,
     day_visitors,
     day_first_seen,

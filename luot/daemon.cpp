@@ -585,10 +585,11 @@ void daemon::reload()
         auto next = load_config(config_file_);
         const auto waiting = keep_until_restart(next, *started_with_);
         const auto shared = std::make_shared<const config>(std::move(next));
-        countries_ = open_countries(*shared);
+        auto countries = open_countries(*shared);
         // First: a hit of a new site must not be folded by who does not know it.
         if (folder_)
             folder_->use(shared);
+        countries_ = std::move(countries);
         for (auto& w : workers_)
             asio::post(w->thread.context(), [&w = *w, shared, countries = countries_] {
                 if (w.intake)

@@ -1,5 +1,8 @@
 #include "aggregator/fold/fold.hpp"
 
+#include "aggregator/fold/client.hpp"
+#include "aggregator/fold/sources.hpp"
+#include "aggregator/fold/visit.hpp"
 #include "aggregator/memory.hpp"
 #include "core/bytes.hpp"
 
@@ -7,7 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdlib>
+#include <deque>
 #include <optional>
+#include <utility>
 
 namespace luot::aggregator {
 
@@ -29,6 +36,13 @@ std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site&
     return h.local_date;
 }
 
+/// A made-up referrer comes from a program, too.
+bot_kind kind_of(const hit& h, const classifier& classes)
+{
+    const auto kind = classes.bots.classify(h.user_agent, h.bot_hint);
+    return kind == bot_kind::none && classes.spam.names(h.referrer) ? bot_kind::other : kind;
+}
+
 template <class Values>
 void make_unique(Values& values)
 {
@@ -40,8 +54,14 @@ void make_unique(Values& values)
 class site_fold {
 public:
     site_fold(const site_table::site& site, const knowledge::site& known,
-              const partition_memory* memory, additions::site& out, std::uint32_t max_paths)
-        : site_(site), known_(known), memory_(memory), out_(out), max_paths_(max_paths)
+              const partition_memory* memory, additions::site& out, std::uint32_t max_paths,
+              const classifier& classes)
+        : site_(site),
+          known_(known),
+          memory_(memory),
+          out_(out),
+          max_paths_(max_paths),
+          classes_(classes)
     {
     }
 
@@ -58,28 +78,48 @@ public:
         for (auto* counts : periods(date))
             ++(*counts)["events"];
         count(out_.broken_down[date], breakdown::event, h.event);
-        // An event goes on with a visit; it begins none.
-        if (const auto last = last_seen(h); last && time_ms - *last < visit_gap_ms)
-            see(h, time_ms);
+        (void)go_on(h, time_ms, date);  // an event begins no visit
     }
 
     void view(const hit& h, std::int64_t time_ms, std::int32_t date)
     {
-        const auto last = last_seen(h);
-        const bool begins_visit = !last || time_ms - *last >= visit_gap_ms;
-        see(h, time_ms);
+        auto* v = go_on(h, time_ms, date);
+        const auto id = page_id(h.path);
+        if (v && is_reload(*v, id, time_ms)) {
+            for (auto* counts : periods(date))
+                ++(*counts)["reloads"];
+            return;
+        }
         auto& c = counters(date, site_.zone.hour_start(time_ms));
         for (auto* views : c.views)
             ++*views;
-        if (begins_visit) {
-            for (auto* counts : periods(date))
-                ++(*counts)["visits"];
-            ++out_.days[date][fmt::format("visits@{}", c.hour)];
-        }
         c.visitors->push_back(h.visitor);
         ++out_.views;
         const auto page = count_page(h, time_ms / hour_ms, date);
-        break_down(h, page, *c.broken_down);
+        if (v)
+            another_view(*v, page, time_ms);
+        else
+            v = &begin_visit(h, page, time_ms, date, c.hour);
+        if (v->reads(id, time_ms))
+            count(*c.broken_down, breakdown::page_visits, page);
+        break_down(h, page, *v, *c.broken_down);
+    }
+
+    /// Once, behind the last hit.
+    void end()
+    {
+        const auto is_nothing = [](const auto& count) { return count.second == 0; };
+        std::erase_if(out_.totals, is_nothing);
+        for (auto* periods : {&out_.days, &out_.months})
+            for (auto& [date, counts] : *periods)
+                std::erase_if(counts, is_nothing);
+        for (auto& [date, t] : out_.broken_down)
+            boost::unordered::erase_if(t[static_cast<std::size_t>(breakdown::exit)], is_nothing);
+        for (auto& v : visits_) {
+            out_.visits[v.visitor] = encode(v.state);
+            if (const auto other = std::exchange(v.state.other_id, v.visitor); other != 0)
+                out_.visits[other] = encode(v.state);
+        }
     }
 
 private:
@@ -102,8 +142,10 @@ private:
             counters_ = {date,
                          hour,
                          {&totals["views"], &day["views"], &month["views"],
-                          &day[fmt::format("views@{}", hour)], &totals["views_broken_down"],
-                          &day["views_broken_down"], &month["views_broken_down"]},
+                          &day[fmt::format("views@{}", hour)],
+                          &totals[std::string(views_broken_down)],
+                          &day[std::string(views_broken_down)],
+                          &month[std::string(views_broken_down)]},
                          &out_.visitors[date],
                          &out_.broken_down[date]};
         }
@@ -115,12 +157,27 @@ private:
         return {&out_.totals, &out_.days[date], &out_.months[month_begin(date)]};
     }
 
-    /// When the visitor was last seen, under today's id or, just after midnight, yesterday's.
-    std::optional<std::int64_t> last_seen(const hit& h) const
+    /// Goes on with the visit that this hit belongs to, whose last hit it becomes; null: there is
+    /// none.
+    visit* go_on(const hit& h, std::int64_t time_ms, std::int32_t date)
     {
+        // Just after midnight it may go on under yesterday's id: none is less than any time.
         const auto today = seen(h.visitor);
         const auto before = h.visitor_before ? seen(h.visitor_before) : std::nullopt;
-        return std::max(today, before);  // none is less than any
+        const auto last = std::max(today, before);
+        if (!last || time_ms - *last >= visit_gap_ms)
+            return nullptr;
+        auto& v = state_of(last == today ? h.visitor : h.visitor_before, date);
+        if (last != today) {
+            v.other_id = h.visitor_before;
+            known_visits_[h.visitor] = known_visits_[h.visitor_before];
+            visits_[known_visits_[h.visitor]].visitor = h.visitor;
+        }
+        see(h, time_ms);
+        if (time_ms > *last)
+            for (auto* counts : periods(v.date))
+                (*counts)["visit_ms"] += time_ms - *last;
+        return &v;
     }
 
     std::optional<std::int64_t> seen(std::uint64_t visitor) const
@@ -137,24 +194,115 @@ private:
         out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
     }
 
-    static void count(tallies& t, breakdown by, std::string_view member)
+    /// The visit that a visitor is in.
+    visit& state_of(std::uint64_t visitor, std::int32_t date)
+    {
+        if (const auto here = known_visits_.find(visitor); here != known_visits_.end())
+            return visits_[here->second].state;
+        const auto known = known_.visits.find(visitor);
+        const auto* bytes = known != known_.visits.end() ? &known->second
+                            : memory_                    ? memory_->visit_of(visitor)
+                                                         : nullptr;
+        auto v = decode_visit(bytes ? std::string_view(*bytes) : std::string_view{});
+        if (v.date == 0)
+            v.date = date;
+        return keep(visitor, std::move(v));
+    }
+
+    visit& keep(std::uint64_t visitor, visit v)
+    {
+        // One visit under two ids is one.
+        const auto other = v.other_id ? known_visits_.find(v.other_id) : known_visits_.end();
+        const bool is_kept =
+            other != known_visits_.end() && visits_[other->second].state.other_id == visitor;
+        const auto at = is_kept ? other->second : visits_.size();
+        if (!is_kept)
+            visits_.push_back({visitor, std::move(v)});
+        known_visits_[visitor] = at;
+        return visits_[at].state;
+    }
+
+    bool is_reload(const visit& v, std::uint32_t id, std::int64_t time_ms) const
+    {
+        const auto window = std::chrono::milliseconds(site_.settings->reload_window).count();
+        const auto* page = window > 0 ? v.find(id) : nullptr;
+        return page && std::abs(time_ms - page->at_ms) < window;
+    }
+
+    visit& begin_visit(const hit& h, std::string_view page, std::int64_t time_ms, std::int32_t date,
+                       std::int64_t hour)
+    {
+        see(h, time_ms);
+        const auto from = origin_of(h);
+        visit v;
+        v.date = date;
+        v.last_view_ms = time_ms;
+        v.views = 1;
+        v.exit = page;
+        v.source = from.source;
+        v.medium = from.medium;
+        v.campaign = h.campaign;
+        v.term = h.term;
+        v.content = h.content;
+        for (auto* counts : periods(date)) {
+            ++(*counts)["visits"];
+            ++(*counts)["bounces"];
+            ++(*counts)[std::string(visits_broken_down)];
+        }
+        ++out_.days[date][fmt::format("visits@{}", hour)];
+        auto& t = out_.broken_down[date];
+        count(t, breakdown::entry, page);
+        count(t, breakdown::exit, page);
+        return keep(h.visitor, std::move(v));
+    }
+
+    /// The second view makes that a visit is no bounce, the latest where it ends.
+    void another_view(visit& v, std::string_view page, std::int64_t time_ms)
+    {
+        if (++v.views == 2)
+            for (auto* counts : periods(v.date))
+                --(*counts)["bounces"];
+        if (time_ms < v.last_view_ms)
+            return;
+        v.last_view_ms = time_ms;
+        if (v.exit.empty() || v.exit == page)
+            return;
+        auto& t = out_.broken_down[v.date];
+        count(t, breakdown::exit, v.exit, -1);
+        count(t, breakdown::exit, page);
+        v.exit = page;
+    }
+
+    static void count(tallies& t, breakdown by, std::string_view member, std::int64_t n = 1)
     {
         auto& of = t[static_cast<std::size_t>(by)];
         if (const auto known = of.find(member); known != of.end())
-            ++known->second;
+            known->second += n;
         else
-            of.emplace(member, 1);
+            of.emplace(member, n);
     }
 
-    /// One row of each breakdown of views; what a hit does not say is "(none)".
-    static void break_down(const hit& h, std::string_view page, tallies& t)
+    /// One row of each breakdown of views; what is not known of a view is "(none)".
+    void break_down(const hit& h, std::string_view page, const visit& v, tallies& t) const
     {
         const auto add = [&t](breakdown by, std::string_view member) {
             count(t, by, member.empty() ? no_member : member);
         };
         add(breakdown::path, page);
         add(breakdown::section, h.section);
+        add(breakdown::referrer, h.referrer.empty() ? std::string_view{} : origin_of(h).group);
+        add(breakdown::source, v.source);
+        add(breakdown::medium, v.medium);
+        add(breakdown::campaign, v.campaign);
+        add(breakdown::term, v.term);
+        add(breakdown::content, v.content);
         add(breakdown::country, h.country);
+        add(breakdown::language, language_of(h.language));
+        add(breakdown::screen, screen_class(h.width));
+        const auto& agent = classes_.agents.classify(h.user_agent);
+        add(breakdown::browser, agent.browser);
+        add(breakdown::os, agent.os);
+        add(breakdown::device, name_of(agent.device));
     }
 
     /// Counts the view for its path, or for "(other)" when the site lets the path have no count.
@@ -235,6 +383,14 @@ private:
     std::optional<hour_counters> counters_;
     std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
     std::uint32_t max_paths_;
+    const classifier& classes_;
+
+    struct kept_visit {
+        std::uint64_t visitor;
+        visit state;
+    };
+    std::deque<kept_visit> visits_;  ///< those that a hit of the batch belongs to
+    boost::unordered_flat_map<std::uint64_t, std::size_t> known_visits_;  ///< by all their ids
 };
 
 }  // namespace
@@ -282,7 +438,8 @@ std::size_t additions::weight() const noexcept
     for (const auto& [time, members] : ids)
         sum += members.size();
     for (const auto& [id, s] : sites) {
-        sum += s.totals.size() + s.pages.size() + s.seen.size() + s.first_seen.size();
+        sum += s.totals.size() + s.pages.size() + s.seen.size() + s.visits.size() +
+               s.first_seen.size();
         for (const auto& [hour, clients] : s.new_by_client)
             sum += clients.size();
         for (const auto& [date, day] : s.days)
@@ -350,7 +507,7 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
 }
 
 additions fold(const std::vector<entry>& batch, std::size_t count, const knowledge& known,
-               const site_table& sites, const bot_list& bots)
+               const site_table& sites, const classifier& classes)
 {
     static const knowledge::site nothing;
     additions out;
@@ -394,10 +551,10 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                 const auto told = known.sites.find(h.site);
                 of_site.fold.emplace(*site, told == known.sites.end() ? nothing : told->second,
                                      known.memory, out.sites[std::string(h.site)],
-                                     sites.settings().aggregator.max_paths);
+                                     sites.settings().aggregator.max_paths, classes);
             }
             const auto date = date_of(h, time_ms, *site);
-            if (const auto kind = bots.classify(h.user_agent, h.bot_hint); kind != bot_kind::none) {
+            if (const auto kind = kind_of(h, classes); kind != bot_kind::none) {
                 of_site.fold->bot(kind, date);
                 ++out.bots[kind];
             } else if (h.is_event()) {
@@ -407,6 +564,9 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
             }
         }
     }
+    for (auto& [id, s] : folds)
+        if (s.fold)
+            s.fold->end();
     return out;
 }
 

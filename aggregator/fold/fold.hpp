@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "aggregator/fold/bots.hpp"
+#include "aggregator/fold/classifier.hpp"
 #include "core/breakdown.hpp"
 #include "core/config.hpp"
 #include "core/hit.hpp"
@@ -51,6 +51,9 @@ using id_sets = std::map<std::int64_t, std::uint64_t>;
 
 /// When visitors were last seen, Unix milliseconds.
 using visitor_times = boost::unordered_flat_map<std::uint64_t, std::int64_t>;
+
+/// Visits (visit.hpp), encoded, by visitor.
+using visit_states = boost::unordered_flat_map<std::uint64_t, std::string>;
 
 /// New paths that clients (hit::client) have brought, by hours since 1970-01-01T00:00Z.
 using client_counts = std::map<std::int64_t, std::unordered_map<std::uint32_t, std::int64_t>>;
@@ -107,6 +110,7 @@ struct questions {
 struct knowledge {
     struct site {
         visitor_times seen;                     ///< visitor -> time of the last hit
+        visit_states visits;                    ///< visitor -> encoded visit
         std::unordered_set<std::string> paths;  ///< those that exist already
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
@@ -140,6 +144,7 @@ struct additions {
         std::map<std::int32_t, tallies> broken_down;                  ///< by date
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
+        visit_states visits;
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;     ///< path_hash, by date
         std::uint64_t views = 0, new_paths = 0;                            ///< for rates
@@ -168,6 +173,7 @@ struct additions {
 
 /// Folds the first `count` entries.
 [[nodiscard]] additions fold(const std::vector<entry>& batch, std::size_t count,
-                             const knowledge& known, const site_table& sites, const bot_list& bots);
+                             const knowledge& known, const site_table& sites,
+                             const classifier& classes);
 
 }  // namespace luot::aggregator

@@ -64,6 +64,10 @@ class Counts:
             self.client.rename(key, key.decode().replace(today, earlier))
         for key in self.client.keys(self.prefix + "new_paths:*"):
             self.client.delete(key)
+        # All visits have ended; the aggregator is made to ask for what it remembers (prune.lua).
+        producers = self.prefix.rpartition(f"{SITE}:")[0] + "producers"
+        self.client.delete(self.prefix + "seen", self.prefix + "visits")
+        self.client.hset(producers, "tip", (self.client.hget(producers, "tip") or b"").decode() + f"~{days}")
 
 
 class FloodTest(SystemTest):
@@ -162,7 +166,7 @@ class MadeUpValues(FloodTest):
         eventually(lambda: self.luot.metrics().value("luot_remembered_ids") <= ids, patience(20), "ids are bounded")
         seen = counts.client.zcard(counts.prefix + "seen")
         self.assertLessEqual(seen, COUNT + len(clients) + 1)
-        self.assertLessEqual(counts.client.dbsize(), 60)
+        self.assertLessEqual(counts.client.dbsize(), 100)
         grown = resident_bytes(self.luot.pid) - resident
         stored = counts.client.info("memory")["used_memory"] - stored
         print(f"{5 * COUNT} hits in {load.took:.0f} s: luot grew by {grown / MiB:.1f} MiB; Redis by "

@@ -4,20 +4,20 @@
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import mmdb  # noqa: E402
-from luot import SITES, LuotTest, eventually, main, patience, urlencode  # noqa: E402
+from luot import FIREFOX, GOOGLEBOT, SITES, SystemTest, eventually, main, patience  # noqa: E402
 
-VIEWS_OF = ("path", "section", "country")
-ALL_BREAKDOWNS = ("path", "section", "referrer", "source", "medium", "campaign", "country", "language", "browser", "os",
-                  "device", "screen", "event", "bot")
-CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+VIEWS_OF = ("path", "section", "referrer", "source", "medium", "campaign", "term", "content", "country", "language",
+            "browser", "os", "device", "screen")
+ALL_BREAKDOWNS = (*VIEWS_OF, "entry", "exit", "event", "bot")
 TOKEN = "reader-of-reports"
 
 
-class Reports(LuotTest):
+class Reports(SystemTest):
     def setUp(self):
         super().setUp()
         self.countries = self.world.folder / "country.mmdb"
@@ -58,7 +58,7 @@ class Reports(LuotTest):
             token = luot.take_hit("skhcn", path, c=section, client=client)
         for name in ("tải về", "tải về", "chia sẻ"):
             token = luot.take_hit("skhcn", "/tin/a", n=name, client="203.0.113.1")
-        token = luot.take_hit("skhcn", "/tin/a", agent=CRAWLER)
+        token = luot.take_hit("skhcn", "/tin/a", agent=GOOGLEBOT)
         luot.wait_for("skhcn", token)
 
     def test_each_view_is_in_one_row_of_each_breakdown(self):
@@ -78,6 +78,43 @@ class Reports(LuotTest):
         self.assertEqual(self.top("section", **{"from": first - timedelta(days=3), "to": last})[1], 4)
         self.assertEqual(self.top("path", **{"from": "2021-07-01", "to": "2021-07-31"}), ({}, 0, 0))
         self.assert_verified(self.luot)
+
+    def test_where_readers_come_from_and_what_they_read_with(self):
+        luot = self.luot
+        token = luot.take_hit("skhcn", "/a?utm_campaign=tet&utm_term=t&utm_content=c", client="203.0.113.1", l="vi-VN", w=390,
+                              r="https://l.facebook.com/l.php?u=x")
+        luot.wait_for("skhcn", token)
+        token = luot.take_hit("skhcn", "/b", client="203.0.113.1", r=f"https://{SITES[0]['hosts'][0]}/a")
+        luot.wait_for("skhcn", token)
+        token = luot.take_hit("skhcn", "/a", client="203.0.113.2", agent=FIREFOX)
+        luot.wait_for("skhcn", token)
+        for by, rows in (("referrer", {"Facebook": 1, "(none)": 2}), ("source", {"Facebook": 2, "(direct)": 1}),
+                         ("medium", {"social": 2, "(none)": 1}), ("campaign", {"tet": 2, "(none)": 1}),
+                         ("term", {"t": 2, "(none)": 1}), ("content", {"c": 2, "(none)": 1}),
+                         ("language", {"vi-VN": 1, "(none)": 2}), ("screen", {"phone": 1, "(none)": 2}),
+                         ("browser", {"Chrome": 2, "Firefox": 1}), ("os", {"Windows": 2, "Linux": 1}),
+                         ("device", {"desktop": 3}), ("path", {"/a": 2, "/b": 1})):
+            self.assertEqual(self.top(by)[:2], (rows, 3), by)
+        for by, rows in (("entry", {"/a": 2}), ("exit", {"/a": 1, "/b": 1})):
+            self.assertEqual(self.top(by)[:2], (rows, 2), by)
+        self.assert_verified(luot)
+
+    def test_views_with_a_made_up_referrer_are_bots(self):
+        spam = self.world.folder / "spam.txt"
+        spam.write_text("# made up\nspam.example\n")
+        self.luot.config["aggregator"] = {"referrer_spam": str(spam)}
+        self.luot.write_config()
+        self.luot.hang_up()
+        eventually(lambda: "configuration_read" in self.luot.log_text(), patience(5), "the list is read")
+        token = self.luot.take_hit("skhcn", "/a", r="https://www.spam.example/")
+        token = self.luot.take_hit("skhcn", "/a", r="https://spam.example.org/")
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.top("bot"), ({"other": 1}, 1, 0))
+        self.assertEqual(self.top("referrer"), ({"spam.example.org": 1}, 1, 0))
+        spam.write_text("com\n")
+        self.luot.hang_up()
+        eventually(lambda: "configuration_refused" in self.luot.log_text(), patience(5), "a bad list is refused")
+        self.assertIn("spam.txt:1", self.luot.log_text())
 
     def test_a_site_of_others_is_in_no_report(self):
         self.read_some()

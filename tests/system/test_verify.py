@@ -121,9 +121,11 @@ class ByHand(Verify):
     def test_each_kind_of_key(self):
         r, key = self.redis, self.key
         self.assert_verified(self.luot)
-        totals, pages, baseline, seen = (key(f"skhcn:{k}") for k in ("totals", "pages", "baseline", "seen"))
+        totals, pages, baseline, seen, visits = (
+            key(f"skhcn:{k}") for k in ("totals", "pages", "baseline", "seen", "visits"))
+        visitor = next(iter(r.hkeys(visits)))
         day = next(k for k in map(bytes.decode, r.keys(key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
-        month = r.keys(key("skhcn:month:*"))[0].decode()
+        month = next(k for k in map(bytes.decode, r.keys(key("skhcn:month:*"))) if re.search(r":month:[\d-]+$", k))
         producers, hits, ids = key("producers"), key("hits"), key("ids")
         held = {k.decode(): v.decode() for k, v in r.hgetall(producers).items()}
         waiting = r.xrange(hits)[-1][1][b"p"].decode()
@@ -144,12 +146,13 @@ class ByHand(Verify):
         def add(name, field, by=1):
             return name, lambda: r.hincrby(name, field, by)
 
+        more = "bounces", "visit_ms", "views_broken_down", "visits_broken_down"
         changes = [
-            *(add(totals, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search")
+            *(add(totals, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more)
               for by in (1, -1)),
-            *(add(day, f, by) for f in ("views", "visits", "visitors", "events", "bots", "bots:search", hour,
+            *(add(day, f, by) for f in ("views", "visits", "visitors", "events", "bots", "bots:search", hour, *more,
                                         hour.replace("views", "visits")) for by in (1, -1)),
-            *(add(month, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search")
+            *(add(month, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more)
               for by in (1, -1)),
             add(day, "new_paths", 100_000),
             add(totals, "baseline_views", -900), add(totals, "baseline_visits", 1000),
@@ -170,6 +173,14 @@ class ByHand(Verify):
             (f"{day}:visitors", lambda: r.set(f"{day}:visitors", "text")),
             (seen, lambda: r.zadd(seen, {b"12345678": 10**15})),
             (seen, lambda: r.zadd(seen, {b"1234": 0})),
+            (visits, lambda: r.hset(visits, b"1234", r.hget(visits, visitor))),
+            (visits, lambda: r.hset(visits, visitor, b"\x02")),
+            (visits, lambda: r.hset(visits, visitor, r.hget(visits, visitor)[:20])),
+            *((f"{period}:{by}", lambda key=f"{period}:{by}", n=n: r.zincrby(key, n, r.zrange(key, 0, 0)[0]))
+              for period in (day, month) for by in ("pages", "browsers", "entries", "exits") for n in (1, -1)),
+            *((f"{period}:events", lambda key=f"{period}:events": r.zadd(key, {"none": 0})) for period in (day, month)),
+            (f"{day}:devices", lambda: r.zadd(f"{day}:devices", {f"d{i}": 1 for i in range(1001)})),
+            (f"{month}:page_visits", lambda: (r.delete(f"{month}:page_visits"), r.set(f"{month}:page_visits", "1"))),
             (first_seen, lambda: r.append(first_seen, b"12345678")),
             (first_seen, lambda: r.append(first_seen, b"1")),
             (first_seen, lambda: r.setrange(first_seen, 8, b"12345678")),
@@ -237,7 +248,7 @@ class ByHand(Verify):
         self.assertGreater(len(kinds), 15)
         for kind in kinds:
             pattern = re.escape(kind).replace(re.escape("{pNN}"), r"\{p\d\d\}")
-            for letter, what in (("S", r"[a-z0-9-]+"), ("D", r"\d{4}-\d\d-\d\d"), ("M", r"\d{4}-\d\d"), ("T", r"\d+"),
+            for letter, what in (("S", r"[a-z0-9-]+"), ("B", "[a-z_]+"), ("D", r"\d{4}-\d\d-\d\d"), ("M", r"\d{4}-\d\d"), ("T", r"\d+"),
                                  ("H", r"\d+")):
                 pattern = re.sub(rf":{letter}(?=:|$)", f":{what}".replace("\\", r"\\"), pattern)
             self.assertTrue(any(re.fullmatch(pattern, name) for name in names), f"{kind} is changed by hand")
@@ -252,7 +263,7 @@ class ByHand(Verify):
         day = next(k for k in map(bytes.decode, self.redis.keys(self.key("skhcn:day:*"))) if re.search(r":day:[\d-]+$", k))
         hour = next(f for f in map(bytes.decode, self.redis.hkeys(day)) if f.startswith("views@"))
         for name, field in ((totals, "views"), (day, "views"), (day, hour),
-                            (self.redis.keys(self.key("skhcn:month:*"))[0].decode(), "views")):
+                            (f"{day.replace(':day:', ':month:')[:-3]}", "views")):
             self.redis.hincrby(name, field, 20_000)
         self.redis.hincrby(self.key("producers"), "applied", 20_000)
         self.assert_verified(self.luot)

@@ -2,6 +2,7 @@
 
 #include "aggregator/apply.hpp"
 
+#include "aggregator/fold/visit.hpp"
 #include "aggregator/lookup.hpp"
 #include "collector/shipper.hpp"
 #include "core/clock.hpp"
@@ -107,7 +108,7 @@ redis::command call(const std::vector<entry>& entries, std::size_t count,
                     const apply_options& options = {}, const knowledge& known = {})
 {
     return apply_command(partition, entries, count,
-                         fold(entries, count, known, sites(), all_bots()), options);
+                         fold(entries, count, known, sites(), all_classes()), options);
 }
 
 apply_options with_everything()
@@ -163,6 +164,9 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     };
     is(redis.hash(keys::totals("skhcn")), {{"views", 104},
                                            {"views_broken_down", 4},
+                                           {"visits_broken_down", 3},
+                                           {"bounces", 2},
+                                           {"visit_ms", 2 * minute},
                                            {"visits", 53},
                                            {"events", 8},
                                            {"bots", 1},
@@ -171,6 +175,9 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     const auto last_hour = std::to_string(midnight / 1000 - 3600);
     is(redis.hash(keys::day("skhcn", today)), {{"views", 102},
                                                {"views_broken_down", 2},
+                                               {"visits_broken_down", 2},
+                                               {"bounces", 1},
+                                               {"visit_ms", 2 * minute},
                                                {"visits", 52},
                                                {"events", 8},
                                                {"visitors", 2},
@@ -180,6 +187,8 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     const auto first_hour = std::to_string(midnight / 1000);
     is(redis.hash(keys::day("skhcn", tomorrow)), {{"views", 2},
                                                   {"views_broken_down", 2},
+                                                  {"visits_broken_down", 1},
+                                                  {"bounces", 1},
                                                   {"visits", 1},
                                                   {"bots", 1},
                                                   {"bots:search", 1},
@@ -188,11 +197,16 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                   {"visits@" + first_hour, 1}});
     is(redis.hash(keys::month("skhcn", today)), {{"views", 102},
                                                  {"views_broken_down", 2},
+                                                 {"visits_broken_down", 2},
+                                                 {"bounces", 1},
+                                                 {"visit_ms", 2 * minute},
                                                  {"visits", 52},
                                                  {"events", 8},
                                                  {"visitor_days", 2}});
     is(redis.hash(keys::month("skhcn", tomorrow)), {{"views", 2},
                                                     {"views_broken_down", 2},
+                                                    {"visits_broken_down", 1},
+                                                    {"bounces", 1},
                                                     {"visits", 1},
                                                     {"bots", 1},
                                                     {"bots:search", 1},
@@ -211,6 +225,9 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                            {member(3), midnight + minute},
                                            {"longgone", midnight - 2 * hour},
                                            {"recently", midnight}});
+    for (const std::uint64_t visitor : {1U, 2U, 3U})
+        BOOST_TEST(
+            !decode_visit(redis.text("HGET", keys::visits("skhcn"), member(visitor))).exit.empty());
     BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", today)) == 2);
     BOOST_TEST(redis.number("PFCOUNT", keys::day_visitors("skhcn", tomorrow)) == 2);
     const auto set_before = midnight / id_set_ms - 1, set_after = midnight / id_set_ms;
@@ -243,6 +260,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::totals("skhcn"),
         keys::pages("skhcn"),
         keys::seen("skhcn"),
+        keys::visits("skhcn"),
         keys::day("skhcn", today),
         keys::day("skhcn", tomorrow),
         keys::day_visitors("skhcn", today),
@@ -262,7 +280,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::id_set(partition, set_after),
     };
     for (const auto& b : breakdown_names)
-        if (is_written(b.what) && is_of_views(b.what))
+        if (b.what != breakdown::event)
             for (const auto date : {today, tomorrow}) {
                 wanted.insert(keys::day_breakdown("skhcn", date, b.what));
                 wanted.insert(keys::month_breakdown("skhcn", date, b.what));
@@ -279,7 +297,7 @@ BOOST_AUTO_TEST_CASE(rows_beyond_the_bound_are_counted_together)
     world redis;
     const auto key = keys::day_breakdown("skhcn", today, breakdown::event);
     std::vector<std::string> names;
-    for (std::int64_t i = 0; i < most_members + 5; ++i)
+    for (std::int64_t i = 0; i < most_members(breakdown::event) + 5; ++i)
         names.push_back("e" + std::to_string(10'000 + i));
     std::uint64_t offset = 0;
     const auto apply = [&](const std::vector<std::string>& events) {
@@ -299,17 +317,39 @@ BOOST_AUTO_TEST_CASE(rows_beyond_the_bound_are_counted_together)
     auto rest = std::vector<std::string>(names.end() - 10, names.end());
     rest.insert(rest.end(), {names[0], "(other)"});
     auto rows = apply(rest);
-    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members) + 1);
+    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members(breakdown::event)) + 1);
     BOOST_TEST(rows["(other)"] == 6);
     BOOST_TEST(rows[names[0]] == 2);
     rows = apply({names[0], names[1], "another", "another"});
-    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members) + 1);
+    BOOST_TEST(rows.size() == static_cast<std::size_t>(most_members(breakdown::event)) + 1);
     BOOST_TEST(rows["(other)"] == 8);
     BOOST_TEST(rows[names[0]] == 3);
     std::int64_t sum = 0;
     for (const auto& [name, count] : rows)
         sum += count;
     BOOST_TEST(sum == redis.hash(keys::day("skhcn", today))["events"]);
+}
+
+// A visit that goes on ends somewhere else: what its earlier end has not is taken from "(other)",
+// and no row falls below nothing.
+BOOST_AUTO_TEST_CASE(what_a_row_has_not_is_taken_from_the_others)
+{
+    world redis;
+    const auto key = keys::day_breakdown("skhcn", today, breakdown::exit);
+    redis::pipeline p;
+    p.add("ZADD", key, 5, std::string_view("(other)"), 1, std::string_view("/a"), 0,
+          std::string_view("/b"));
+    redis.exec(p);
+    additions a;
+    a.positions[producer].applied = 1;
+    a.sites["skhcn"].broken_down[today][static_cast<std::size_t>(breakdown::exit)] = {
+        {"/a", -1}, {"/b", -2}, {"/gone", -1}, {"/new", 4}};
+    const std::vector<entry> entries{entry_of(producer, 1, {view_of(skhcn(), 1, midnight)})};
+    redis.ship(entries[0]);
+    BOOST_TEST(redis.text(apply_command(partition, entries, 1, a, {})) == "ok");
+    const std::map<std::string, std::int64_t> wanted{
+        {"(other)", 2}, {"/a", 0}, {"/b", 0}, {"/new", 4}};
+    BOOST_TEST((redis.scores(key) == wanted));
 }
 
 // The second half of "exactly once": an aggregator that was frozen comes back with a batch that
@@ -565,7 +605,7 @@ BOOST_AUTO_TEST_CASE(a_batch_of_thousands_is_applied_whole)
     }
     const std::vector<entry> entries{entry_of(producer, count, hits)};
     redis.ship(entries[0]);
-    const auto a = fold(entries, 1, {}, table, all_bots());
+    const auto a = fold(entries, 1, {}, table, all_classes());
     BOOST_TEST_REQUIRE(redis.text(apply_command(partition, entries, 1, a, {})) == "ok");
     BOOST_TEST(redis.hash(keys::totals("skhcn")).at("views") == std::int64_t{count});
     BOOST_TEST(redis.number("ZCARD", keys::pages("skhcn")) == std::int64_t{count});
@@ -588,7 +628,7 @@ BOOST_AUTO_TEST_CASE(a_batch_of_thousands_is_applied_whole)
     redis.ship(more[0]);
     knowledge known;
     known.sites["skhcn"].paths.insert(paths.begin(), paths.end());
-    const auto b = fold(more, 1, known, table, all_bots());
+    const auto b = fold(more, 1, known, table, all_classes());
     BOOST_TEST_REQUIRE(redis.text(apply_command(partition, more, 1, b, {})) == "ok");
     const auto pages = redis.scores(keys::pages("skhcn"));
     BOOST_TEST(pages.size() == count);

@@ -51,7 +51,7 @@ const std::array<std::string_view, 12> browsers_of_2024{
 
 std::string kind_of(std::string_view user_agent, std::uint32_t hint = 0)
 {
-    return std::string(name_of(all_bots().classify(user_agent, hint)));
+    return std::string(name_of(all_classes().bots.classify(user_agent, hint)));
 }
 
 BOOST_AUTO_TEST_SUITE(bots)
@@ -61,9 +61,9 @@ BOOST_AUTO_TEST_CASE(every_crawler_that_was_seen_is_a_bot,
 {
     const auto all = real_crawlers();
     BOOST_TEST(all.size() > 1000U);
-    BOOST_TEST(all_bots().size() > 500U);
+    BOOST_TEST(all_classes().bots.size() > 500U);
     for (const auto& user_agent : all)
-        if (!user_agent.empty() && all_bots().classify(user_agent, 0) == bot_kind::none)
+        if (!user_agent.empty() && all_classes().bots.classify(user_agent, 0) == bot_kind::none)
             BOOST_ERROR("taken for a person: " << user_agent);
 }
 

@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/fold.hpp"
 
+#include "aggregator/fold/visit.hpp"
 #include "aggregator/memory.hpp"
 #include "core/local_time.hpp"
 #include "tests/unit/support/hits.hpp"
@@ -9,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <numeric>
 #include <random>
@@ -21,6 +23,7 @@ namespace {
 using namespace luot;
 using namespace luot::aggregator;
 using namespace luot::testing;
+using namespace std::chrono_literals;
 
 const std::string producer = "00000000000000aa";
 constexpr std::string_view curl = "curl/8.5.0";
@@ -41,13 +44,23 @@ const site_table::site& skhcn()
 additions folded(const site_table& sites, const std::vector<entry>& batch,
                  const knowledge& known = {})
 {
-    return fold(batch, batch.size(), known, sites, all_bots());
+    return fold(batch, batch.size(), known, sites, all_classes());
 }
 
 /// One entry with these hits, folded.
 additions folded(const std::vector<hit>& hits, const knowledge& known = {})
 {
     return folded(vietnam(), {entry_of(producer, hits.size(), hits)}, known);
+}
+
+std::string shown(const std::string& state)
+{
+    const auto v = decode_visit(state);
+    auto text = date_text(v.date) + ' ' + utc_text(v.last_view_ms) + ' ' + std::to_string(v.views) +
+                ' ' + to_hex(v.other_id) + ' ' + v.exit + ' ' + v.source + ' ' + v.campaign;
+    for (const auto& p : v.pages)
+        text += ' ' + to_hex(p.id) + '@' + std::to_string(p.at_ms);
+    return text;
 }
 
 /// What Redis would hold once additions were applied: answers questions as lookup does, about what
@@ -59,6 +72,7 @@ public:
         std::map<std::int32_t, fields> days, months;
         std::map<std::int32_t, std::set<std::uint64_t>> visitors;
         std::map<std::uint64_t, std::int64_t> seen;
+        std::map<std::uint64_t, std::string> visits;
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;
         std::map<std::int32_t, std::map<std::string, fields>> broken_down;
@@ -78,6 +92,8 @@ public:
                 s.visitors[date].insert(visitors.begin(), visitors.end());
             for (const auto& [visitor, time] : added.seen)
                 s.seen[visitor] = std::max(s.seen[visitor], time);
+            for (const auto& [visitor, state] : added.visits)
+                s.visits[visitor] = state;
             for (const auto& [hour, clients] : added.new_by_client)
                 for (const auto& [client, count] : clients)
                     s.new_by_client[hour][client] += count;
@@ -86,7 +102,8 @@ public:
             for (const auto& [date, t] : added.broken_down)
                 for (std::size_t by = 0; by < breakdown_count; ++by)
                     for (const auto& [member, count] : t[by])
-                        s.broken_down[date][std::string(breakdown_names[by].key)][member] += count;
+                        add(s.broken_down[date][std::string(breakdown_names[by].key)],
+                            {{member, count}});
         }
         for (const auto& [set, members] : a.ids)
             ids[set].insert(members.begin(), members.end());
@@ -122,8 +139,10 @@ public:
                             found != of_hour->second.end())
                             out.new_by_client[hour].insert(*found);
             for (const auto visitor : ask.visitors)
-                if (const auto seen = s.seen.find(visitor); seen != s.seen.end())
+                if (const auto seen = s.seen.find(visitor); seen != s.seen.end()) {
                     out.seen.insert(*seen);
+                    out.visits.insert(*s.visits.find(visitor));
+                }
             for (const auto& path : ask.paths)
                 if (s.pages.contains(path))
                     out.paths.insert(path);
@@ -173,7 +192,8 @@ public:
                 for (const auto visitor : visitors)
                     out += id + " visitor " + date_text(date) + ' ' + to_hex(visitor) + '\n';
             for (const auto& [visitor, time] : s.seen)
-                out += id + " seen " + to_hex(visitor) + ' ' + utc_text(time) + '\n';
+                out += id + " seen " + to_hex(visitor) + ' ' + utc_text(time) + ' ' +
+                       shown(s.visits.at(visitor)) + '\n';
             for (const auto& [hour, clients] : s.new_by_client)
                 for (const auto& [client, count] : std::map(clients.begin(), clients.end()))
                     out += id + " client " + std::to_string(hour) + ' ' + to_hex(client) + ' ' +
@@ -205,7 +225,8 @@ private:
     static void add(fields& to, const fields& more)
     {
         for (const auto& [name, count] : more)
-            to[name] += count;
+            if ((to[name] += count) == 0)
+                to.erase(name);
     }
 };
 
@@ -237,7 +258,7 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
         for (std::uint32_t n = 0; n < count; ++n) {
             const auto& site = *sites.find(below(3) == 0 ? "vpub" : "skhcn");
             const auto late = below(10) == 0 ? below(50 * minute) : below(3'000);
-            auto h = view_of(site, 1, now - late, paths[below(paths.size())]);
+            auto h = view_of(site, 1, now - late, paths[below(1 + below(100))]);
             // A person has another id on each day, and names both in a day's first half hour.
             const auto person = std::uint64_t{1} + below(12);
             const auto id_on = [person](std::int32_t date) {
@@ -247,6 +268,10 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
             if (site.zone.date(h.time_ms - 30 * minute) < h.local_date)
                 h.visitor_before = id_on(h.local_date - 1);
             h.client = below(3);  // 0: not limited
+            if (below(6) == 0)
+                h.referrer = below(2) == 0 ? "google.com" : "tin.example.vn/a";
+            if (below(9) == 0)
+                h.campaign = "tet";
             if (below(8) == 0)
                 h.event = "download";
             if (below(10) == 0)
@@ -295,7 +320,9 @@ BOOST_AUTO_TEST_CASE(views_of_pages_days_months_and_hours_add_up_to_those_of_the
                         BOOST_TEST(sum_of(counts, "views@") == count_of(counts, "views"));
                         BOOST_TEST(sum_of(counts, "visits@") == count_of(counts, "visits"));
                         for (const auto& [name, count] : counts) {
-                            BOOST_TEST(count > 0, name << " is a key of nothing");
+                            // A visit that began in an earlier batch is a bounce no more.
+                            BOOST_TEST((count > 0 || (count < 0 && name == "bounces")),
+                                       name << " is a key of nothing");
                             days[name] += count;
                             if (name.starts_with("visits@"))
                                 BOOST_TEST(count <= count_of(counts, "views@" + name.substr(7)));
@@ -304,12 +331,10 @@ BOOST_AUTO_TEST_CASE(views_of_pages_days_months_and_hours_add_up_to_those_of_the
                         visit_hours += sum_of(counts, "visits@");
                         if (const auto t = s.broken_down.find(date); t != s.broken_down.end())
                             for (const auto& b : breakdown_names)
-                                if (is_written(b.what))
+                                if (!b.whole.empty())
                                     BOOST_TEST(
                                         sum_of(t->second[static_cast<std::size_t>(b.what)]) ==
-                                            count_of(counts, is_of_views(b.what)
-                                                                 ? "views_broken_down"
-                                                                 : "events"),
+                                            count_of(counts, b.whole),
                                         b.key);
                         BOOST_TEST(count_of(counts, "views_broken_down") ==
                                    count_of(counts, "views"));
@@ -365,6 +390,8 @@ BOOST_AUTO_TEST_CASE(counts_do_not_depend_on_how_a_stream_is_cut_into_batches)
         auto skhcn = site_in("skhcn", "Asia/Ho_Chi_Minh");
         if (seed % 3 == 1)
             skhcn.max_new_paths_per_day = 5 + seed % 7;
+        if (seed % 4 == 0)
+            skhcn.reload_window = 10min;
         const auto sites = sites_of({skhcn, site_in("vpub", "Asia/Ho_Chi_Minh")},
                                     seed % 3 == 2 ? 4 + seed % 9 : 100'000);
         const auto stream = random_stream(seed, sites, 100);
@@ -403,13 +430,13 @@ BOOST_AUTO_TEST_CASE(all_that_the_fold_uses_is_asked_for)
             const auto sites = sites_of({skhcn, site_in("vpub", "Asia/Ho_Chi_Minh")}, 30);
             const auto stream = random_stream(seed, sites, 80);
             memory before;
-            before.apply(fold(stream, 40, {}, sites, all_bots()));
+            before.apply(fold(stream, 40, {}, sites, all_classes()));
             const std::vector<entry> batch(stream.begin() + 40, stream.end());
             for (const std::size_t count : {1U, 7U, 40U}) {
                 const auto asked = ask_for(batch, count, sites);
                 memory with_all, with_asked;
-                with_all.apply(fold(batch, count, before.all(), sites, all_bots()));
-                with_asked.apply(fold(batch, count, before.answer(asked), sites, all_bots()));
+                with_all.apply(fold(batch, count, before.all(), sites, all_classes()));
+                with_asked.apply(fold(batch, count, before.answer(asked), sites, all_classes()));
                 BOOST_TEST(with_asked.text() == with_all.text());
             }
         }
@@ -448,7 +475,7 @@ BOOST_AUTO_TEST_CASE(only_as_many_entries_are_folded_as_was_said)
     for (std::uint64_t i = 1; i <= 4; ++i)
         batch.push_back(entry_of(producer, i, {view_of(skhcn(), i, now)}));
     for (std::size_t count = 1; count <= batch.size(); ++count) {
-        const auto a = fold(batch, count, {}, vietnam(), all_bots());
+        const auto a = fold(batch, count, {}, vietnam(), all_classes());
         BOOST_TEST(a.hits == count);
         BOOST_TEST(a.positions.at(producer).applied == count);
         BOOST_TEST(count_of(a.sites.at("skhcn").totals, "views") ==
@@ -604,6 +631,201 @@ BOOST_AUTO_TEST_CASE(an_event_extends_a_visit_but_begins_none_and_makes_no_visit
             BOOST_TEST(count_of(a.sites.at("skhcn").totals, "visits") == row.visits);
         }
     }
+}
+
+/// Rows of one breakdown of one day.
+fields rows_of(const additions& a, std::int32_t date, breakdown by)
+{
+    const auto& t = a.sites.at("skhcn").broken_down.at(date)[static_cast<std::size_t>(by)];
+    return {t.begin(), t.end()};
+}
+
+BOOST_AUTO_TEST_CASE(a_visit_with_one_view_is_a_bounce_until_there_is_another)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    const auto bounces = [&](const additions& a) {
+        const auto& s = a.sites.at("skhcn");
+        BOOST_TEST(count_of(s.totals, "bounces") == count_of(s.days.at(today), "bounces"));
+        return count_of(s.totals, "bounces");
+    };
+    memory redis;
+    const auto apply = [&](const hit& h) {
+        const std::vector<entry> batch{entry_of(producer, 1, {h})};
+        const auto a = folded(vietnam(), batch, redis.answer(ask_for(batch, 1, vietnam())));
+        redis.apply(a);
+        return bounces(a);
+    };
+    BOOST_TEST(apply(view_of(skhcn(), 1, begin)) == 1);
+    BOOST_TEST(apply(event_of(skhcn(), 1, begin + minute)) == 0);
+    BOOST_TEST(apply(view_of(skhcn(), 1, begin + 2 * minute)) == -1);
+    BOOST_TEST(apply(view_of(skhcn(), 1, begin + 3 * minute, "/b")) == 0);
+    BOOST_TEST(apply(view_of(skhcn(), 1, begin + 33 * minute)) == 1);  // the next visit
+    const auto& counts = redis.sites.at("skhcn").totals;
+    BOOST_TEST(count_of(counts, "visits") == 2);
+    BOOST_TEST(count_of(counts, "visit_ms") == 3 * minute);
+}
+
+BOOST_AUTO_TEST_CASE(a_visit_enters_where_it_began_and_exits_where_it_was_last)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    const std::vector<hit> hits{
+        view_of(skhcn(), 1, begin, "/a"),
+        view_of(skhcn(), 1, begin + 2 * minute, "/b"),
+        view_of(skhcn(), 1, begin + minute, "/late"),  // came late: not the last by its time
+        view_of(skhcn(), 2, begin, "/a"),
+        event_of(skhcn(), 2, begin + minute),
+    };
+    const auto a = folded(hits);
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::entry)) == text_of({{"/a", 2}}));
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::exit)) == text_of({{"/a", 1}, {"/b", 1}}));
+    // What an earlier batch said is taken back.
+    memory redis;
+    for (const auto& h : hits) {
+        const std::vector<entry> batch{entry_of(producer, 1, {h})};
+        redis.apply(folded(vietnam(), batch, redis.answer(ask_for(batch, 1, vietnam()))));
+    }
+    BOOST_TEST(text_of(redis.sites.at("skhcn").broken_down.at(today).at("exits")) ==
+               text_of({{"/a", 1}, {"/b", 1}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_visit_over_midnight_has_its_bounce_and_exit_on_the_day_it_began)
+{
+    const auto midnight = utc(2021, 7, 26, 17);
+    const auto before = days(2021, 7, 26), after = before + 1;
+    auto second = view_of(skhcn(), 2, midnight + minute, "/b");
+    second.visitor_before = 1;
+    const auto third = view_of(skhcn(), 2, midnight + 30 * minute, "/c");
+    // Late, and under the old id: the visit is the same under both.
+    const auto late = view_of(skhcn(), 1, midnight - 2 * minute, "/late");
+    for (const bool is_event : {false, true}) {
+        if (is_event)
+            second.event = "download";
+        memory redis;
+        for (const auto& h : {view_of(skhcn(), 1, midnight - minute, "/a"), second, third, late}) {
+            const std::vector<entry> batch{entry_of(producer, 1, {h})};
+            redis.apply(folded(vietnam(), batch, redis.answer(ask_for(batch, 1, vietnam()))));
+        }
+        const auto& s = redis.sites.at("skhcn");
+        BOOST_TEST(count_of(s.totals, "visits") == 1);
+        BOOST_TEST(count_of(s.totals, "bounces") == 0);
+        BOOST_TEST(count_of(s.days.at(before), "bounces") == 0);
+        BOOST_TEST(count_of(s.days.at(after), "bounces") == 0);
+        BOOST_TEST(count_of(s.days.at(before), "visit_ms") == 31 * minute);
+        BOOST_TEST(text_of(s.broken_down.at(before).at("exits")) == text_of({{"/c", 1}}));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(views_are_owed_to_where_their_visit_came_from)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    auto first = view_of(skhcn(), 1, begin);
+    first.referrer = "google.com/search";
+    first.campaign = "tet";
+    auto other = view_of(skhcn(), 2, begin);
+    other.referrer = "zalo.me";
+    const auto a = folded({first, view_of(skhcn(), 1, begin + minute, "/b"), other,
+                           view_of(skhcn(), 3, begin)});
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::source)) ==
+               text_of({{"Google", 2}, {"Zalo", 1}, {"(direct)", 1}}));
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::campaign)) == text_of({{"tet", 2}, {"(none)", 2}}));
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::referrer)) ==
+               text_of({{"Google", 1}, {"Zalo", 1}, {"(none)", 2}}));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_page_is_read_with_is_a_row_each)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    auto h = view_of(skhcn(), 1, begin);
+    h.language = "vi-VN";
+    h.width = 390;
+    h.country = "VN";
+    const auto a = folded({h});
+    for (const auto& [by, row] : {std::pair{breakdown::browser, "Chrome"}, {breakdown::os, "Windows"},
+                                  {breakdown::device, "desktop"}, {breakdown::language, "vi-VN"},
+                                  {breakdown::screen, "phone"}, {breakdown::country, "VN"}})
+        BOOST_TEST(text_of(rows_of(a, today, by)) == text_of({{row, 1}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_has_a_visit_once_however_often_it_is_read_in_it)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    const auto a = folded({view_of(skhcn(), 1, begin, "/a"), view_of(skhcn(), 1, begin + 1, "/b"),
+                           view_of(skhcn(), 1, begin + 2, "/a"), view_of(skhcn(), 2, begin, "/a"),
+                           view_of(skhcn(), 1, begin + hour, "/a")});
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::page_visits)) ==
+               text_of({{"/a", 3}, {"/b", 1}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_within_the_window_is_no_view)
+{
+    auto site = site_in("skhcn", "Asia/Ho_Chi_Minh");
+    site.reload_window = 30s;
+    const auto sites = sites_of({site});
+    const auto& skhcn = *sites.find("skhcn");
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto counts = [&](const std::vector<hit>& hits) {
+        const auto a = folded(sites, {entry_of(producer, hits.size(), hits)});
+        const auto& s = a.sites.at("skhcn");
+        BOOST_TEST(count_of(s.pages, "/a") + count_of(s.pages, "/b") == count_of(s.totals, "views"));
+        return std::pair(count_of(s.totals, "views"), count_of(s.totals, "reloads"));
+    };
+    using two = std::pair<std::int64_t, std::int64_t>;
+    const auto view = [&](std::int64_t after, std::string_view path = "/a", std::uint64_t who = 1) {
+        return view_of(skhcn, who, begin + after, path);
+    };
+    BOOST_TEST((counts({view(0), view(29'999)}) == two(1, 1)));
+    BOOST_TEST((counts({view(0), view(30'000)}) == two(2, 0)));
+    // From the view that was counted on: who reloads for ever is counted now and then.
+    BOOST_TEST((counts({view(0), view(20'000), view(40'000)}) == two(2, 1)));
+    BOOST_TEST((counts({view(0), view(1, "/b"), view(2)}) == two(2, 1)));
+    BOOST_TEST((counts({view(0), view(0, "/a", 2)}) == two(2, 0)));
+    BOOST_TEST((counts({view(10'000), view(0)}) == two(1, 1)));  // came late
+}
+
+BOOST_AUTO_TEST_CASE(a_view_with_a_made_up_referrer_is_a_bot)
+{
+    classifier classes;
+    classes.spam = spam_list::parse("spam.example\n", "spam.txt");
+    auto h = view_of(skhcn(), 1, utc(2021, 7, 26, 3));
+    h.referrer = "www.spam.example/buy";
+    const auto a = fold({entry_of(producer, 1, {h})}, 1, {}, vietnam(), classes);
+    BOOST_TEST(count_of(a.sites.at("skhcn").totals, "views") == 0);
+    BOOST_TEST(count_of(a.sites.at("skhcn").totals, "bots:other") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_kept_of_a_visit_comes_back)
+{
+    visit v;
+    v.date = days(2021, 7, 26);
+    v.last_view_ms = utc(2021, 7, 26, 3);
+    v.views = 300;
+    v.other_id = 7;
+    v.exit = "/tin-tuc/bài-1.html";
+    v.source = "Zalo";
+    v.medium = "social";
+    v.campaign = "tet";
+    v.term = "từ";
+    v.content = "c";
+    for (std::uint32_t i = 0; i < visit::most_pages + 5; ++i)
+        BOOST_TEST(v.reads(i, v.last_view_ms - i));
+    BOOST_TEST(!v.reads(36, v.last_view_ms));
+    BOOST_TEST(v.pages.size() == visit::most_pages);
+    const auto bytes = encode(v);
+    const auto read = decode_visit(bytes);
+    BOOST_TEST(shown(encode(read)) == shown(bytes));
+    BOOST_TEST(encode(read) == bytes);
+    // Cut anywhere, or of another version: it goes on, and nothing is made up.
+    for (std::size_t length = 0; length + 1 < bytes.size(); ++length) {
+        const auto cut = decode_visit(bytes.substr(0, length));
+        BOOST_TEST((cut.exit == v.exit || cut.exit.empty()));
+        BOOST_TEST(cut.views > 1U);
+    }
+    BOOST_TEST(decode_visit('\2' + bytes.substr(1)).exit.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_hit_sent_again_counts_once)
@@ -1109,13 +1331,16 @@ BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
     one.id = 1;
     auto two = view_of(skhcn(), 2, now, "/b");
     two.id = 2;
-    // Totals, day and month: views, visits; the day also new_paths, views@ and visits@.
-    const std::size_t counts = 2 + 5 + 2;
-    // And the day's list of pages first seen.
-    BOOST_TEST(folded({one}).weight() == counts + 1 + 1 + 1 + 1 + 1);
-    BOOST_TEST(folded({one, two}).weight() == counts + 9);
+    // Totals, day and month: views, visits, bounces, and what is broken down of views and visits; the
+    // day also new_paths, views@ and visits@.
+    const std::size_t counts = 5 + 8 + 5;
+    // A row of each breakdown but that of events, for the day and the month.
+    const std::size_t rows = 2 * (breakdown_count - 1);
+    // And the day's list of pages first seen; the page, the id, who was seen, the visit, the visitor.
+    BOOST_TEST(folded({one}).weight() == counts + rows + 1 + 5);
+    BOOST_TEST(folded({one, two}).weight() == counts + rows + 1 + 2 * 5 + 2 * 4);
     two.client = 7;
-    BOOST_TEST(folded({one, two}).weight() == counts + 10);
+    BOOST_TEST(folded({one, two}).weight() == counts + rows + 1 + 2 * 5 + 2 * 4 + 1);
     BOOST_TEST(folded(std::vector<hit>{}).weight() == 0U);
 }
 

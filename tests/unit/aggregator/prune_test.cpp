@@ -74,7 +74,7 @@ public:
         redis::pipeline asking;
         l.add_to(asking);
         BOOST_TEST_REQUIRE((l.read(exec(asking), 0) == lookup::outcome::known));
-        b.added = fold(b.entries, 1, l.known(), sites(), all_bots());
+        b.added = fold(b.entries, 1, l.known(), sites(), all_classes());
         b.options.tip = memory.tip();
         b.sets = l.sets();
         return b;

@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_is_right)
          "luot.toml:4: site.only: ", "encoded"},
         {one_site + "only = [\"/%zz\"]", "luot.toml:4: site.only: ", "no path of a page"},
         {one_site + "max_new_paths_per_day = 0", "luot.toml:4: site.max_new_paths_per_day: ", "1"},
-        {one_site + "reload_window = \"25h\"", "luot.toml:4: site.reload_window: must be at", "1d"},
+        {one_site + "reload_window = \"31m\"", "luot.toml:4: site.reload_window: must be at", "30m"},
         {one_site + "public = [\"counts\",\n\"summery\"]",
          "luot.toml:5: site.public: unknown \"summery\"", "did you mean \"summary\"?"},
         {one_site + "honor_gpc = \"yes\"", "luot.toml:4: site.honor_gpc: must be true or",
@@ -376,7 +376,7 @@ BOOST_AUTO_TEST_CASE(limits_are_accepted_at_their_edge)
     const std::string socket = "unix:///" + std::string(106, 'x');
     BOOST_TEST(refusal("[redis]\nurl = \"" + socket + "\"\n" + one_site) == "");
     BOOST_TEST(refusal("[[site]]\nid = \"" + std::string(32, 'a') + "\"\nhosts=[\"a.vn\"]") == "");
-    BOOST_TEST(refusal(one_site + "reload_window = \"24h\"") == "");
+    BOOST_TEST(refusal(one_site + "reload_window = \"30m\"") == "");
     BOOST_TEST(refusal(one_site + "timezone = \"Asia/Saigon\"") == "");
     BOOST_TEST(refusal(one_site + "[[site]]\nid = \"b\"\nhosts = [\"a.vn\"]") == "");
 }

@@ -60,11 +60,11 @@ inline aggregator::site_table sites_of(std::vector<site_config> sites,
     return aggregator::site_table{c};
 }
 
-/// Compiling 1,500 patterns takes a while: one list for all tests, which run on one thread.
-inline const aggregator::bot_list& all_bots()
+/// Compiling 3,000 patterns takes a while: one of them for all tests, which run on one thread.
+inline const aggregator::classifier& all_classes()
 {
-    static const aggregator::bot_list list;
-    return list;
+    static const aggregator::classifier all;
+    return all;
 }
 
 /// A view by a browser, dated as a collector with a right clock dates it. `path` must outlive it.
@@ -87,13 +87,6 @@ inline hit event_of(const aggregator::site_table::site& site, std::uint64_t visi
     auto h = view_of(site, visitor, time_ms);
     h.event = "download";
     return h;
-}
-
-/// Whether the fold counts this breakdown.
-inline bool is_written(breakdown what)
-{
-    return what == breakdown::path || what == breakdown::section || what == breakdown::country ||
-           what == breakdown::event;
 }
 
 /// Hits as an entry of the stream holds them.
