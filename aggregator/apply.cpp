@@ -1,14 +1,13 @@
 #include "aggregator/apply.hpp"
 
 #include "aggregator/lookup.hpp"
+#include "aggregator/steps.hpp"
 #include "core/bytes.hpp"
 #include "core/keys.hpp"
-#include "core/local_time.hpp"
 
 #include <fmt/compile.h>
 
 #include <iterator>
-#include <unordered_map>
 
 namespace luot::embedded {
 extern const std::string_view apply_lua, reject_lua, tidy_lua;
@@ -17,90 +16,6 @@ extern const std::string_view apply_lua, reject_lua, tidy_lua;
 namespace luot::aggregator {
 
 namespace {
-
-constexpr std::int64_t day_ms = 86'400'000;
-
-/// The keys and arguments of apply.lua while they are put together.
-class steps {
-public:
-    explicit steps(unsigned partition)
-        : keys_{keys::hits(partition), keys::producers(partition), keys::id_sets(partition),
-                keys::lease(partition)}
-    {
-        for (std::size_t i = 0; i < keys_.size(); ++i)
-            index_[keys_[i]] = i + 1;
-    }
-
-    template <class... Arguments>
-    void add(const Arguments&... arguments)
-    {
-        (arguments_.add(arguments), ...);
-    }
-
-    /// The number of a key among KEYS.
-    std::size_t key(std::string name)
-    {
-        const auto [at, is_new] = index_.try_emplace(name, keys_.size() + 1);
-        if (is_new)
-            keys_.push_back(std::move(name));
-        return at->second;
-    }
-
-    void counts(char step, std::string name, const fields& values)
-    {
-        if (values.empty())
-            return;
-        add(std::string_view(&step, 1), key(std::move(name)), values.size());
-        for (const auto& [field, delta] : values)
-            add(std::string_view(field), delta);
-    }
-
-    void capped(std::string name, breakdown by, const tally& values, std::int64_t ends_ms)
-    {
-        add(std::string_view("C"), key(std::move(name)), most_members(by), ends_ms, values.size());
-        for (const auto& [member, delta] : values)
-            add(std::string_view(member), delta);
-    }
-
-    [[nodiscard]] redis::command command(const redis::script& s) const
-    {
-        auto c = redis::evaluate(s, keys_.size());
-        for (const auto& k : keys_)
-            c.add(std::string_view(k));
-        c.append(arguments_);
-        return c;
-    }
-
-private:
-    std::vector<std::string> keys_;
-    std::unordered_map<std::string, std::size_t> index_;
-    redis::command arguments_;
-};
-
-/// The breakdowns of days, each of which is forgotten after keep_days, and of their months.
-void add_breakdowns(steps& out, const std::string& site,
-                    const std::map<std::int32_t, tallies>& by_date, std::uint32_t keep_days)
-{
-    std::map<std::int32_t, tallies> by_month;
-    for (const auto& [date, day] : by_date) {
-        // By UTC: a local day has ended two days after its date began there.
-        const auto ends_ms = (std::int64_t{date} + 2 + keep_days) * day_ms;
-        auto& month = by_month[month_begin(date)];
-        for (std::size_t by = 0; by < breakdown_count; ++by) {
-            if (day[by].empty())
-                continue;
-            const auto what = breakdown_names[by].what;
-            out.capped(keys::day_breakdown(site, date, what), what, day[by], ends_ms);
-            for (const auto& [member, delta] : day[by])
-                month[by][member] += delta;
-        }
-    }
-    for (const auto& [date, month] : by_month)
-        for (std::size_t by = 0; by < breakdown_count; ++by)
-            if (!month[by].empty())
-                out.capped(keys::month_breakdown(site, date, breakdown_names[by].what),
-                           breakdown_names[by].what, month[by], 0);
-}
 
 /// As member() writes each.
 std::string packed(const std::vector<std::uint64_t>& ids)
@@ -176,7 +91,8 @@ std::string next_id(std::string_view id)
 redis::command apply_command(unsigned partition, const std::vector<entry>& batch, std::size_t count,
                              const additions& a, const apply_options& options)
 {
-    steps out{partition};
+    steps out{{keys::hits(partition), keys::producers(partition), keys::id_sets(partition),
+               keys::lease(partition)}};
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count; ++i)
         bytes += batch[i].bytes;
@@ -191,7 +107,11 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         for (const auto& [date, month] : s.months)
             out.counts('H', keys::month(id, date), month);
         out.counts('Z', keys::pages(id), s.pages);
-        add_breakdowns(out, id, s.broken_down, options.keep_days);
+        if (options.settles_rows)
+            out.rows(id, s.broken_down, options.keep_days);
+        else if (!s.broken_down.empty())
+            out.add(std::string_view("R"), out.key(keys::tallies(partition)),
+                    std::string_view(encode(id, s.broken_down)));
         for (const auto& [date, hashes] : s.first_seen)
             out.add(std::string_view("A"), out.key(keys::day_first_seen(id, date)),
                     std::string_view(packed(hashes)));
@@ -223,8 +143,8 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         }
     }
     for (const auto& [time, members] : a.ids)
-        out.add(std::string_view("S"), out.key(keys::id_set(partition, time)), time,
-                std::string_view(packed(members)));
+        out.add(std::string_view("S"), out.key(keys::id_set(partition, time)),
+                out.key(keys::id_sets(partition)), time, std::string_view(packed(members)));
     out.add(std::string_view("O"), a.positions.size());
     for (const auto& [producer, position] : a.positions)
         out.add(std::string_view(producer), position.applied, position.watermark_ms);

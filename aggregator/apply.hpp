@@ -16,14 +16,11 @@ struct apply_options {
     std::string tip;  ///< the last applied entry that the additions rest on; empty: not compared
     std::string lease_owner;  ///< empty: no lease
     std::int64_t lease_ms = 0;
+    /// Rows of breakdowns are written at once, which must be only while none wait to be settled
+    /// (settle.hpp); else they wait.
+    bool settles_rows = true;
     std::uint32_t keep_days = 400;  ///< for which a day's breakdowns are kept
 };
-
-/// Rows of one breakdown of one day or month; what comes beyond is counted in other_member.
-[[nodiscard]] constexpr std::int64_t most_members(breakdown by) noexcept
-{
-    return is_of_pages(by) ? 10'000 : 1000;
-}
 
 [[nodiscard]] const redis::script& apply_script();
 [[nodiscard]] const redis::script& reject_script();

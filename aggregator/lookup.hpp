@@ -39,6 +39,8 @@ public:
     [[nodiscard]] outcome read(const redis::replies& answers, std::size_t first);
 
     [[nodiscard]] const knowledge& known() const noexcept { return known_; }
+    /// Whether rows of breakdowns wait to be written.
+    [[nodiscard]] bool rows_wait() const noexcept { return rows_wait_; }
     [[nodiscard]] const id_sets& sets() const noexcept { return sets_; }
     [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
@@ -48,6 +50,7 @@ private:
     partition_memory& memory_;
     bool asks_for_tip_ = false;
     bool asks_for_ids_ = false;
+    bool rows_wait_ = false;
     std::vector<redis::command> list_;
     knowledge known_;
     std::string error_;

@@ -1,8 +1,8 @@
 #include "aggregator/rules.hpp"
 
-#include "aggregator/apply.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/fold/visit.hpp"
+#include "aggregator/steps.hpp"
 #include "core/bytes.hpp"
 
 #include <fmt/format.h>
@@ -22,14 +22,14 @@ constexpr std::size_t most_named_parts = 3;
 /// Entries of a time to come are taken off by who is at work; nobody is when a clock was set back.
 constexpr std::uint64_t most_ahead_ms = 86'400'000;
 
-/// Fields of a day, a month and all time that are sums of their parts. A day's `visitors` are the
+/// Fields of a day, a month and all time that are sums of their parts (rows of breakdowns: not those of
+/// all time, which has none). A day's `visitors` are the
 /// `visitor_days` of what it is a part of.
-bool adds_up(std::string_view field)
+bool adds_up(std::string_view field, std::string_view rule)
 {
-    static constexpr std::array<std::string_view, 10> fields{
-        "views",   "visits",  "events",   "bots",           "visitor_days",
-        "reloads", "bounces", "visit_ms", views_broken_down, visits_broken_down};
-    return field.starts_with("bots:") ||
+    static constexpr std::array<std::string_view, 8> fields{
+        "views", "visits", "events", "bots", "visitor_days", "reloads", "bounces", "visit_ms"};
+    return field.starts_with("bots:") || (field.starts_with("rows:") && rule == "sum_of_days") ||
            std::find(fields.begin(), fields.end(), field) != fields.end();
 }
 
@@ -203,13 +203,17 @@ void check_hash(const count_hash& hash, differences& out)
     }
     const auto views = static_cast<std::uint64_t>(hash["views"]);
     for (const std::string_view field :
-         {"visits"sv, "visitors"sv, "visitor_days"sv, "new_paths"sv, views_broken_down})
+         {"visits", "visitors", "visitor_days", "new_paths"})
         must_not_exceed(out, "visits_within_views", hash.key, field,
                         static_cast<std::uint64_t>(hash[field]), views);
-    for (const std::string_view field : {"bounces"sv, visits_broken_down})
-        must_not_exceed(out, "bounces_within_visits", hash.key, field,
-                        static_cast<std::uint64_t>(hash[field]),
-                        static_cast<std::uint64_t>(hash["visits"]));
+    must_not_exceed(out, "bounces_within_visits", hash.key, "bounces",
+                    static_cast<std::uint64_t>(hash["bounces"]),
+                    static_cast<std::uint64_t>(hash["visits"]));
+    for (const auto& by : breakdown_names)
+        if (!by.whole.empty())
+            must_not_exceed(out, "rows_within_counts", hash.key, rows_field(by),
+                            static_cast<std::uint64_t>(hash[rows_field(by)]),
+                            static_cast<std::uint64_t>(hash[by.whole]));
     must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
                     static_cast<std::uint64_t>(hash["baseline_visits"]),
                     static_cast<std::uint64_t>(hash["baseline_views"]));
@@ -237,9 +241,9 @@ void check_breakdown(const std::string& key, const std::string& whole_key, break
     if (members > most_members(by) + 1)
         differ(out, "rows_of_breakdown", key, {}, fmt::format("{} rows", members),
                fmt::format("at most {}", most_members(by) + 1));
-    if (const auto field = name_of(by).whole; !field.empty() && sum != whole)
-        differ(out, "sum_of_breakdown", whole_key + ',' + key, field, std::to_string(whole),
-               std::to_string(sum));
+    if (sum != whole)
+        differ(out, "sum_of_breakdown", whole_key + ',' + key, rows_field(name_of(by)),
+               std::to_string(whole), std::to_string(sum));
 }
 
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
@@ -320,7 +324,7 @@ void check_sum(std::string_view rule, const count_hash& whole, const std::vector
 {
     std::map<std::string, std::int64_t, std::less<>> sums;
     for (const auto& [field, value] : whole.counts)
-        if (adds_up(field))
+        if (adds_up(field, rule))
             sums.try_emplace(field, 0);
     std::string names;
     std::size_t present = 0;
@@ -328,7 +332,7 @@ void check_sum(std::string_view rule, const count_hash& whole, const std::vector
         if (!part.counts.empty() && ++present <= most_named_parts)
             names += ',' + part.key;
         for (const auto& [field, value] : part.counts)
-            if (const auto name = field_in_sum(field); adds_up(name))
+            if (const auto name = field_in_sum(field); adds_up(name, rule))
                 sums[std::string(name)] += value;
     }
     if (present > most_named_parts || names.empty())

@@ -635,7 +635,7 @@ asio::awaitable<bool> verification::check_breakdowns(const std::string& site,
                                 : keys::month_breakdown(site, b.date, b.by);
         redis::reads wanted;
         wanted.add("ZRANGE", key, 0, -1, "WITHSCORES"sv);
-        wanted.add("HGET", whole, name_of(b.by).whole);
+        wanted.add("HGET", whole, std::string_view(rows_field(name_of(b.by))));
         if (!co_await read(wanted))
             co_return false;
         differences found;

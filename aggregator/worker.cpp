@@ -5,6 +5,7 @@
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/leases.hpp"
 #include "aggregator/lookup.hpp"
+#include "aggregator/settle.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/fail_point.hpp"
@@ -34,6 +35,9 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t read_entries = 8;    ///< of a partition at once: about 1,000 hits
 constexpr std::size_t most_weight = 4000;  ///< members that one script may touch: 5 ms of Redis
+/// A batch of no more writes its rows of breakdowns itself: where little comes, reports are as fresh
+/// as counts.
+constexpr std::uint64_t most_hits_settled = 32;
 constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also what a stop waits for
 /// A round rests for so many times what it took, within bounds: hits that come meanwhile go
 /// together, and a lone one is counted at once.
@@ -114,6 +118,7 @@ public:
     std::shared_ptr<const site_table> sites;
     classifier classes;
     leases ours;
+    row_settler rows;
     std::array<partition_state, partitions> states;
     std::map<std::string, std::unique_ptr<site_counters>, std::less<>> of_site;
     std::map<bot_kind, counter*> bots_by_kind;
@@ -149,6 +154,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       sites(std::make_shared<const site_table>(settings)),
       classes{{}, {}, spam_of(*settings)},
       ours(r, std::move(name)),
+      rows(r, m),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
                             "Hits applied whose id had been counted before: not counted again.")),
@@ -210,8 +216,11 @@ asio::awaitable<bool> worker::impl::renew_leases()
         idle[p] = states[p].was_empty;
     if (!co_await ours.renew(idle))
         co_return false;
-    for (unsigned p = 0; p < partitions; ++p)
+    for (unsigned p = 0; p < partitions; ++p) {
+        if (ours.held()[p] && !states[p].is_ours)
+            rows.rows_wait(p);  // of who had it before
         states[p].is_ours = ours.held()[p];
+    }
     const auto now = static_cast<std::uint32_t>(ours.held().to_ulong());
     const auto number = std::popcount(now);
     if (std::popcount(held.exchange(now)) != number)
@@ -261,6 +270,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                     t.added = fold(t.batch, t.count, l.known(), *known_sites, classes);
                 }
                 t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count(),
+                             !l.rows_wait() && t.added.hits <= most_hits_settled,
                              settings->aggregator.keep_days};
             }
             folded.push_back(std::move(t));
@@ -333,6 +343,8 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
         const auto answer = (*answers)[i];
         if (answer.text() == "ok") {
             state.failed_head.clear();
+            if (!t.options.settles_rows)
+                rows.rows_wait(t.partition);
             state.memory.applied(t.batch[t.count - 1].id, t.added, state.sets);
             is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             count(t.added);
@@ -638,6 +650,7 @@ asio::awaitable<void> worker::impl::run()
         }
         busy_us = 0;
         co_await round();
+        co_await rows.settle_due(ours.held(), is_behind, settings->aggregator.keep_days);
         if (!is_behind)
             co_await rest(std::clamp(rest_times * busy_us, shortest_rest_us, longest_rest_us));
     }
@@ -656,7 +669,8 @@ worker::~worker() = default;
 std::vector<const redis::script*> worker::scripts()
 {
     auto all = leases::scripts();
-    all.insert(all.end(), {&known_script(), &apply_script(), &reject_script(), &tidy_script()});
+    all.insert(all.end(), {&known_script(), &apply_script(), &settle_script(), &reject_script(),
+                           &tidy_script()});
     return all;
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""embed.py SYMBOL FILE OUT [GZIP]: writes a C++ source that holds the bytes of FILE."""
+"""embed.py SYMBOL OUT [GZIP] FILE...: writes a C++ source that holds the bytes of the files."""
 import gzip
 import sys
 
@@ -9,11 +9,14 @@ def literal(data):
 
 
 def main():
-    symbol, source, out = sys.argv[1:4]
-    with open(source, "rb") as f:
-        data = f.read()
+    symbol, out, *files = sys.argv[1:]
+    is_gzipped = files[0] == "GZIP"
+    data = b""
+    for file in files[is_gzipped:]:
+        with open(file, "rb") as f:
+            data += f.read()
     parts = [(symbol, data)]
-    if "GZIP" in sys.argv[4:]:
+    if is_gzipped:
         parts.append((symbol + "_gz", gzip.compress(data, 9, mtime=0)))
     with open(out, "w") as f:
         f.write("#include <string_view>\n\nnamespace luot::embedded {\nnamespace {\n")

@@ -16,14 +16,17 @@ function(luot_library name)
     target_link_libraries(${name} PUBLIC luot_options)
 endfunction()
 
-# luot_embed(TARGET SYMBOL FILE [GZIP]): the bytes of FILE as `extern const std::string_view SYMBOL` of
-# namespace luot::embedded (with GZIP also SYMBOL_gz).
+# luot_embed(TARGET SYMBOL FILE [GZIP] [BEHIND FILE]): the bytes of FILE as `extern const std::string_view SYMBOL` of
+# namespace luot::embedded (with GZIP also SYMBOL_gz), behind those of another.
 function(luot_embed target symbol file)
+    cmake_parse_arguments(PARSE_ARGV 3 arg "GZIP" "BEHIND" "")
     set(out ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.cpp)
     add_custom_command(
         OUTPUT ${out}
-        COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/cmake/embed.py ${symbol} ${file} ${out} ${ARGN}
-        DEPENDS ${file} ${CMAKE_SOURCE_DIR}/cmake/embed.py
+        COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/cmake/embed.py
+            ${symbol} ${out} $<$<BOOL:${arg_GZIP}>:GZIP> ${arg_BEHIND} ${file}
+        DEPENDS ${file} ${arg_BEHIND} ${CMAKE_SOURCE_DIR}/cmake/embed.py
+        COMMAND_EXPAND_LISTS
         VERBATIM)
     target_sources(${target} PRIVATE ${out})
 endfunction()

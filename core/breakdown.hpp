@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace luot {
@@ -38,33 +39,30 @@ struct breakdown_name {
     breakdown what;
     std::string_view key;      ///< behind a day's or a month's key
     std::string_view request;  ///< of `top?by=`; empty: not asked for by itself
-    /// The field of the day's or month's hash that its rows add up to; empty: to none.
+    /// The field of a day's or month's hash that its rows are of, each one in one row; empty: none.
     std::string_view whole;
 };
 
-inline constexpr std::string_view views_broken_down = "views_broken_down";
-inline constexpr std::string_view visits_broken_down = "visits_broken_down";
-
 /// In the order of the enumerators.
 inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
-    {breakdown::path, "pages", "path", views_broken_down},
-    {breakdown::section, "sections", "section", views_broken_down},
-    {breakdown::referrer, "referrers", "referrer", views_broken_down},
-    {breakdown::source, "sources", "source", views_broken_down},
-    {breakdown::medium, "media", "medium", views_broken_down},
-    {breakdown::campaign, "campaigns", "campaign", views_broken_down},
-    {breakdown::term, "terms", "term", views_broken_down},
-    {breakdown::content, "contents", "content", views_broken_down},
-    {breakdown::country, "countries", "country", views_broken_down},
-    {breakdown::language, "languages", "language", views_broken_down},
-    {breakdown::browser, "browsers", "browser", views_broken_down},
-    {breakdown::os, "systems", "os", views_broken_down},
-    {breakdown::device, "devices", "device", views_broken_down},
-    {breakdown::screen, "screens", "screen", views_broken_down},
-    {breakdown::entry, "entries", "entry", visits_broken_down},
-    {breakdown::exit, "exits", "exit", visits_broken_down},
+    {breakdown::path, "pages", "path", "views"},
+    {breakdown::section, "sections", "section", "views"},
+    {breakdown::referrer, "referrers", "referrer", "views"},
+    {breakdown::source, "sources", "source", "views"},
+    {breakdown::medium, "media", "medium", "views"},
+    {breakdown::campaign, "campaigns", "campaign", "views"},
+    {breakdown::term, "terms", "term", "views"},
+    {breakdown::content, "contents", "content", "views"},
+    {breakdown::country, "countries", "country", "views"},
+    {breakdown::language, "languages", "language", "views"},
+    {breakdown::browser, "browsers", "browser", "views"},
+    {breakdown::os, "systems", "os", "views"},
+    {breakdown::device, "devices", "device", "views"},
+    {breakdown::screen, "screens", "screen", "views"},
+    {breakdown::entry, "entries", "entry", "visits"},
+    {breakdown::exit, "exits", "exit", "visits"},
     {breakdown::page_visits, "page_visits", "", ""},
-    {breakdown::event, "events", "event", ""},
+    {breakdown::event, "events", "event", "events"},
 }};
 
 [[nodiscard]] constexpr const breakdown_name& name_of(breakdown what) noexcept
@@ -78,6 +76,13 @@ inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
 {
     return what == breakdown::path || what == breakdown::entry || what == breakdown::exit ||
            what == breakdown::page_visits;
+}
+
+/// The field of a day's or month's hash that the rows of a breakdown add up to: what of the whole
+/// there are rows of.
+[[nodiscard]] inline std::string rows_field(const breakdown_name& by)
+{
+    return "rows:" + std::string(by.key);
 }
 
 /// The breakdown of a name behind a key; nullopt: there is none.

@@ -44,6 +44,10 @@ std::string lease(unsigned partition)
 {
     return in_partition(partition, "lease");
 }
+std::string tallies(unsigned partition)
+{
+    return in_partition(partition, "tallies");
+}
 std::string id_sets(unsigned partition)
 {
     return in_partition(partition, "ids");
@@ -128,6 +132,8 @@ parsed parse_partition_key(unsigned partition, std::string_view rest)
         out.what = kind::retired;
     else if (rest == "lease")
         out.what = kind::lease;
+    else if (rest == "tallies")
+        out.what = kind::tallies;
     else if (rest == "ids")
         out.what = kind::id_sets;
     else if (rest.starts_with("ids:") && parse_number(rest.substr(4), number) &&
@@ -225,6 +231,8 @@ std::string_view redis_type(kind what) noexcept
         case kind::hits:
         case kind::rejected:
             return "stream";
+        case kind::tallies:
+            return "list";
         case kind::id_set:
             return "set";
         case kind::id_sets:

@@ -22,6 +22,7 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string producers(unsigned partition);
 [[nodiscard]] std::string retired(unsigned partition);
 [[nodiscard]] std::string lease(unsigned partition);
+[[nodiscard]] std::string tallies(unsigned partition);
 [[nodiscard]] std::string id_sets(unsigned partition);
 [[nodiscard]] std::string id_set(unsigned partition, std::int64_t ten_minutes);
 
@@ -54,6 +55,7 @@ enum class kind {
     producers,
     retired,
     lease,
+    tallies,
     id_sets,
     id_set,
     totals,

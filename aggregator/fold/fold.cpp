@@ -127,8 +127,7 @@ private:
     struct hour_counters {
         std::int32_t date;
         std::int64_t hour;
-        /// Of the totals, the day, the month and the hour; and those broken down, but for the hour.
-        std::array<std::int64_t*, 7> views;
+        std::array<std::int64_t*, 4> views;  ///< of the totals, the day, the month and the hour
         std::vector<std::uint64_t>* visitors;
         tallies* broken_down;
     };
@@ -142,10 +141,7 @@ private:
             counters_ = {date,
                          hour,
                          {&totals["views"], &day["views"], &month["views"],
-                          &day[fmt::format("views@{}", hour)],
-                          &totals[std::string(views_broken_down)],
-                          &day[std::string(views_broken_down)],
-                          &month[std::string(views_broken_down)]},
+                          &day[fmt::format("views@{}", hour)]},
                          &out_.visitors[date],
                          &out_.broken_down[date]};
         }
@@ -247,7 +243,6 @@ private:
         for (auto* counts : periods(date)) {
             ++(*counts)["visits"];
             ++(*counts)["bounces"];
-            ++(*counts)[std::string(visits_broken_down)];
         }
         ++out_.days[date][fmt::format("visits@{}", hour)];
         auto& t = out_.broken_down[date];
@@ -275,11 +270,7 @@ private:
 
     static void count(tallies& t, breakdown by, std::string_view member, std::int64_t n = 1)
     {
-        auto& of = t[static_cast<std::size_t>(by)];
-        if (const auto known = of.find(member); known != of.end())
-            known->second += n;
-        else
-            of.emplace(member, n);
+        add_to(t[static_cast<std::size_t>(by)], member, n);
     }
 
     /// One row of each breakdown of views; what is not known of a view is "(none)".
@@ -395,11 +386,6 @@ private:
 
 }  // namespace
 
-std::size_t text_hash::operator()(std::string_view text) const noexcept
-{
-    return checksum(text);
-}
-
 std::uint64_t path_hash(std::string_view path) noexcept
 {
     return checksum(path);
@@ -446,9 +432,6 @@ std::size_t additions::weight() const noexcept
             sum += day.size();
         for (const auto& [date, month] : s.months)
             sum += month.size();
-        for (const auto& [date, t] : s.broken_down)
-            for (const auto& members : t)
-                sum += 2 * members.size();  // of the day and of its month
         for (const auto& [date, visitors] : s.visitors)
             sum += visitors.size();
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/fold/classifier.hpp"
+#include "aggregator/tallies.hpp"
 #include "core/breakdown.hpp"
 #include "core/config.hpp"
 #include "core/hit.hpp"
@@ -123,17 +124,6 @@ struct knowledge {
 
 using fields = std::map<std::string, std::int64_t, std::less<>>;
 
-/// Finds by text without making a string of it.
-struct text_hash {
-    using is_transparent = void;
-    [[nodiscard]] std::size_t operator()(std::string_view text) const noexcept;
-};
-
-/// Member -> how often.
-using tally = boost::unordered_flat_map<std::string, std::int64_t, text_hash, std::equal_to<>>;
-/// By breakdown.
-using tallies = std::array<tally, breakdown_count>;
-
 /// What a batch adds.
 struct additions {
     struct site {
@@ -141,7 +131,7 @@ struct additions {
         std::map<std::int32_t, fields> days;
         std::map<std::int32_t, fields> months;  ///< by the month's first day
         fields pages;
-        std::map<std::int32_t, tallies> broken_down;                  ///< by date
+        date_tallies broken_down;
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
         visit_states visits;
@@ -163,7 +153,7 @@ struct additions {
     std::uint64_t damaged = 0;
     std::map<bot_kind, std::uint64_t> bots;
 
-    /// How many members and fields a script would have to touch.
+    /// How many members and fields a script would have to touch, but for rows of breakdowns.
     [[nodiscard]] std::size_t weight() const noexcept;
 };
 

@@ -38,9 +38,11 @@ SCRIPTS = {
     "ship": ROOT / "collector" / "ship.lua",
     "ask": ROOT / "collector" / "ask.lua",
     "apply": ROOT / "aggregator" / "apply.lua",
+    "settle": ROOT / "aggregator" / "settle.lua",
     "tidy": ROOT / "aggregator" / "tidy.lua",
     "retire": ROOT / "collector" / "retire.lua",
 }
+STEPS_LUA = ROOT / "aggregator" / "steps.lua"  # stands before apply.lua and settle.lua
 DAY = 24 * 3600 * 1000
 
 # name -> (script, [(text of the check, what stands there instead)])
@@ -62,12 +64,15 @@ MUTATIONS = {
     ),
     "apply-tip": ("apply", [("redis.call('HGET', producers, 'tip') ~= ARGV[5]", "false")]),
     "apply-trim": ("apply", [("redis.call('XTRIM', stream, 'MINID', '=', after)", "")]),
+    "settle-first": ("settle", [("not stands(0, ARGV[3]) or ", "")]),
+    "settle-last": ("settle", [(" or not stands(count - 1, ARGV[4])", "")]),
+    "settle-trim": ("settle", [("end\nredis.call('LTRIM', list, count, -1)\nreturn 'ok'", "end\nreturn 'ok'")]),
     "apply-offsets": ("apply", [("later_pairs('HSET', producers, new)", "")]),
 }
 
 
 def script_text(name, mutation=None):
-    text = SCRIPTS[name].read_text()
+    text = (STEPS_LUA.read_text() if name in ("apply", "settle") else "") + SCRIPTS[name].read_text()
     if mutation and MUTATIONS[mutation][0] == name:
         for check, instead in MUTATIONS[mutation][1]:
             if text.count(check) != 1:
@@ -264,6 +269,49 @@ class Memory:
                 self.sets.setdefault(bucket, set()).update(members)
 
 
+class Settler:
+    """Writes the rows of breakdowns that wait, as row_settler does: reads the first tallies, puts them together,
+    adds the first. Each call may come late, after others and after a fall-back."""
+
+    def __init__(self):
+        self.work = None
+
+    def step(self, store, rng, stall):
+        if self.work is not None:
+            if rng.random() >= stall:
+                store.run("settle", *self.work)
+                self.work = None
+            return
+        part = rng.choice(PARTITIONS)
+        waiting = store.client.lrange(key(part, "tallies"), 0, rng.randint(0, 4))
+        if not waiting:
+            return
+        keys = [key(part, "tallies")]
+        if len(waiting) == 1 and rng.random() < 0.8:
+            self.work = [*keys, *row_keys(part)], ["add", 1, waiting[0][:8], waiting[0][:8], *rows(2, json.loads(waiting[0][8:]))]
+            return
+        together = {}
+        for tallies in waiting:
+            for page, n in json.loads(tallies[8:]).items():
+                together[page] = together.get(page, 0) + n
+        pages, cut = sorted(together), rng.randint(0, len(together))
+        parts = [{p: together[p] for p in half} for half in (pages[:cut], pages[cut:]) if half]
+        self.work = keys, ["merge", len(waiting), waiting[0][:8], waiting[-1][:8], *(encoded(rng, part) for part in parts)]
+
+
+def row_keys(part):
+    return [key(part, SITE, "day:2021-07-26"), key(part, SITE, "day:2021-07-26:pages")]
+
+
+def rows(first_key, pages):
+    """The step that adds to a day's rows, whose keys stand there."""
+    return ["C", first_key + 1, first_key, "rows:pages", 10_000, 0, len(pages), *(x for p, n in pages.items() for x in (p, n))]
+
+
+def encoded(rng, pages):
+    return f"{rng.getrandbits(32):08x}{json.dumps(pages)}"
+
+
 class Aggregator:
     def __init__(self, name):
         self.name, self.work, self.memory = name, None, {part: Memory() for part in PARTITIONS}
@@ -285,7 +333,7 @@ class Aggregator:
         """In time of the run: ten minutes of the script are BUCKET steps of it."""
         sets = [int(t) for t in store.client.zrange(key(part, "ids"), 0, -1)]
         keys = [key(part, "producers"), key(part, "ids"), key(part, "retired"), *(key(part, "ids", t) for t in sets),
-                key(part, SITE, "seen")]
+                key(part, SITE, "seen"), key(part, SITE, "visits")]
         store.run("tidy", keys, [WINDOW * STEP_MS, WINDOW * STEP_MS, DAY, retire_after, 100, 0, *sets])
 
     def read(self, store, rng, part):
@@ -337,11 +385,19 @@ class Aggregator:
             visitors = [f"v{int(p[1:]) % 50}" for p in pages]
             steps += ["P", index(SITE, "day:2021-07-26:visitors"), day, month, totals, packed(visitors)]
         for bucket, members in new_ids.items():
-            steps += ["S", index("ids", bucket), bucket, packed(members)]
+            steps += ["S", index("ids", bucket), 3, bucket, packed(members)]
         if watermarks:
             steps += ["G", index(SITE, "seen"), "".join(f"{at:016}" for at in watermarks.values()),
                       packed(p[:8] for p in watermarks)]
         steps += ["O", len(offsets), *(x for p, o in offsets.items() for x in (p, o, watermarks.get(p, 0)))]
+        if views and (store.client.exists(key(part, "tallies")) or rng.random() < 0.7):
+            steps += ["R", index("tallies"), encoded(rng, pages)]
+        elif views:
+            first = len(keys) + 1
+            day_key, rows_key = row_keys(part)
+            if day_key in keys:
+                keys.append(rows_key)
+                steps += ["C", len(keys), keys.index(day_key) + 1, *rows(first, pages)[3:]]
         steps += ["L", self.name, 1000]
         upto = batch[-1][0].decode()
         size = sum(len(fields[b"h"]) for _, fields in batch)
@@ -370,6 +426,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
     tombstone = RETAIN if copies else TOMBSTONE
     rng, store = random.Random(seed), Store(client, mutation)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
+    settlers = [Settler() for _ in range(2)]
     sent, repeats, gone, back_at = [], [], set(), 0
     for now in range(STEPS):
         if store.up:
@@ -409,6 +466,9 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
                 aggregator.step(store, rng, stall)
             if rng.random() < 0.03:
                 aggregator.work = None
+        for settler in settlers:
+            if store.up and rng.random() < 0.6:
+                settler.step(store, rng, stall)
 
     store.up = True
     quiet = 0
@@ -417,7 +477,9 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
             collector.step(store, rng, now, tombstone)
         for aggregator in aggregators:
             aggregator.step(store, rng, stall=0)
-        waiting = any(client.xlen(key(part, "hits")) for part in PARTITIONS)
+        for settler in settlers:
+            settler.step(store, rng, stall=0)
+        waiting = any(client.xlen(key(part, "hits")) or client.exists(key(part, "tallies")) for part in PARTITIONS)
         unshipped = any(p.cursor is None or p.cursor < p.end()
                         for c in collectors for log in c.logs for p in log.parts.values())
         quiet = 0 if waiting or unshipped else quiet + 1
@@ -433,6 +495,11 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
         producers = store.producers(part)
         if sum(pages.values()) != int(totals.get(b"views", 0)):
             raise Broken(f"seed {seed}: the pages do not add up to the site")
+        day_key, rows_key = row_keys(part)
+        if pages != {p.decode(): int(n) for p, n in client.zrange(rows_key, 0, -1, withscores=True)}:
+            raise Broken(f"seed {seed}: the rows of the day are not its pages")
+        if sum(pages.values()) != int(client.hget(day_key, "rows:pages") or 0):
+            raise Broken(f"seed {seed}: the rows do not add up to their sum")
         if int(totals.get(b"visitor_days", 0)) > int(totals.get(b"views", 0)):
             raise Broken(f"seed {seed}: more visitors than views")
         behind = [p for p, n in producers.items()
@@ -528,6 +595,15 @@ class Mutations(ProtocolTest):
 
     def test_apply_that_does_not_trim_is_noticed(self):
         self.assert_noticed("apply-trim")
+
+    def test_settle_without_the_compare_of_the_first_is_noticed(self):
+        self.assert_noticed("settle-first")
+
+    def test_settle_without_the_compare_of_the_last_is_noticed(self):
+        self.assert_noticed("settle-last")
+
+    def test_settle_that_does_not_trim_is_noticed(self):
+        self.assert_noticed("settle-trim")
 
     def test_apply_that_does_not_move_the_offsets_is_noticed(self):
         self.assert_noticed("apply-offsets")
@@ -637,7 +713,7 @@ class Scripts(ProtocolTest):
     def test_a_log_that_asks_first_holds_the_watermark_of_all(self):
         """Its hits are still to come: nothing may be forgotten before."""
         self.ship(0, 3)
-        self.apply("S", 5, 0, packed(["id"]), "O", 1, self.PRODUCER, 3, 10**12, keys=("ids:0",))
+        self.apply("S", 5, 3, 0, packed(["id"]), "O", 1, self.PRODUCER, 3, 10**12, keys=("ids:0",))
         self.store.run("ask", [key(0, "producers"), key(0, "retired")], [1, "00000000000000bb", ""])
         tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "retired"), key(0, "ids:0")],  # noqa: E731
                                       [1000, 1000, DAY, 10**15, 10, 0, 0])
@@ -656,7 +732,8 @@ class Scripts(ProtocolTest):
         self.client.hset(key(0, "producers"), mapping={f"{self.PRODUCER}:{f}": v for f, v in
                                                        (("shipped", 1), ("applied", 1), ("watermark", 10_000))})
         self.client.zadd(key(0, "a:seen"), {f"v{i}": i for i in range(10_000)})
-        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "retired"), key(0, "a:seen")],  # noqa: E731
+        tidy = lambda: self.store.run("tidy", [key(0, "producers"), key(0, "ids"), key(0, "retired"), key(0, "a:seen"),  # noqa: E731
+                                               key(0, "a:visits")],
                                       [1000, 4000, DAY, 8 * DAY, 1300, 0])
         answers = [tidy()[3] for _ in range(6)]
         self.assertEqual(answers, [b"1"] * 4 + [b"0"] * 2)
@@ -710,17 +787,21 @@ class Scripts(ProtocolTest):
         wrong = {
             "a hash that is a string": ("H", 7, 1, "views", 1),
             "a sorted set that is a string": ("Z", 7, 1, "/a", 1),
-            "a set that is a string": ("S", 7, 1, packed(["id"])),
+            "a set that is a string": ("S", 7, 3, 1, packed(["id"])),
             "times that are a string": ("G", 7, f"{5:016}", packed(["v"])),
             "times that are no numbers": ("G", 9, "x" * 16, packed(["v"])),
             "fewer times than members": ("G", 9, f"{5:016}", packed(["v", "w"])),
-            "members cut short": ("S", 9, 1, "id"),
+            "members cut short": ("S", 9, 3, 1, "id"),
             "a field that is no number": ("H", 6, 1, "views", 1),
             "a sum that is not exact": ("H", 6, 1, "far", 1),
             "an addition that is no number": ("H", 5, 1, "visits", "one"),
             "a fraction": ("Z", 9, 1, "/a", "0.5"),
             "no HyperLogLog": ("P", 8, 5, 9, 9, packed(["v"])),
             "a broken HyperLogLog": ("P", 10, 5, 9, 9, packed(["v"])),
+            "a list that is a string": ("R", 7, "bytes"),
+            "a breakdown that is a string": ("C", 7, 5, "rows:pages", 1000, 0, 1, "/a", 1),
+            "a breakdown whose sum is no number": ("C", 9, 6, "views", 1000, 0, 1, "/a", 1),
+            "visits cut short": ("V", 5, 2, "visitor"),
             "an unknown step": ("Q", 1),
             "a key index out of range": ("H", 99, 1, "views", 1),
             "an offset that is no number": ("O", 1, self.PRODUCER, "x", 1),
@@ -745,7 +826,7 @@ class Scripts(ProtocolTest):
         ids = packed(f"id{i}" for i in range(count))
         times = "".join(f"{i:016}" for i in range(count))
         self.assertEqual(self.apply(
-            "H", 5, count, *pages, "Z", 6, count, *pages, "S", 7, 1, ids, "G", 8, times, ids,
+            "H", 5, count, *pages, "Z", 6, count, *pages, "S", 7, 3, 1, ids, "G", 8, times, ids,
             "P", 9, 5, 10, 11, ids, "O", 1, self.PRODUCER, 3, 1,
             keys=("a:day:D", "a:pages", "ids:1", "a:seen", "a:day:D:visitors", "a:month:M", "a:totals")), b"ok")
         self.assertEqual(self.client.hlen(key(0, "a:day:D")), count)

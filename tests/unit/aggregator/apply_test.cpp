@@ -4,6 +4,8 @@
 
 #include "aggregator/fold/visit.hpp"
 #include "aggregator/lookup.hpp"
+#include "aggregator/settle.hpp"
+#include "aggregator/steps.hpp"
 #include "collector/shipper.hpp"
 #include "core/clock.hpp"
 #include "core/keys.hpp"
@@ -48,7 +50,10 @@ const std::int64_t old_set = midnight / id_set_ms - 60;
 /// A Redis in which entries of the partition wait, as ship.lua left them.
 class world : public redis_session {
 public:
-    world() : redis_session({&apply_script(), &reject_script(), &tidy_script()}) {}
+    world()
+        : redis_session({&apply_script(), &settle_script(), &reject_script(), &tidy_script()})
+    {
+    }
 
     /// Adds an entry to the stream.
     void ship(const entry& e)
@@ -158,13 +163,13 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     BOOST_TEST(redis.text(call(entries, 3, with_everything())) == "ok");
 
     using counts = std::map<std::string, std::int64_t>;
-    const auto is = [&](const counts& found, const counts& wanted) {
+    // Rows of breakdowns have their sums beside: looked at below.
+    const auto is = [&](counts found, const counts& wanted) {
+        std::erase_if(found, [](const auto& field) { return field.first.starts_with("rows:"); });
         BOOST_TEST(text_of({found.begin(), found.end()}) ==
                    text_of({wanted.begin(), wanted.end()}));
     };
     is(redis.hash(keys::totals("skhcn")), {{"views", 104},
-                                           {"views_broken_down", 4},
-                                           {"visits_broken_down", 3},
                                            {"bounces", 2},
                                            {"visit_ms", 2 * minute},
                                            {"visits", 53},
@@ -174,8 +179,6 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                            {"visitor_days", 4}});
     const auto last_hour = std::to_string(midnight / 1000 - 3600);
     is(redis.hash(keys::day("skhcn", today)), {{"views", 102},
-                                               {"views_broken_down", 2},
-                                               {"visits_broken_down", 2},
                                                {"bounces", 1},
                                                {"visit_ms", 2 * minute},
                                                {"visits", 52},
@@ -186,8 +189,6 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                {"visits@" + last_hour, 2}});
     const auto first_hour = std::to_string(midnight / 1000);
     is(redis.hash(keys::day("skhcn", tomorrow)), {{"views", 2},
-                                                  {"views_broken_down", 2},
-                                                  {"visits_broken_down", 1},
                                                   {"bounces", 1},
                                                   {"visits", 1},
                                                   {"bots", 1},
@@ -196,21 +197,23 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                   {"views@" + first_hour, 2},
                                                   {"visits@" + first_hour, 1}});
     is(redis.hash(keys::month("skhcn", today)), {{"views", 102},
-                                                 {"views_broken_down", 2},
-                                                 {"visits_broken_down", 2},
                                                  {"bounces", 1},
                                                  {"visit_ms", 2 * minute},
                                                  {"visits", 52},
                                                  {"events", 8},
                                                  {"visitor_days", 2}});
     is(redis.hash(keys::month("skhcn", tomorrow)), {{"views", 2},
-                                                    {"views_broken_down", 2},
-                                                    {"visits_broken_down", 1},
                                                     {"bounces", 1},
                                                     {"visits", 1},
                                                     {"bots", 1},
                                                     {"bots:search", 1},
                                                     {"visitor_days", 2}});
+    for (const auto& by : breakdown_names) {
+        // One of both goes on with a visit that has read the page.
+        const auto sum = by.whole == "views" ? 2 : by.what == breakdown::event ? 0 : 1;
+        BOOST_TEST(redis.hash(keys::day("skhcn", tomorrow))[rows_field(by)] == sum, by.key);
+    }
+    BOOST_TEST(redis.hash(keys::day("skhcn", today))["rows:events"] == 1);
     is(redis.scores(keys::day_breakdown("skhcn", today, breakdown::path)), {{"/a", 1}, {"/b", 1}});
     is(redis.scores(keys::day_breakdown("skhcn", tomorrow, breakdown::path)), {{"/a", 2}});
     is(redis.scores(keys::month_breakdown("skhcn", today, breakdown::path)),
@@ -350,6 +353,91 @@ BOOST_AUTO_TEST_CASE(what_a_row_has_not_is_taken_from_the_others)
     const std::map<std::string, std::int64_t> wanted{
         {"(other)", 2}, {"/a", 0}, {"/b", 0}, {"/new", 4}};
     BOOST_TEST((redis.scores(key) == wanted));
+}
+
+// Under load rows wait, and those of many batches are written together: they come to the same.
+BOOST_AUTO_TEST_CASE(rows_that_wait_come_to_those_written_at_once)
+{
+    const auto entries = batch();
+    const auto rows_in = [](world& redis) {
+        std::string text;
+        for (const auto& [key, value] : redis.picture()) {
+            const auto what = keys::parse(key).what;
+            if (what != keys::kind::day_breakdown && what != keys::kind::month_breakdown &&
+                what != keys::kind::day && what != keys::kind::month)
+                continue;
+            auto held = keys::redis_type(what) == "zset" ? redis.scores(key) : redis.hash(key);
+            held.erase("new_paths");  // which paths are known is not told below
+            text += key + ": " + text_of({held.begin(), held.end()}) + '\n';
+        }
+        return text;
+    };
+    world at_once, late;
+    for (auto* redis : {&at_once, &late})
+        for (const auto& e : entries)
+            redis->ship(e);
+    BOOST_TEST(at_once.text(call(entries, 3)) == "ok");
+
+    auto later = apply_options{};
+    later.settles_rows = false;
+    knowledge known;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const std::vector<entry> one{entries[i]};
+        BOOST_TEST(late.text(call(one, 1, later, known)) == "ok");
+        for (const auto& [id, added] : fold(one, 1, known, sites(), all_classes()).sites) {
+            for (const auto& seen : added.seen)
+                known.sites[id].seen.insert_or_assign(seen.first, seen.second);
+            for (const auto& visit : added.visits)
+                known.sites[id].visits.insert_or_assign(visit.first, visit.second);
+        }
+    }
+    const auto list = keys::tallies(partition);
+    const auto waiting = [&] {
+        return late.exec(redis::pipeline{}.add("LRANGE", list, 0, -1));
+    };
+    const auto read = waiting();
+    const auto count = read[0].size();
+    BOOST_TEST(count == 2U);  // the third is of no site
+    site_tallies all;
+    for (std::size_t i = 0; i < count; ++i)
+        BOOST_TEST(add_encoded(all, read[0][i].text()));
+    // One row each: as many parts as there can be.
+    const auto parts = parts_of(all, 1);
+    std::vector<std::string> merged;
+    for (const auto& [site, of_site] : parts)
+        merged.push_back(encode(site, of_site));
+    const std::string last(nonce_of(read[0][1].text())), first(nonce_of(read[0][0].text()));
+    BOOST_TEST(late.text(merge_command(partition, 2, first, first, merged)) == "stale");
+    BOOST_TEST(late.text(merge_command(partition, 2, first, last, merged)) == "ok");
+    BOOST_TEST(late.text(merge_command(partition, 2, first, last, merged)) == "stale");
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const auto command =
+            settle_command(partition, nonce_of(merged[i]), parts[i].first, parts[i].second, 400);
+        BOOST_TEST(late.text(command) == "ok");
+        BOOST_TEST(late.text(command) == "stale");
+    }
+    BOOST_TEST(late.number("EXISTS", list) == 0);
+    BOOST_TEST(rows_in(late) == rows_in(at_once));
+}
+
+BOOST_AUTO_TEST_CASE(tallies_that_are_damaged_add_nothing)
+{
+    date_tallies of_site;
+    of_site[today][0] = {{"/a", 3}, {"/b", -1}};
+    of_site[today][14] = {{"/a", 1}};
+    const auto bytes = encode("skhcn", of_site);
+    site_tallies all;
+    BOOST_TEST(add_encoded(all, bytes));
+    BOOST_TEST(add_encoded(all, bytes));
+    BOOST_TEST(all["skhcn"][today][0]["/a"] == 6);
+    BOOST_TEST(all["skhcn"][today][0]["/b"] == -2);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+        site_tallies none;
+        const auto cut = add_encoded(none, std::string_view(bytes).substr(0, length));
+        BOOST_TEST((!cut || none["skhcn"].empty()));
+    }
+    site_tallies none;
+    BOOST_TEST(!add_encoded(none, bytes.substr(0, 8) + '\7' + bytes.substr(9)));
 }
 
 // The second half of "exactly once": an aggregator that was frozen comes back with a batch that
@@ -754,6 +842,26 @@ BOOST_AUTO_TEST_CASE(when_all_collectors_are_silent_nothing_is_forgotten)
     redis.text("ZADD", keys::seen("a"), unix_ms() - 48 * hour, "12345678");
     redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
     BOOST_TEST(redis.scores(keys::seen("a")).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_visit_is_forgotten_with_its_visitor)
+{
+    world redis;
+    tidy_options o;
+    o.sites = {"a", "b"};
+    put_idle_log(redis, producer, midnight);
+    for (const auto& site : o.sites)
+        for (const auto& [visitor, seen] : {std::pair{"visitor1", midnight - visit_gap_ms - 1},
+                                            {"visitor2", midnight - visit_gap_ms}}) {
+            redis.text("ZADD", keys::seen(site), seen, visitor);
+            redis.text("HSET", keys::visits(site), visitor, "state");
+        }
+    redis.exec(redis::pipeline{}.add(tidy_command(partition, o)));
+    for (const auto& site : o.sites) {
+        BOOST_TEST(redis.number("HEXISTS", keys::visits(site), "visitor1") == 0);
+        BOOST_TEST(redis.number("HEXISTS", keys::visits(site), "visitor2") == 1);
+        BOOST_TEST(redis.scores(keys::seen(site)).size() == 1U);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_log_whose_hits_wait_holds_the_watermark_however_silent_it_is)
