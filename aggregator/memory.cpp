@@ -84,14 +84,14 @@ void partition_memory::rest_on(std::string tip)
     tip_ = std::move(tip);
 }
 
-void partition_memory::applied(const std::string& upto, const additions& a, const id_sets& before)
+void partition_memory::applied(const std::string& upto, additions a, const id_sets& before)
 {
     tip_ = upto;
-    for (const auto& [id, s] : a.sites) {
+    for (auto& [id, s] : a.sites) {
         for (const auto& [visitor, time] : s.seen)
             seen_[visitor] = time;
-        for (const auto& [visitor, state] : s.visits)
-            visits_[visitor] = state;
+        for (auto& [visitor, state] : s.visits)
+            visits_[visitor] = std::move(state);
     }
     for (const auto& [ten_minutes, members] : a.ids) {
         if (before.contains(ten_minutes) && !sets_.contains(ten_minutes))

@@ -51,7 +51,7 @@ public:
 
     /// A batch up to this entry was applied on top of tip(), or of what was read from Redis, where
     /// these sets existed before.
-    void applied(const std::string& upto, const additions& a, const id_sets& before);
+    void applied(const std::string& upto, additions a, const id_sets& before);
 
     /// Somebody else has applied something, or may have.
     void forget_state();

@@ -246,6 +246,13 @@ void check_breakdown(const std::string& key, const std::string& whole_key, break
                std::to_string(whole), std::to_string(sum));
 }
 
+void check_tallies(const std::string& key, const redis::reply_view& waiting, differences& out)
+{
+    for (std::size_t i = 0; i < waiting.size(); ++i)
+        if (site_tallies read; !add_encoded(read, waiting[i].text()))
+            out.push_back({"tallies", key, {}, {}, fmt::format("damaged at {}", i), "tallies"});
+}
+
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
                  differences& out)
 {

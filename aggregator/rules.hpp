@@ -66,6 +66,9 @@ void check_sum(std::string_view rule, const count_hash& whole, const std::vector
 void check_breakdown(const std::string& key, const std::string& whole_key, breakdown by,
                      const redis::reply_view& rows, std::int64_t whole, differences& out);
 
+/// Whether rows that wait (the reply of LRANGE) can be read.
+void check_tallies(const std::string& key, const redis::reply_view& waiting, differences& out);
+
 /// Whether a member of `visits` is one, and the visit can be read.
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
                  differences& out);

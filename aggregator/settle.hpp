@@ -47,7 +47,7 @@ inline constexpr std::size_t most_rows_settled = 1000;
 class row_settler {
 public:
     /// Longer than this rows do not wait, beside batches and without.
-    static constexpr std::int64_t longest_busy_ms = 5000, longest_ms = 500;
+    static constexpr std::int64_t longest_busy_ms = 5000, longest_ms = 1000;
 
     row_settler(redis::client& redis, metrics_registry& metrics);
 

@@ -59,7 +59,7 @@ constexpr std::int64_t most_listed_bytes = 32 << 10;
 constexpr std::int64_t day_s = 86'400;
 /// No zone's date is further from that of UTC.
 constexpr std::int32_t zones_days = 1;
-constexpr int clients_per_step = 500;
+constexpr int clients_per_step = 500, most_tallies = 100;
 /// A hit is at most so much later than the entry that brought it (fold.hpp).
 constexpr std::uint64_t tolerance_ms = clock_tolerance_ms;
 
@@ -167,6 +167,7 @@ private:
                                                         const found_partition& there);
     [[nodiscard]] asio::awaitable<bool> check_waiting(unsigned partition);
     [[nodiscard]] asio::awaitable<bool> check_rejected(unsigned partition);
+    [[nodiscard]] asio::awaitable<bool> check_tallies_of(unsigned partition);
     [[nodiscard]] asio::awaitable<bool> check_ids(unsigned partition, std::set<std::int64_t> sets);
     [[nodiscard]] asio::awaitable<bool> check_counted_once(unsigned partition);
     [[nodiscard]] asio::awaitable<bool> check_retired_logs(unsigned partition);
@@ -908,7 +909,8 @@ asio::awaitable<bool> verification::check_partition(unsigned partition,
                                                     const found_partition& there)
 {
     if (!co_await check_waiting(partition) || !co_await check_rejected(partition) ||
-        !co_await check_ids(partition, there.id_sets) || !co_await check_counted_once(partition))
+        !co_await check_ids(partition, there.id_sets) ||
+        !co_await check_tallies_of(partition) || !co_await check_counted_once(partition))
         co_return false;
     if (!co_await check_retired_logs(partition))
         co_return false;
@@ -1033,6 +1035,20 @@ asio::awaitable<bool> verification::check_rejected(unsigned partition)
         if (part.size() > 1)
             co_return true;
     }
+    co_return true;
+}
+
+/// Rows that wait to be written can be read (looked at: the first of them).
+asio::awaitable<bool> verification::check_tallies_of(unsigned partition)
+{
+    const auto key = keys::tallies(partition);
+    redis::pipeline reading;
+    reading.add("LRANGE", key, 0, most_tallies - 1);
+    if (!co_await ask(reading))
+        co_return false;
+    differences found;
+    check_tallies(key, answers_[0], found);
+    append(std::move(found));
     co_return true;
 }
 

@@ -345,9 +345,9 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
             state.failed_head.clear();
             if (!t.options.settles_rows)
                 rows.rows_wait(t.partition);
-            state.memory.applied(t.batch[t.count - 1].id, t.added, state.sets);
-            is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             count(t.added);
+            state.memory.applied(t.batch[t.count - 1].id, std::move(t.added), state.sets);
+            is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             if (!t.batch.front().hits.empty())
                 lag_ms =
                     std::max<std::int64_t>(0, unix_ms() - t.batch.front().hits.front().time_ms);

@@ -108,6 +108,7 @@ public:
     /// Once, behind the last hit.
     void end()
     {
+        add_up_rows();
         const auto is_nothing = [](const auto& count) { return count.second == 0; };
         std::erase_if(out_.totals, is_nothing);
         for (auto* periods : {&out_.days, &out_.months})
@@ -136,6 +137,7 @@ private:
     hour_counters& counters(std::int32_t date, std::int64_t hour)
     {
         if (!counters_ || counters_->date != date || counters_->hour != hour) {
+            add_up_rows();
             auto &totals = out_.totals, &day = out_.days[date],
                  &month = out_.months[month_begin(date)];
             counters_ = {date,
@@ -274,10 +276,13 @@ private:
     }
 
     /// One row of each breakdown of views; what is not known of a view is "(none)".
-    void break_down(const hit& h, std::string_view page, const visit& v, tallies& t) const
+    void break_down(const hit& h, std::string_view page, const visit& v, tallies& t)
     {
-        const auto add = [&t](breakdown by, std::string_view member) {
-            count(t, by, member.empty() ? no_member : member);
+        const auto add = [&](breakdown by, std::string_view member) {
+            if (member.empty())
+                ++without_[static_cast<std::size_t>(by)];
+            else
+                count(t, by, member);
         };
         add(breakdown::path, page);
         add(breakdown::section, h.section);
@@ -290,10 +295,25 @@ private:
         add(breakdown::country, h.country);
         add(breakdown::language, language_of(h.language));
         add(breakdown::screen, screen_class(h.width));
-        const auto& agent = classes_.agents.classify(h.user_agent);
-        add(breakdown::browser, agent.browser);
-        add(breakdown::os, agent.os);
-        add(breakdown::device, name_of(agent.device));
+        ++by_agent_[h.user_agent];
+    }
+
+    /// Adds what break_down() has counted in a way that is quicker.
+    void add_up_rows()
+    {
+        if (!counters_)
+            return;
+        auto& t = *counters_->broken_down;
+        for (std::size_t by = 0; by < without_.size(); ++by)
+            if (const auto views = std::exchange(without_[by], 0))
+                add_to(t[by], no_member, views);
+        for (const auto& [user_agent, views] : by_agent_) {
+            const auto& agent = classes_.agents.classify(user_agent);
+            count(t, breakdown::browser, agent.browser, views);
+            count(t, breakdown::os, agent.os, views);
+            count(t, breakdown::device, name_of(agent.device), views);
+        }
+        by_agent_.clear();
     }
 
     /// Counts the view for its path, or for "(other)" when the site lets the path have no count.
@@ -375,6 +395,10 @@ private:
     std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
     std::uint32_t max_paths_;
     const classifier& classes_;
+
+    /// Of the hour of counters_: views without a member, and views by User-Agent.
+    std::array<std::int64_t, breakdown_count> without_{};
+    boost::unordered_flat_map<std::string_view, std::int64_t, text_hash, std::equal_to<>> by_agent_;
 
     struct kept_visit {
         std::uint64_t visitor;

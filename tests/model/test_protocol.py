@@ -91,6 +91,7 @@ class Store:
 
     def __init__(self, client, mutation=None):
         self.client, self.up, self.answered, self.history = client, True, 0, []
+        self.rows_rng = random.Random(0)  # of its own: what becomes of rows changes no schedule of hits
         client.flushall()
         self.scripts = {name: client.register_script(script_text(name, mutation)) for name in SCRIPTS}
         for script in self.scripts.values():
@@ -390,8 +391,8 @@ class Aggregator:
             steps += ["G", index(SITE, "seen"), "".join(f"{at:016}" for at in watermarks.values()),
                       packed(p[:8] for p in watermarks)]
         steps += ["O", len(offsets), *(x for p, o in offsets.items() for x in (p, o, watermarks.get(p, 0)))]
-        if views and (store.client.exists(key(part, "tallies")) or rng.random() < 0.7):
-            steps += ["R", index("tallies"), encoded(rng, pages)]
+        if views and (store.client.exists(key(part, "tallies")) or store.rows_rng.random() < 0.7):
+            steps += ["R", index("tallies"), encoded(store.rows_rng, pages)]
         elif views:
             first = len(keys) + 1
             day_key, rows_key = row_keys(part)
@@ -425,6 +426,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
     also such as somebody still has, and clients repeat nothing. Returns (hits, lost)."""
     tombstone = RETAIN if copies else TOMBSTONE
     rng, store = random.Random(seed), Store(client, mutation)
+    store.rows_rng.seed(seed)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
     settlers = [Settler() for _ in range(2)]
     sent, repeats, gone, back_at = [], [], set(), 0
@@ -467,8 +469,8 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
             if rng.random() < 0.03:
                 aggregator.work = None
         for settler in settlers:
-            if store.up and rng.random() < 0.6:
-                settler.step(store, rng, stall)
+            if store.up and store.rows_rng.random() < 0.6:
+                settler.step(store, store.rows_rng, stall)
 
     store.up = True
     quiet = 0
@@ -478,7 +480,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
         for aggregator in aggregators:
             aggregator.step(store, rng, stall=0)
         for settler in settlers:
-            settler.step(store, rng, stall=0)
+            settler.step(store, store.rows_rng, stall=0)
         waiting = any(client.xlen(key(part, "hits")) or client.exists(key(part, "tallies")) for part in PARTITIONS)
         unshipped = any(p.cursor is None or p.cursor < p.end()
                         for c in collectors for log in c.logs for p in log.parts.values())

@@ -146,13 +146,14 @@ class ByHand(Verify):
         def add(name, field, by=1):
             return name, lambda: r.hincrby(name, field, by)
 
-        more = "bounces", "visit_ms", "views_broken_down", "visits_broken_down"
+        more = "bounces", "visit_ms"
+        of_rows = "rows:pages", "rows:browsers", "rows:entries", "rows:events"
         changes = [
             *(add(totals, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more)
               for by in (1, -1)),
-            *(add(day, f, by) for f in ("views", "visits", "visitors", "events", "bots", "bots:search", hour, *more,
+            *(add(day, f, by) for f in ("views", "visits", "visitors", "events", "bots", "bots:search", hour, *more, *of_rows,
                                         hour.replace("views", "visits")) for by in (1, -1)),
-            *(add(month, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more)
+            *(add(month, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more, *of_rows)
               for by in (1, -1)),
             add(day, "new_paths", 100_000),
             add(totals, "baseline_views", -900), add(totals, "baseline_visits", 1000),
@@ -173,6 +174,7 @@ class ByHand(Verify):
             (f"{day}:visitors", lambda: r.set(f"{day}:visitors", "text")),
             (seen, lambda: r.zadd(seen, {b"12345678": 10**15})),
             (seen, lambda: r.zadd(seen, {b"1234": 0})),
+            (key("tallies"), lambda: r.rpush(key("tallies"), b"12345678\x02")),
             (visits, lambda: r.hset(visits, b"1234", r.hget(visits, visitor))),
             (visits, lambda: r.hset(visits, visitor, b"\x02")),
             (visits, lambda: r.hset(visits, visitor, r.hget(visits, visitor)[:20])),
