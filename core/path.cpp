@@ -43,6 +43,19 @@ bool is_control(char c)
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
 }
 
+/// Whether there is a control character that is not escaped, of C1 (U+0080 to U+009F) too.
+bool has_control(std::string_view text)
+{
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_c1 = text[i] == '\xC2' && i + 1 < text.size() &&
+                           static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
+                           static_cast<unsigned char>(text[i + 1]) < 0xA0;
+        if (is_control(text[i]) || is_c1)
+            return true;
+    }
+    return false;
+}
+
 char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -152,12 +165,14 @@ bool compose(std::string& text)
 }
 
 /// A character that nobody sees: it stays escaped, so that addresses that differ are seen to
-/// differ.
+/// differ. Unicode's Default_Ignorable_Code_Point has the fillers and variation selectors among
+/// letters and marks.
 bool is_invisible(char32_t point)
 {
     if (is_always_composed(point))
         return point <= 0xA0 || point == 0xAD;  // only asked for what is not ASCII
-    switch (utf8proc_category(static_cast<utf8proc_int32_t>(point))) {
+    const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(point));
+    switch (property->category) {
         case UTF8PROC_CATEGORY_CC:
         case UTF8PROC_CATEGORY_CF:
         case UTF8PROC_CATEGORY_ZS:
@@ -165,14 +180,23 @@ bool is_invisible(char32_t point)
         case UTF8PROC_CATEGORY_ZP:
             return true;
         default:
-            return false;
+            return property->ignorable != 0;
     }
 }
 
+/// Of any combining class: the vowel signs of Indian scripts have none.
 bool is_mark(char32_t point)
 {
-    return !is_always_composed(point) &&
-           utf8proc_get_property(static_cast<utf8proc_int32_t>(point))->combining_class != 0;
+    if (is_always_composed(point))
+        return false;
+    switch (utf8proc_category(static_cast<utf8proc_int32_t>(point))) {
+        case UTF8PROC_CATEGORY_MN:
+        case UTF8PROC_CATEGORY_MC:
+        case UTF8PROC_CATEGORY_ME:
+            return true;
+        default:
+            return false;
+    }
 }
 
 void append_escaped(std::string_view bytes, std::string& out)
@@ -395,8 +419,7 @@ std::string own_host(std::string_view host, const site_config& site)
 error_code normalise(std::string_view address, const site_config& site,
                      std::string_view fallback_host, std::string& path, campaign* found)
 {
-    if (address.size() > max_address_bytes ||
-        std::any_of(address.begin(), address.end(), is_control))
+    if (address.size() > max_address_bytes || has_control(address))
         return errc::bad_path;
     address = trim(address);
     address = address.substr(0, address.find('#'));
@@ -515,7 +538,7 @@ void normalise_referrer(std::string_view address, const site_config& site, std::
         name.remove_prefix(4);
     referrer = name;
     const std::string_view path = url->rest.substr(0, url->rest.find_first_of("?#"));
-    if (std::any_of(path.begin(), path.end(), is_control) || !append_path(path, referrer)) {
+    if (has_control(path) || !append_path(path, referrer)) {
         referrer = name;
         referrer += '/';
     }
