@@ -29,6 +29,13 @@ std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site&
     return h.local_date;
 }
 
+/// The visitor's id of the day that the hit counts in. The hit of a collector whose clock was ahead
+/// over midnight counts in the day before the one that the collector took it for.
+std::uint64_t visitor_on(const hit& h, std::int32_t date)
+{
+    return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
+}
+
 template <class Values>
 void make_unique(Values& values)
 {
@@ -60,14 +67,15 @@ public:
         count(out_.broken_down[date], breakdown::event, h.event);
         // An event goes on with a visit; it begins none.
         if (const auto last = last_seen(h); last && time_ms - *last < visit_gap_ms)
-            see(h, time_ms);
+            see(visitor_on(h, date), time_ms);
     }
 
     void view(const hit& h, std::int64_t time_ms, std::int32_t date)
     {
         const auto last = last_seen(h);
         const bool begins_visit = !last || time_ms - *last >= visit_gap_ms;
-        see(h, time_ms);
+        const auto visitor = visitor_on(h, date);
+        see(visitor, time_ms);
         auto& c = counters(date, site_.zone.hour_start(time_ms));
         for (auto* views : c.views)
             ++*views;
@@ -76,7 +84,7 @@ public:
                 ++(*counts)["visits"];
             ++out_.days[date][fmt::format("visits@{}", c.hour)];
         }
-        c.visitors->push_back(h.visitor);
+        c.visitors->push_back(visitor);
         ++out_.views;
         const auto page = count_page(h, time_ms / hour_ms, date);
         break_down(h, page, *c.broken_down);
@@ -132,9 +140,9 @@ private:
         return memory_ ? memory_->seen(visitor) : std::nullopt;
     }
 
-    void see(const hit& h, std::int64_t time_ms)
+    void see(std::uint64_t visitor, std::int64_t time_ms)
     {
-        out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
+        out_.seen[visitor] = std::max(seen(visitor).value_or(time_ms), time_ms);
     }
 
     static void count(tallies& t, breakdown by, std::string_view member)

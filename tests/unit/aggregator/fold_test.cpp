@@ -823,6 +823,31 @@ BOOST_AUTO_TEST_CASE(hits_of_a_site_that_is_not_configured_are_told_and_passed)
     gone.id = 3;
     const auto a = folded({view_of(skhcn(), 1, now), gone, gone});
     BOOST_TEST(a.unconfigured == 2U);
+// Its ids are of the collector's date; the day that it counts in may be the one before.
+BOOST_AUTO_TEST_CASE(a_clock_ahead_over_midnight_makes_nobody_a_visitor_twice)
+{
+    const auto taken = utc(2021, 7, 31, 16, 59, 50);  // ten seconds before August in Vietnam
+    constexpr std::uint64_t in_july = 7, in_august = 8;
+    auto right = view_of(skhcn(), in_july, taken - minute);
+    auto ahead = view_of(skhcn(), in_august, taken + 20'000);
+    ahead.visitor_before = in_july;
+    const auto a = folded(vietnam(), {entry_of(producer, 2, {right, ahead}, taken)});
+    const auto& s = a.sites.at("skhcn");
+    BOOST_TEST_REQUIRE(s.visitors.size() == 1U);
+    BOOST_TEST(s.visitors.at(days(2021, 7, 31)) == (std::vector{in_july, in_july}),
+               boost::test_tools::per_element());
+    BOOST_TEST(count_of(s.totals, "visits") == 1);
+    BOOST_TEST(s.seen.at(in_july) == taken);
+    // After midnight the visit goes on, as the right clock tells yesterday's id too.
+    auto next = view_of(skhcn(), in_august, taken + minute);
+    next.visitor_before = in_july;
+    const auto b = folded(
+        vietnam(), {entry_of(producer, 2, {right, ahead}, taken), entry_of(producer, 3, {next})});
+    BOOST_TEST(count_of(b.sites.at("skhcn").totals, "visits") == 1);
+    BOOST_TEST(b.sites.at("skhcn").visitors.at(days(2021, 8, 1)) == std::vector{in_august},
+               boost::test_tools::per_element());
+}
+
     BOOST_TEST(a.hits == 3U);
     BOOST_TEST(a.sites.size() == 1U);
     BOOST_TEST(a.repeats == 0U);
