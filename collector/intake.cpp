@@ -159,7 +159,7 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.site = fields_.site;
     h.path = path_;
     h.title = fields_.title;
-    h.section = fields_.section;
+    h.section = fields_.section.empty() ? section_ : fields_.section;
     h.event = fields_.event;
     normalise_referrer(fields_.referrer, settings, referrer_);
     h.referrer = referrer_;
@@ -203,10 +203,12 @@ refusal intake::find_page(const http::request& r, const site& at)
     const auto own_host = at.settings->path_host
                               ? host_of_url(r.origin.empty() ? r.referer : r.origin)
                               : std::string{};
-    auto error = normalise_page(page, *at.settings, own_host, path_, &campaign_);
+    auto* section = fields_.section.empty() ? &section_ : nullptr;
+    auto error = normalise_page(page, *at.settings, own_host, path_, &campaign_, section);
     // A canonical link may name a host that is none of the site's; the page itself is then meant.
     if (error == errc::foreign_host && !fields_.location.empty())
-        error = normalise_page(fields_.location, *at.settings, own_host, path_, &campaign_);
+        error =
+            normalise_page(fields_.location, *at.settings, own_host, path_, &campaign_, section);
     if (error == errc::foreign_host)
         return refusal::host_not_allowed;
     if (!error && !fields_.location.empty() && campaign_.empty()) {
@@ -229,6 +231,7 @@ http::response intake::refused(refusal why, bool is_pixel)
     if (is_pixel) {
         answer.content_type = gif_type;
         answer.body = pixel;
+    section_.clear();
     } else {
         answer.content_type = json_type;
         answer.body.append(R"({"accepted":false,"reason":")").append(text.reason).append("\"}");

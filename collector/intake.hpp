@@ -88,7 +88,7 @@ private:
     std::unique_ptr<counters> counters_;
 
     hit_fields fields_;
-    std::string path_, referrer_, record_;
+    std::string path_, section_, referrer_, hints_, record_;
     campaign campaign_;
     std::vector<owed> turn_;
     std::string turn_paths_, answer_;
