@@ -36,6 +36,15 @@ std::uint64_t visitor_on(const hit& h, std::int32_t date)
     return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
 }
 
+/// A server-side client is no bot for being a program; a browser in a data centre is one.
+bot_kind kind_of(const hit& h, const bot_list& bots)
+{
+    const auto kind = !h.is_from_server ? bots.classify(h.user_agent, h.bot_hint)
+                      : h.bot_hint != 0 ? bot_kind::headless
+                                        : bot_kind::none;
+    return kind == bot_kind::none && h.is_from_data_center ? bot_kind::other : kind;
+}
+
 template <class Values>
 void make_unique(Values& values)
 {
@@ -405,7 +414,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                                      sites.settings().aggregator.max_paths);
             }
             const auto date = date_of(h, time_ms, *site);
-            if (const auto kind = bots.classify(h.user_agent, h.bot_hint); kind != bot_kind::none) {
+            if (const auto kind = kind_of(h, bots); kind != bot_kind::none) {
                 of_site.fold->bot(kind, date);
                 ++out.bots[kind];
             } else if (h.is_event()) {
