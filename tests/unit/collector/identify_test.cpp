@@ -38,7 +38,7 @@ struct visit {
     std::string user_agent = "Mozilla/5.0";
     std::string address = "192.0.2.1";
     std::int64_t time_ms = now_ms;
-    std::string tab;
+    std::string tab = {};
 };
 
 struct world {
