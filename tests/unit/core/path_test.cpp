@@ -509,7 +509,7 @@ BOOST_AUTO_TEST_CASE(normalising_a_result_gives_it_again)
 // The short cut for Latin letters must agree with the whole of Unicode's tables.
 BOOST_AUTO_TEST_CASE(every_character_is_composed_as_unicode_says)
 {
-    for (utf8proc_int32_t point = 0x80; point < 0x30000; ++point) {
+    for (utf8proc_int32_t point = 0xA0; point < 0x30000; ++point) {
         if (point >= 0xD800 && point <= 0xDFFF)
             continue;
         char bytes[4];
