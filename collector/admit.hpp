@@ -21,6 +21,7 @@ enum class refusal : std::uint8_t {
     spool_full,
     prefetch,
     opted_out,
+    bad_token,
 };
 
 struct refusal_text {
@@ -28,7 +29,7 @@ struct refusal_text {
     int status;
 };
 
-inline constexpr std::array<refusal_text, 9> refusal_texts{{
+inline constexpr std::array<refusal_text, 10> refusal_texts{{
     {"", 200},
     {"bad_request", 400},
     {"unknown_site", 403},
@@ -38,6 +39,7 @@ inline constexpr std::array<refusal_text, 9> refusal_texts{{
     {"spool_full", 503},
     {"prefetch", 202},
     {"opted_out", 202},
+    {"bad_token", 403},
 }};
 
 [[nodiscard]] constexpr const refusal_text& text_of(refusal r) noexcept

@@ -58,7 +58,8 @@ const salt_chain::key& identifier::key_of(std::int32_t date)
     return keys_.emplace_back(dated_key{date, salts_.visitor_key(date)}).key;
 }
 
-void identifier::identify(hit& h, const local_zone& zone, const http::ip_address& client)
+void identifier::identify(hit& h, const local_zone& zone, const http::ip_address& client,
+                          std::string_view tab)
 {
     thread_local std::string who;
     who.assign(1, client_mark);
@@ -72,6 +73,10 @@ void identifier::identify(hit& h, const local_zone& zone, const http::ip_address
     h.client = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(client_hash));
 
     who.append(h.user_agent);
+    if (!tab.empty()) {
+        who += '\0';  // no User-Agent has one
+        who.append(tab);
+    }
     const auto visitor = std::string_view(who).substr(1);
     h.visitor = keyed_hash(key_of(h.local_date), visitor);
     // Not by the wall clock: a day may begin at 01:00, and skip the date before it.

@@ -22,8 +22,10 @@ public:
 
     /// Sets local_date, visitor and, in the first half hour of a day, visitor_before from the hit's
     /// time, site and user_agent and the client's address (IPv6: its /64); and client from the same
-    /// without the User-Agent: one that changes it stays the same client.
-    void identify(hit& h, const local_zone& zone, const http::ip_address& client);
+    /// without the User-Agent: one that changes it stays the same client. `tab` (empty: none)
+    /// tells visitors of one address and User-Agent apart.
+    void identify(hit& h, const local_zone& zone, const http::ip_address& client,
+                  std::string_view tab = {});
 
     /// The keyed hash of a client's id for a hit; never 0.
     [[nodiscard]] std::uint64_t hash_id(std::string_view site, std::string_view id) const;

@@ -1,5 +1,7 @@
 #include "collector/intake.hpp"
 
+#include "collector/client_hints.hpp"
+#include "core/bearer.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/fail_point.hpp"
@@ -65,8 +67,7 @@ struct intake::counters {
 
 intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c,
                spool::writer& log, const salt_chain& salts, rate_limiter& rates,
-               std::shared_ptr<const country_db> countries, std::function<void()> after_turn,
-               metrics_registry& metrics)
+               address_books books, std::function<void()> after_turn, metrics_registry& metrics)
     : context_(context),
       log_(log),
       identifier_(salts),
@@ -74,18 +75,18 @@ intake::intake(boost::asio::io_context& context, std::shared_ptr<const config> c
       after_turn_(std::move(after_turn)),
       counters_(std::make_unique<counters>(metrics))
 {
-    use(std::move(c), std::move(countries));
+    use(std::move(c), std::move(books));
 }
 
 intake::~intake() = default;
 
-void intake::use(std::shared_ptr<const config> c, std::shared_ptr<const country_db> countries)
+void intake::use(std::shared_ptr<const config> c, address_books books)
 {
     sites_.clear();
     for (const auto& s : c->sites)
         sites_.emplace(s.id, site{&s, local_zone(s.timezone), partition_of(s.id)});
     config_ = std::move(c);
-    countries_ = std::move(countries);
+    books_ = std::move(books);
 }
 
 void intake::add_routes(http::router& routes)
@@ -145,10 +146,19 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     at = &found->second;
     const auto& settings = *at->settings;
     const auto& limits = config_->collector;
-    const auto client = http::client_address(r.peer, r.forwarded_for, limits.trusted_proxies);
+    const auto token = check_bearer(r.authorization, settings.token);
+    if (token == bearer::wrong)  // it must not pass for a browser's hit unseen
+        return refusal::bad_token;
+    const bool is_from_server = token == bearer::right;
+    auto client = http::client_address(r.peer, r.forwarded_for, limits.trusted_proxies);
+    const bool names_reader = is_from_server && !fields_.address.empty();
+    if (names_reader && !http::parse_address(fields_.address, client))
+        return refusal::bad_request;
     if (const auto why = admit(r, settings); why != refusal::none)
         return why;
-    const bool is_exempt = http::is_in(limits.rate_limit_exempt, client);
+    // A server that names no reader sends the hits of many.
+    const bool is_exempt =
+        (is_from_server && !names_reader) || http::is_in(limits.rate_limit_exempt, client);
     if (!is_exempt && !rates_.allow(client, limits.rate_limit_per_client, steady_us()))
         return refusal::rate_limited;
     if (const auto why = find_page(r, *at); why != refusal::none)
@@ -159,11 +169,11 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.site = fields_.site;
     h.path = path_;
     h.title = fields_.title;
-    h.section = fields_.section;
+    h.section = fields_.section.empty() ? section_ : fields_.section;
     h.event = fields_.event;
     normalise_referrer(fields_.referrer, settings, referrer_);
     h.referrer = referrer_;
-    h.user_agent = r.user_agent.substr(0, max_user_agent_bytes);
+    describe_client(r, is_from_server, client, h);
     h.language = fields_.language;
     h.width = fields_.width;
     h.bot_hint = fields_.bot_hint;
@@ -172,9 +182,11 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.campaign = campaign_.name;
     h.term = campaign_.term;
     h.content = campaign_.content;
-    const auto country = countries_ ? countries_->find(client) : country_code{};
+    const auto country = books_.countries ? books_.countries->find(client) : country_code{};
     h.country = country.text();
-    identifier_.identify(h, at->zone, client);
+    identifier_.identify(
+        h, at->zone, client,
+        settings.visitor == visitor_kind::tab ? std::string_view(fields_.tab) : std::string_view{});
     if (is_exempt)
         h.client = 0;
     if (!fields_.id.empty())
@@ -182,6 +194,26 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     record_.clear();
     encode(h, record_);
     return refusal::none;
+}
+
+/// Who reads, as far as the fold tells bots and browsers by it. With the site's token what the
+/// request has is of a program, and the hit says what the reader has.
+void intake::describe_client(const http::request& r, bool is_from_server,
+                             const http::ip_address& client, hit& h)
+{
+    if (is_from_server && !fields_.agent.empty()) {
+        h.user_agent = fields_.agent;
+    } else {
+        h.user_agent = r.user_agent.substr(0, max_user_agent_bytes);
+        h.is_from_server = is_from_server;
+    }
+    if (!is_from_server &&
+        !(r.hint_brands.empty() && r.hint_mobile.empty() && r.hint_platform.empty())) {
+        fold_client_hints(r.hint_brands, r.hint_mobile, r.hint_platform, hints_);
+        h.client_hints = hints_;
+    }
+    if (books_.data_centers && !(is_from_server && fields_.address.empty()))
+        h.is_from_data_center = books_.data_centers->contains(client);
 }
 
 refusal intake::find_page(const http::request& r, const site& at)
@@ -197,16 +229,19 @@ refusal intake::find_page(const http::request& r, const site& at)
             page = r.referer;
     }
     path_.clear();
+    section_.clear();
     campaign_.clear();
     if (page.empty())
         return fields_.event.empty() ? refusal::bad_request : refusal::none;
     const auto own_host = at.settings->path_host
                               ? host_of_url(r.origin.empty() ? r.referer : r.origin)
                               : std::string{};
-    auto error = normalise_page(page, *at.settings, own_host, path_, &campaign_);
+    auto* section = fields_.section.empty() ? &section_ : nullptr;
+    auto error = normalise_page(page, *at.settings, own_host, path_, &campaign_, section);
     // A canonical link may name a host that is none of the site's; the page itself is then meant.
     if (error == errc::foreign_host && !fields_.location.empty())
-        error = normalise_page(fields_.location, *at.settings, own_host, path_, &campaign_);
+        error =
+            normalise_page(fields_.location, *at.settings, own_host, path_, &campaign_, section);
     if (error == errc::foreign_host)
         return refusal::host_not_allowed;
     if (!error && !fields_.location.empty() && campaign_.empty()) {

@@ -6,6 +6,7 @@
 #include "collector/admit.hpp"
 #include "collector/country.hpp"
 #include "collector/identify.hpp"
+#include "collector/network_list.hpp"
 #include "collector/parse.hpp"
 #include "collector/rate_limit.hpp"
 #include "collector/salts.hpp"
@@ -31,14 +32,19 @@ class metrics_registry;
 
 namespace luot::collector {
 
+/// What the operator's files say of addresses; null: nothing.
+struct address_books {
+    std::shared_ptr<const country_db> countries;
+    std::shared_ptr<const network_list> data_centers;
+};
+
 class intake {
 public:
     /// `after_turn` is called after each turn, written or refused (to wake the shipper, who brings
     /// hits on or makes room). `log`, `salts` and `rates` must outlive it.
     intake(boost::asio::io_context& context, std::shared_ptr<const config> c, spool::writer& log,
-           const salt_chain& salts, rate_limiter& rates,
-           std::shared_ptr<const country_db> countries, std::function<void()> after_turn,
-           metrics_registry& metrics);
+           const salt_chain& salts, rate_limiter& rates, address_books books,
+           std::function<void()> after_turn, metrics_registry& metrics);
     ~intake();
 
     /// GET /hit.gif, POST /hit, GET /luot.js.
@@ -47,8 +53,8 @@ public:
     /// The answer to a request that was too large to be parsed, counted when it was a hit.
     [[nodiscard]] http::response too_large(std::string_view path);
 
-    /// Works by another configuration, and another database of countries (null: none), from now on.
-    void use(std::shared_ptr<const config> c, std::shared_ptr<const country_db> countries);
+    /// Works by another configuration, and what belongs to it, from now on.
+    void use(std::shared_ptr<const config> c, address_books books);
 
     /// To be called after salts were deleted.
     void forget_old_keys() { identifier_.forget_old_keys(); }
@@ -71,6 +77,8 @@ private:
 
     void handle(http::exchange& e, bool is_pixel);
     [[nodiscard]] refusal take(const http::request& r, bool is_pixel, site*& at);
+    void describe_client(const http::request& r, bool is_from_server,
+                         const http::ip_address& client, hit& h);
     [[nodiscard]] refusal find_page(const http::request& r, const site& at);
     [[nodiscard]] http::response refused(refusal why, bool is_pixel);
     void end_turn();
@@ -79,7 +87,7 @@ private:
 
     boost::asio::io_context& context_;
     std::shared_ptr<const config> config_;
-    std::shared_ptr<const country_db> countries_;
+    address_books books_;
     std::unordered_map<std::string, site> sites_;
     spool::writer& log_;
     identifier identifier_;
@@ -88,7 +96,7 @@ private:
     std::unique_ptr<counters> counters_;
 
     hit_fields fields_;
-    std::string path_, referrer_, record_;
+    std::string path_, section_, referrer_, hints_, record_;
     campaign campaign_;
     std::vector<owed> turn_;
     std::string turn_paths_, answer_;

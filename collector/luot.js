@@ -20,7 +20,7 @@
   }
 
   safe(function () {
-    var script = document.currentScript || find('script[data-site][src*="luot.js"]');
+    var script = document.currentScript || find('[data-site][src*=luot]');
     var site = script.dataset.site;
     var base = script.src.replace(/[^\/]*([?#].*)?$/, '');
     var page_language = document.documentElement.lang || 'vi';
@@ -63,9 +63,7 @@
             return answer.text().then(function (text) {
               heard(answer.status, text, answer.headers.get('Retry-After'));
             });
-          })['catch'](function () {
-            heard(0);
-          });
+          })['catch'](heard);  // an Error is no status: no answer
         } else {
           request = new XMLHttpRequest();
           request.open('POST', base + route);
@@ -113,15 +111,20 @@
 
       fields = {
         s: site,
-        id: id,
         p: own,
         u: own == place || place[2e3] ? '' : place,
+        id: id,
         r: cut(referrer || document.referrer, 2e3),
         t: cut(document.title, 500),
-        c: section ? section.content : '',
         l: navigator.language,
         w: screen.width,
-        b: navigator.webdriver ? 1 : 0
+        b: navigator.webdriver ? 1 : 0,
+        // Nothing is kept in the browser but where the site asks for it; where it may not be kept
+        // the server goes by the address.
+        tab: script.dataset.visitor == 'tab' && safe(function () {
+          return sessionStorage.luot = sessionStorage.luot || id;
+        })() || '',
+        c: section ? section.content : ''
       };
 
       ask('hit', pending[id] = JSON.stringify(fields), function (status, answer) {
@@ -147,11 +150,11 @@
 
     function put(element, number, language) {
       // Not known: the element keeps what it holds.
-      if (typeof number != 'number') return;
+      if (number !== +number) return;
       element.textContent = element.dataset.format == 'plain' ? number :
         // Only a browser that knows locales writes this one so.
         safe(function () {
-          return (1e3).toLocaleString('de') == '1.000' && number.toLocaleString(language);
+          return (1e3).toLocaleString('de')[1] == '.' && number.toLocaleString(language);
         })() || ('' + number).replace(/\B(?=(\d{3})+$)/g, /^en/i.test(language) ? ',' : '.');
     }
 
@@ -201,6 +204,7 @@
             'Đang truy cập|Hôm nay|Hôm qua|Tuần này|Tháng này|Tổng lượt truy cập|Tổng số lượt xem' :
             'Online now|Today|Yesterday|This week|This month|Total visits|Total views').split('|');
 
+          table.className = 'luot-widget';
           if (title) table.createCaption().textContent = title;
           'online|visits-today|visits-yesterday|visits-this_week|visits-this_month|visits|views'.split('|')
             .forEach(function (words, i) {
@@ -211,7 +215,6 @@
               row.appendChild(head);
               put(row.insertCell(), number(words.split('-')), language);
             });
-          table.className = 'luot-widget';
           element.textContent = '';
           element.appendChild(table);
         });
@@ -267,7 +270,7 @@
     }
 
     // Included twice counts once; a page saved to disk is not counted.
-    if (site && !window['luot:' + site] && /^http/.test(location.protocol)) {
+    if (site && !window['luot:' + site] && /^http/.test(location)) {
       window['luot:' + site] = 1;
       start();
     }

@@ -23,12 +23,12 @@ constexpr std::uint32_t max_number = 99'999;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
 enum class kind {
-    token,     // [A-Za-z0-9_-]; too long or malformed: refused
-    address,   // UTF-8; too long or malformed: refused. Its control bytes are core/path's business
-    referrer,  // a hint: cut, control bytes dropped
-    text,      // for people: cut, broken UTF-8 replaced, control characters are spaces
-    language,  // printable ASCII, all else dropped, cut
-    number,    // up to 5 digits, else 0
+    token,    // [A-Za-z0-9_-]; too long or malformed: refused
+    address,  // UTF-8; too long or malformed: refused. Its control bytes are core/path's business
+    hint,     // cut, control bytes dropped
+    text,     // for people: cut, broken UTF-8 replaced, control characters are spaces
+    word,     // printable ASCII, all else dropped, cut
+    number,   // up to 5 digits, else 0
 };
 
 struct field {
@@ -39,16 +39,19 @@ struct field {
     std::uint32_t hit_fields::*number;
 };
 
-constexpr std::array<field, 11> fields{{
+constexpr std::array<field, 14> fields{{
     {"s", kind::token, 32, &hit_fields::site, nullptr},
     {"p", kind::address, 2000, &hit_fields::page, nullptr},
     {"u", kind::address, 2000, &hit_fields::location, nullptr},
     {"id", kind::token, 64, &hit_fields::id, nullptr},
-    {"r", kind::referrer, 2000, &hit_fields::referrer, nullptr},
+    {"r", kind::hint, 2000, &hit_fields::referrer, nullptr},
     {"t", kind::text, 500, &hit_fields::title, nullptr},
     {"c", kind::text, 100, &hit_fields::section, nullptr},
     {"n", kind::text, 100, &hit_fields::event, nullptr},
-    {"l", kind::language, 35, &hit_fields::language, nullptr},
+    {"l", kind::word, 35, &hit_fields::language, nullptr},
+    {"tab", kind::token, 64, &hit_fields::tab, nullptr},
+    {"ip", kind::word, 64, &hit_fields::address, nullptr},
+    {"ua", kind::hint, 1000, &hit_fields::agent, nullptr},
     {"w", kind::number, 5, nullptr, &hit_fields::width},
     {"b", kind::number, 5, nullptr, &hit_fields::bot_hint},
 }};
@@ -113,7 +116,7 @@ bool store(const field& f, std::string_view value, hit_fields& out)
                 return false;
             out.*f.text = value;
             return true;
-        case kind::referrer:
+        case kind::hint:
             out.*f.text = value;
             std::erase_if(out.*f.text, is_control);
             (out.*f.text).resize(utf8::cut(out.*f.text, f.max_bytes).size());
@@ -121,7 +124,7 @@ bool store(const field& f, std::string_view value, hit_fields& out)
         case kind::text:
             store_text(value, f.max_bytes, out.*f.text);
             return true;
-        case kind::language:
+        case kind::word:
             out.*f.text = value;
             std::erase_if(out.*f.text, [](char c) { return c <= 0x20 || c >= 0x7F; });
             (out.*f.text).resize(std::min((out.*f.text).size(), f.max_bytes));

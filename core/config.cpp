@@ -716,6 +716,7 @@ void read_collector(const section& s, config& c)
     c.collector.trusted_proxies = {*parse_network("127.0.0.1/32"), *parse_network("::1/128")};
     read_networks(s, "trusted_proxies", c.collector.trusted_proxies);
     s.read("country_db", "/usr/share/luot/country.mmdb", c.collector.country_db);
+    s.read("data_center_networks", "/etc/luot/data-centers.txt", c.collector.data_center_networks);
     s.read("rate_limit_per_client", 0, 1'000'000, c.collector.rate_limit_per_client);
     read_networks(s, "rate_limit_exempt", c.collector.rate_limit_exempt);
     s.read("workers", 0, 256, c.collector.workers);
@@ -812,6 +813,44 @@ std::string parse_pattern(const section& s, const std::string& text, std::size_t
     return host + path;
 }
 
+path_rule read_path_rule(const toml::table& table, const std::string& file)
+{
+    const section s(table, file, "site.path_rule", {"match", "replace", "section"});
+    if (s.find("match") == nullptr)
+        s.fail("match",
+               "is missing; every [[site.path_rule]] needs one such as \"^/p([0-9]+)/.*$\"");
+    if (s.find("replace") == nullptr && s.find("section") == nullptr)
+        s.fail("", "does nothing: add replace, section or both");
+    const toml::node* replacement = s.find("replace");
+    const bool takes_away = replacement != nullptr && replacement->is_string() &&
+                            replacement->as_string()->get().empty();
+    const std::string nothing;
+    const auto* match = s.text("match", "^/p([0-9]+)/.*$");
+    const auto* replace = takes_away ? &nothing : s.text("replace", "/p\\1");
+    path_rule rule;
+    const auto [key, why] = rule.compile(*match, replace, s.text("section", "Tin tức"));
+    if (!key.empty())
+        s.fail(key, why);
+    return rule;
+}
+
+/// Behind `only`, whose patterns are for what the rules make of a path.
+void read_path_rules(const section& s, const std::string& file, site_config& site)
+{
+    const toml::node* node = s.find("path_rule");
+    if (node == nullptr)
+        return;
+    const toml::array* list = node->as_array();
+    if (list == nullptr || !list->is_array_of_tables())
+        s.fail("path_rule",
+               "must be a list of tables: write [[site.path_rule]], with double brackets");
+    if (list->size() > path_rule::most_rules)
+        s.fail("path_rule", "there are more than " + std::to_string(path_rule::most_rules) +
+                                " rules; join some of them");
+    for (const toml::node& element : *list)
+        site.path_rules.push_back(read_path_rule(*element.as_table(), file));
+}
+
 void read_public(const section& s, site_config& site)
 {
     std::vector<public_route> routes;
@@ -850,8 +889,8 @@ site_config read_site(const toml::table& table, const std::string& file,
 {
     const section s(table, file, "site",
                     {"id", "name", "hosts", "timezone", "path_host", "keep_query", "only",
-                     "max_new_paths_per_day", "reload_window", "public", "token_file", "honor_gpc",
-                     "honor_dnt"});
+                     "path_rule", "max_new_paths_per_day", "reload_window", "visitor", "public",
+                     "token_file", "honor_gpc", "honor_dnt"});
     site_config site;
     if (s.find("id") == nullptr)
         s.fail("id", "is missing; every [[site]] needs one such as \"skhcn\"");
@@ -879,8 +918,14 @@ site_config read_site(const toml::table& table, const std::string& file,
     s.read_list("only", "/tin-tuc/**", [&](const std::string& pattern, std::size_t line) {
         site.only.push_back(parse_pattern(s, pattern, line, site));
     });
+    read_path_rules(s, file, site);
     s.read("max_new_paths_per_day", 1, 1'000'000'000, site.max_new_paths_per_day);
     s.read_duration("reload_window", 0s, 30min, "at most 30m", site.reload_window);
+    if (const auto* kind = s.text("visitor", "address")) {
+        if (*kind != "address" && *kind != "tab")
+            s.fail("visitor", "is " + quoted(*kind) + "; must be \"address\" or \"tab\"");
+        site.visitor = *kind == "tab" ? visitor_kind::tab : visitor_kind::address;
+    }
     read_public(s, site);
     s.read("token_file", "/etc/luot/skhcn.token", site.token_file);
     if (!site.token_file.empty())
@@ -991,6 +1036,7 @@ void describe_site(std::ostream& out, const site_config& s)
         << "only = " << list_text(s.only, same) << '\n'
         << "max_new_paths_per_day = " << s.max_new_paths_per_day << '\n'
         << "reload_window = " << duration_text(s.reload_window) << '\n'
+        << "visitor = " << (s.visitor == visitor_kind::tab ? "\"tab\"" : "\"address\"") << '\n'
         << "public = "
         << list_text(
                s.public_routes,
@@ -1001,6 +1047,14 @@ void describe_site(std::ostream& out, const site_config& s)
     else
         out << "token_file = " << quoted(s.token_file) << "  # (set)\n";
     out << "honor_gpc = " << s.honor_gpc << '\n' << "honor_dnt = " << s.honor_dnt << '\n';
+    for (const auto& rule : s.path_rules) {
+        out << "\n[[site.path_rule]]\n"
+            << "match = " << quoted(rule.match()) << '\n';
+        if (rule.replace() != nullptr)
+            out << "replace = " << quoted(*rule.replace()) << '\n';
+        if (rule.section() != nullptr)
+            out << "section = " << quoted(*rule.section()) << '\n';
+    }
 }
 
 }  // namespace
@@ -1070,8 +1124,8 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
     read_collector({table_of(root, "collector"),
                     file_name,
                     "collector",
-                    {"trusted_proxies", "country_db", "rate_limit_per_client", "rate_limit_exempt",
-                     "workers"}},
+                    {"trusted_proxies", "country_db", "data_center_networks",
+                     "rate_limit_per_client", "rate_limit_exempt", "workers"}},
                    c);
     check_spool_fits(spool, c);
     read_aggregator({table_of(root, "aggregator"),
@@ -1154,6 +1208,10 @@ std::string describe(const config& c)
         out << "# country_db is not set\n";
     else
         out << "country_db = " << quoted(c.collector.country_db) << '\n';
+    if (c.collector.data_center_networks.empty())
+        out << "# data_center_networks is not set\n";
+    else
+        out << "data_center_networks = " << quoted(c.collector.data_center_networks) << '\n';
     out << "rate_limit_per_client = " << c.collector.rate_limit_per_client << '\n'
         << "rate_limit_exempt = " << list_text(c.collector.rate_limit_exempt, network_text) << '\n'
         << "workers = " << c.collector.workers << '\n';

@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include "core/path_rule.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -57,6 +59,12 @@ enum class spool_sync {
 /// What a site shows to everybody without a token.
 enum class public_route : std::uint8_t { counts, summary, most_read, related, badge, stats };
 
+/// By what the readers of a site are told apart.
+enum class visitor_kind : std::uint8_t {
+    address,  ///< address and User-Agent
+    tab,      ///< those, and a random id that luot.js keeps as long as the tab is open
+};
+
 /// One counted web site.
 struct site_config {
     std::string id;                  ///< [a-z0-9][a-z0-9-]{0,31}
@@ -67,8 +75,10 @@ struct site_config {
     std::vector<std::string> keep_query = {"id", "p", "page_id", "itemid", "articleid", "nv", "op"};
     std::vector<std::string>
         only;  ///< patterns (path_pattern.hpp) of pages counted apart; none: all
+    std::vector<path_rule> path_rules;  ///< in the order of the file
     std::uint32_t max_new_paths_per_day = 2000;
     std::chrono::seconds reload_window{0};  ///< within one visit, so at most 30 min
+    visitor_kind visitor = visitor_kind::address;
     std::vector<public_route> public_routes = {public_route::counts, public_route::summary,
                                                public_route::most_read, public_route::related,
                                                public_route::badge};
@@ -106,8 +116,9 @@ struct config {
     } spool;
 
     struct {
-        std::vector<network> trusted_proxies;      ///< default 127.0.0.1/32 and ::1/128
-        std::string country_db;                    ///< MMDB file; empty: no countries
+        std::vector<network> trusted_proxies;  ///< default 127.0.0.1/32 and ::1/128
+        std::string country_db;                ///< MMDB file; empty: no countries
+        std::string data_center_networks;  ///< file of networks whose hits are bots; empty: none
         std::uint32_t rate_limit_per_client = 20;  ///< hits a second; 0: none
         std::vector<network> rate_limit_exempt;
         unsigned workers = 0;  ///< 0: one per core

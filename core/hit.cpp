@@ -32,6 +32,10 @@ constexpr std::array<std::pair<std::uint8_t, std::string_view hit::*>, 14> text_
 }};
 constexpr std::uint8_t client_tag = 15;
 constexpr std::size_t client_bytes = 4;
+constexpr std::uint8_t flags_tag = 16;
+constexpr std::uint8_t hints_tag = 17;
+/// Bits of the one byte behind flags_tag.
+constexpr std::uint8_t from_server_flag = 1, from_data_center_flag = 2;
 
 }  // namespace
 
@@ -57,6 +61,17 @@ void encode(const hit& h, std::string& out)
         put_varint(out, client_bytes);
         put_u32(out, h.client);
     }
+    if (h.is_from_server || h.is_from_data_center) {
+        put_u8(out, flags_tag);
+        put_varint(out, 1);
+        put_u8(out, static_cast<std::uint8_t>((h.is_from_server ? from_server_flag : 0) |
+                                              (h.is_from_data_center ? from_data_center_flag : 0)));
+    }
+    if (!h.client_hints.empty()) {
+        put_u8(out, hints_tag);
+        put_varint(out, h.client_hints.size());
+        out.append(h.client_hints);
+    }
 }
 
 error_code decode(std::string_view record, hit& out) noexcept
@@ -77,6 +92,12 @@ error_code decode(std::string_view record, hit& out) noexcept
             out.*text_fields[tag - 1U].second = text;
         else if (tag == client_tag && text.size() == client_bytes)
             out.client = byte_reader{text}.u32();
+        else if (tag == flags_tag && text.size() == 1) {
+            const auto flags = static_cast<std::uint8_t>(text[0]);
+            out.is_from_server = (flags & from_server_flag) != 0;
+            out.is_from_data_center = (flags & from_data_center_flag) != 0;
+        } else if (tag == hints_tag)
+            out.client_hints = text;
     }
     // A time that arithmetic could overflow on is no time.
     if (out.time_ms < 0 || out.time_ms > max_time_ms)

@@ -41,6 +41,12 @@ struct hit {
     std::string_view language;
     std::string_view country;
     std::string_view source, medium, campaign, term, content;
+    std::string_view client_hints;  ///< as collector/client_hints.hpp folds them, at most 64 bytes
+
+    /// It came with the site's token and names no reader's User-Agent: that it has none, or a
+    /// program's, makes it no bot.
+    bool is_from_server = false;
+    bool is_from_data_center = false;  ///< by collector.data_center_networks
 
     [[nodiscard]] bool is_event() const noexcept { return !event.empty(); }
 };

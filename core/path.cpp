@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t max_campaign_bytes = 100;
 constexpr std::size_t max_referrer_bytes = 500;
+constexpr std::size_t max_section_bytes = 100;  // as of a hit (collector/parse.hpp)
+/// How often the rules of a site may change a path before it is taken for one that never settles.
+constexpr int most_rounds = 8;
 
 // What may stand for itself; every other ASCII byte is escaped (RFC 3986, pchar).
 enum : std::uint8_t { in_segment = 1, in_value = 2, in_name = 4 };
@@ -41,6 +44,19 @@ bool is_plain(char c, std::uint8_t where)
 bool is_control(char c)
 {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+/// Whether there is a control character that is not escaped, of C1 (U+0080 to U+009F) too.
+bool has_control(std::string_view text)
+{
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_c1 = text[i] == '\xC2' && i + 1 < text.size() &&
+                           static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
+                           static_cast<unsigned char>(text[i + 1]) < 0xA0;
+        if (is_control(text[i]) || is_c1)
+            return true;
+    }
+    return false;
 }
 
 char lower(char c)
@@ -152,12 +168,14 @@ bool compose(std::string& text)
 }
 
 /// A character that nobody sees: it stays escaped, so that addresses that differ are seen to
-/// differ.
+/// differ. Unicode's Default_Ignorable_Code_Point has the fillers and variation selectors among
+/// letters and marks.
 bool is_invisible(char32_t point)
 {
     if (is_always_composed(point))
         return point <= 0xA0 || point == 0xAD;  // only asked for what is not ASCII
-    switch (utf8proc_category(static_cast<utf8proc_int32_t>(point))) {
+    const auto* property = utf8proc_get_property(static_cast<utf8proc_int32_t>(point));
+    switch (property->category) {
         case UTF8PROC_CATEGORY_CC:
         case UTF8PROC_CATEGORY_CF:
         case UTF8PROC_CATEGORY_ZS:
@@ -165,14 +183,23 @@ bool is_invisible(char32_t point)
         case UTF8PROC_CATEGORY_ZP:
             return true;
         default:
-            return false;
+            return property->ignorable != 0;
     }
 }
 
+/// Of any combining class: the vowel signs of Indian scripts have none.
 bool is_mark(char32_t point)
 {
-    return !is_always_composed(point) &&
-           utf8proc_get_property(static_cast<utf8proc_int32_t>(point))->combining_class != 0;
+    if (is_always_composed(point))
+        return false;
+    switch (utf8proc_category(static_cast<utf8proc_int32_t>(point))) {
+        case UTF8PROC_CATEGORY_MN:
+        case UTF8PROC_CATEGORY_MC:
+        case UTF8PROC_CATEGORY_ME:
+            return true;
+        default:
+            return false;
+    }
 }
 
 void append_escaped(std::string_view bytes, std::string& out)
@@ -262,25 +289,30 @@ bool append_path(std::string_view raw, std::string& path)
 }
 
 /// For people's eyes only, so nothing is refused: broken UTF-8 is U+FFFD, a control is a space.
-void set_campaign_field(std::string_view raw, std::string& field)
+void set_text(std::string_view text, std::size_t max_bytes, std::string& field)
 {
-    thread_local std::string decoded;
-    decode(raw, true, decoded);
     field.clear();
-    for (std::string_view rest = decoded; !rest.empty();) {
+    for (std::string_view rest = text; !rest.empty();) {
         const std::size_t bytes = utf8::sequence_bytes(rest);
         if (bytes == 0)
             field += "\xEF\xBF\xBD";
-        else if (is_control(rest[0]))
+        else if (utf8::is_control(utf8::code_point(rest, bytes)))
             field += ' ';
         else
             field += rest.substr(0, bytes);
         rest.remove_prefix(std::max<std::size_t>(bytes, 1));
     }
     compose(field);
-    field.resize(utf8::cut(field, max_campaign_bytes).size());
+    field.resize(utf8::cut(field, max_bytes).size());
     const std::string_view trimmed = trim(field);
     field = std::string(trimmed);
+}
+
+void set_campaign_field(std::string_view raw, std::string& field)
+{
+    thread_local std::string decoded;
+    decode(raw, true, decoded);
+    set_text(decoded, max_campaign_bytes, field);
 }
 
 std::string* campaign_field(std::string_view name, campaign& found)
@@ -395,8 +427,7 @@ std::string own_host(std::string_view host, const site_config& site)
 error_code normalise(std::string_view address, const site_config& site,
                      std::string_view fallback_host, std::string& path, campaign* found)
 {
-    if (address.size() > max_address_bytes ||
-        std::any_of(address.begin(), address.end(), is_control))
+    if (address.size() > max_address_bytes || has_control(address))
         return errc::bad_path;
     address = trim(address);
     address = address.substr(0, address.find('#'));
@@ -443,6 +474,43 @@ error_code normalise(std::string_view address, const site_config& site,
     return {};
 }
 
+/// What the rules of a site make of a normalised path, until it settles: a result is then its own
+/// result, and a read under it finds the count. A path stays as it is where the rules never settle,
+/// or lead to what names no page of the site.
+void apply_rules(const site_config& site, std::string& path, std::string* section)
+{
+    thread_local std::string current, replaced, next, said;
+    const auto wants_section = [section] { return section != nullptr && section->empty(); };
+    current = path;
+    for (int round = 0; round < most_rounds; ++round) {
+        bool is_replaced = false;
+        for (const auto& rule : site.path_rules) {
+            const bool may_replace = !is_replaced && rule.replace() != nullptr;
+            const bool may_say = wants_section() && rule.section() != nullptr;
+            if (!may_replace && !may_say)
+                continue;
+            const auto outcome =
+                rule.apply(current, max_address_bytes, may_replace ? &replaced : nullptr, &said);
+            if (outcome == path_rule::outcome::no_match)
+                continue;
+            if (may_say)
+                set_text(said, max_section_bytes, *section);
+            if (outcome == path_rule::outcome::too_long)
+                return;
+            is_replaced = is_replaced || may_replace;
+        }
+        next.clear();
+        const auto host = std::string_view(current).substr(0, current.find('/'));
+        if (is_replaced && normalise(replaced, site, host, next, nullptr))
+            return;
+        if (!is_replaced || next == current) {
+            path = current;
+            return;
+        }
+        current.swap(next);
+    }
+}
+
 /// Cuts a normalised text where neither a character nor an escaped one is torn.
 void cut_normalised(std::string& text, std::size_t max_bytes)
 {
@@ -478,16 +546,21 @@ bool campaign::empty() const noexcept
 }
 
 error_code normalise_page(std::string_view address, const site_config& site,
-                          std::string_view fallback_host, std::string& path, campaign* found)
+                          std::string_view fallback_host, std::string& path, campaign* found,
+                          std::string* section)
 {
     path.clear();
     if (found != nullptr)
         found->clear();
+    if (section != nullptr)
+        section->clear();
     const error_code error = normalise(address, site, fallback_host, path, found);
     if (error) {
         path.clear();
         if (found != nullptr)
             found->clear();
+    } else if (!site.path_rules.empty()) {
+        apply_rules(site, path, section);
     }
     return error;
 }
@@ -515,7 +588,7 @@ void normalise_referrer(std::string_view address, const site_config& site, std::
         name.remove_prefix(4);
     referrer = name;
     const std::string_view path = url->rest.substr(0, url->rest.find_first_of("?#"));
-    if (std::any_of(path.begin(), path.end(), is_control) || !append_path(path, referrer)) {
+    if (has_control(path) || !append_path(path, referrer)) {
         referrer = name;
         referrer += '/';
     }

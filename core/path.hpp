@@ -30,14 +30,16 @@ inline constexpr std::size_t max_address_bytes = 2000;
 /// `fallback_host` names one), is valid UTF-8 in NFC with only the bytes escaped that must be, has
 /// no fragment, no trailing slash (but "/" itself), no index.html / index.htm / index.php at its
 /// end, no query parameter but those of the site's keep_query, those in the order of their names.
-/// Idempotent: normalising a result gives it again.
+/// Then the site's path rules are applied (path_rule.hpp). Idempotent: normalising a result gives
+/// it again, whatever the rules are.
 ///
-/// `path` and `found` are overwritten and keep their capacity. `found` may be null.
+/// `path`, `found` and `section` are overwritten and keep their capacity; the last two may be null.
+/// `section` is what a rule says of the page, at most 100 bytes; empty: nothing.
 /// Errors: bad_path (empty, too long, broken UTF-8 or percent signs, control bytes, no path such as
 /// "mailto:"), foreign_host (a full URL on a host that is none of the site's).
 [[nodiscard]] error_code normalise_page(std::string_view address, const site_config& site,
                                         std::string_view fallback_host, std::string& path,
-                                        campaign* found);
+                                        campaign* found, std::string* section = nullptr);
 
 /// Normalises a referrer to "host/path": host in lower case without www. and port, query and
 /// fragment dropped. Empty for an own host of the site, for no referrer, and for what is no http(s)

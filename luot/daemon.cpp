@@ -237,8 +237,7 @@ private:
     asio::awaitable<void> shut_down();
     asio::awaitable<bool> wait_until(std::function<bool()> condition,
                                      std::chrono::milliseconds most);
-    [[nodiscard]] std::shared_ptr<const collector::country_db> open_countries(
-        const config& c) const;
+    [[nodiscard]] collector::address_books open_books(const config& c) const;
     void reload();
     void stop(int status);
     std::function<void(std::exception_ptr)> watched(const char* part,
@@ -258,7 +257,7 @@ private:
     std::unique_ptr<data_lock> lock_;
     std::unique_ptr<private_redis> redis_;
     std::unique_ptr<collector::salt_chain> salts_;
-    std::shared_ptr<const collector::country_db> countries_;
+    collector::address_books books_;
     spool::disk_budget budget_;
     collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
@@ -381,18 +380,27 @@ bool daemon::lock_data_dir()
     return true;
 }
 
-/// Null: none is configured, or nobody here needs one. Throws std::runtime_error.
-std::shared_ptr<const collector::country_db> daemon::open_countries(const config& c) const
+/// Those that are configured, where somebody needs them. Throws std::runtime_error.
+collector::address_books daemon::open_books(const config& c) const
 {
-    if (!roles_.collector || c.collector.country_db.empty())
-        return nullptr;
-    return std::make_shared<const collector::country_db>(c.collector.country_db);
+    collector::address_books books;
+    if (!roles_.collector)
+        return books;
+    if (const auto& file = c.collector.country_db; !file.empty())
+        books.countries = std::make_shared<const collector::country_db>(file);
+    if (const auto& file = c.collector.data_center_networks; !file.empty()) {
+        books.data_centers = std::make_shared<const collector::network_list>(
+            collector::network_list::load(file, "collector.data_center_networks"));
+        log::info("data_center_networks_read",
+                  {{"file", file}, {"ranges", books.data_centers->size()}});
+    }
+    return books;
 }
 
 void daemon::start_collector()
 {
     const auto& c = *started_with_;
-    countries_ = open_countries(c);
+    books_ = open_books(c);
     salts_ = std::make_unique<collector::salt_chain>(c.data_dir + "/salts", unix_ms());
     const auto directory = c.data_dir + "/spool";
     if (const auto error = make_directory(directory))
@@ -466,7 +474,7 @@ void daemon::start_workers()
             w.log = std::make_unique<spool::writer>(random_u64(), spool_options, budget_);
             shipper_->add(w.log->log());
             w.intake = std::make_unique<collector::intake>(
-                w.thread.context(), config_, *w.log, *salts_, rates_, countries_,
+                w.thread.context(), config_, *w.log, *salts_, rates_, books_,
                 [this, &w] {
                     w.spool_is_healthy.store(w.log->is_healthy(), std::memory_order_relaxed);
                     shipper_->notify();
@@ -585,15 +593,15 @@ void daemon::reload()
         auto next = load_config(config_file_);
         const auto waiting = keep_until_restart(next, *started_with_);
         const auto shared = std::make_shared<const config>(std::move(next));
-        auto countries = open_countries(*shared);
+        auto books = open_books(*shared);
         // First: a hit of a new site must not be folded by who does not know it.
         if (folder_)
             folder_->use(shared);
-        countries_ = std::move(countries);
+        books_ = std::move(books);
         for (auto& w : workers_)
-            asio::post(w->thread.context(), [&w = *w, shared, countries = countries_] {
+            asio::post(w->thread.context(), [&w = *w, shared, books = books_] {
                 if (w.intake)
-                    w.intake->use(shared, countries);
+                    w.intake->use(shared, books);
                 if (w.reads)
                     w.reads->use(shared);
                 if (w.reports)
@@ -607,7 +615,7 @@ void daemon::reload()
                 {{"keys", waiting},
                  {"what",
                   "these keep their values until luot is restarted, all others have changed"}});
-    } catch (const std::runtime_error& e) {  // config_error, or a database of countries
+    } catch (const std::runtime_error& e) {  // config_error, or a file that it names
         log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
     }
 }

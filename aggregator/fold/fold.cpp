@@ -36,11 +36,24 @@ std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site&
     return h.local_date;
 }
 
-/// A made-up referrer comes from a program, too.
+/// The visitor's id of the day that the hit counts in. The hit of a collector whose clock was ahead
+/// over midnight counts in the day before the one that the collector took it for.
+std::uint64_t visitor_on(const hit& h, std::int32_t date)
+{
+    return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
+}
+
+/// A server-side client is no bot for being a program; a browser in a data centre is one, and so is
+/// who makes up a referrer.
 bot_kind kind_of(const hit& h, const classifier& classes)
 {
-    const auto kind = classes.bots.classify(h.user_agent, h.bot_hint);
-    return kind == bot_kind::none && classes.spam.names(h.referrer) ? bot_kind::other : kind;
+    const auto kind = !h.is_from_server ? classes.bots.classify(h.user_agent, h.bot_hint)
+                      : h.bot_hint != 0 ? bot_kind::headless
+                                        : bot_kind::none;
+    if (kind != bot_kind::none)
+        return kind;
+    return h.is_from_data_center || classes.spam.names(h.referrer) ? bot_kind::other
+                                                                   : bot_kind::none;
 }
 
 template <class Values>
@@ -93,7 +106,7 @@ public:
         auto& c = counters(date, site_.zone.hour_start(time_ms));
         for (auto* views : c.views)
             ++*views;
-        c.visitors->push_back(h.visitor);
+        c.visitors->push_back(visitor_on(h, date));
         ++out_.views;
         const auto page = count_page(h, time_ms / hour_ms, date);
         if (v)
@@ -159,19 +172,21 @@ private:
     /// none.
     visit* go_on(const hit& h, std::int64_t time_ms, std::int32_t date)
     {
-        // Just after midnight it may go on under yesterday's id: none is less than any time.
-        const auto today = seen(h.visitor);
-        const auto before = h.visitor_before ? seen(h.visitor_before) : std::nullopt;
-        const auto last = std::max(today, before);
+        // Just after midnight it may go on under the other day's id: none is less than any time.
+        const auto visitor = visitor_on(h, date);
+        const auto other = visitor == h.visitor ? h.visitor_before : h.visitor;
+        const auto here = seen(visitor);
+        const auto there = other ? seen(other) : std::nullopt;
+        const auto last = std::max(here, there);
         if (!last || time_ms - *last >= visit_gap_ms)
             return nullptr;
-        auto& v = state_of(last == today ? h.visitor : h.visitor_before, date);
-        if (last != today) {
-            v.other_id = h.visitor_before;
-            known_visits_[h.visitor] = known_visits_[h.visitor_before];
-            visits_[known_visits_[h.visitor]].visitor = h.visitor;
+        auto& v = state_of(last == here ? visitor : other, date);
+        if (last != here) {
+            v.other_id = other;
+            known_visits_[visitor] = known_visits_[other];
+            visits_[known_visits_[visitor]].visitor = visitor;
         }
-        see(h, time_ms);
+        see(visitor, time_ms);
         if (time_ms > *last)
             for (auto* counts : periods(v.date))
                 (*counts)["visit_ms"] += time_ms - *last;
@@ -187,9 +202,9 @@ private:
         return memory_ ? memory_->seen(visitor) : std::nullopt;
     }
 
-    void see(const hit& h, std::int64_t time_ms)
+    void see(std::uint64_t visitor, std::int64_t time_ms)
     {
-        out_.seen[h.visitor] = std::max(seen(h.visitor).value_or(time_ms), time_ms);
+        out_.seen[visitor] = std::max(seen(visitor).value_or(time_ms), time_ms);
     }
 
     /// The visit that a visitor is in.
@@ -230,7 +245,8 @@ private:
     visit& begin_visit(const hit& h, std::string_view page, std::int64_t time_ms, std::int32_t date,
                        std::int64_t hour)
     {
-        see(h, time_ms);
+        const auto visitor = visitor_on(h, date);
+        see(visitor, time_ms);
         const auto from = origin_of(h);
         visit v;
         v.date = date;
@@ -250,7 +266,7 @@ private:
         auto& t = out_.broken_down[date];
         count(t, breakdown::entry, page);
         count(t, breakdown::exit, page);
-        return keep(h.visitor, std::move(v));
+        return keep(visitor, std::move(v));
     }
 
     /// The second view makes that a visit is no bounce, the latest where it ends.

@@ -21,6 +21,9 @@ constexpr std::array copied_fields{
     &request::accept_encoding,
     &request::if_none_match,
     &request::content_type,
+    &request::hint_brands,
+    &request::hint_mobile,
+    &request::hint_platform,
 };
 
 int hex_digit(char c) noexcept

@@ -27,6 +27,7 @@ struct request {
 
     std::string_view host, origin, referer, user_agent, forwarded_for, authorization;
     std::string_view accept_encoding, if_none_match, content_type;
+    std::string_view hint_brands, hint_mobile, hint_platform;  ///< Sec-CH-UA, -Mobile, -Platform
     bool is_prefetch = false;     ///< Sec-Purpose, Purpose or X-Moz say so
     bool global_privacy = false;  ///< Sec-GPC: 1
     bool do_not_track = false;    ///< DNT: 1

@@ -142,6 +142,12 @@ private:
                 scratch_.forwarded_for = std::move(joined);
                 out_.forwarded_for = scratch_.forwarded_for;
             }
+        } else if (beast::iequals(name, "Sec-CH-UA")) {
+            out_.hint_brands = text;
+        } else if (beast::iequals(name, "Sec-CH-UA-Mobile")) {
+            out_.hint_mobile = text;
+        } else if (beast::iequals(name, "Sec-CH-UA-Platform")) {
+            out_.hint_platform = text;
         } else if (beast::iequals(name, "Sec-GPC")) {
             out_.global_privacy = value == "1";
         } else if (beast::iequals(name, "DNT")) {

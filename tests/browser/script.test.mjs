@@ -53,7 +53,7 @@ describe('the script on a page', () => {
     assert.equal(cookie, undefined);
     assert.deepEqual(hit, {
       method: 'POST', s: 'demo', p: `${stub.pages}/chuan`, u: '/a.html?id=1&q=100%25', r: 'https://example.vn/tim?q=1',
-      t: 'Trang /a.html', c: 'Văn hóa', l: 'en-US', w: 1280, b: 0,
+      t: 'Trang /a.html', c: 'Văn hóa', l: 'en-US', w: 1280, b: 0, tab: '',
     });
     assert.equal(stub.hits.length, 1);
     assert.equal(stub.reads.length, 1);
@@ -517,6 +517,44 @@ describe('the script on a page', () => {
       return [thrown, history.state.a, location.pathname];
     });
     assert.deepEqual(result, ['SecurityError', 1, '/b']);
+  });
+
+  test('keeps nothing in the browser', async () => {
+    await page.goto(stub.page('/a', count));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.deepEqual(await page.evaluate(() => [sessionStorage.length, localStorage.length, document.cookie]), [0, 0, '']);
+  });
+
+  test('keeps a random id for the tab where the site asks for it, and nothing else', async () => {
+    const tag = stub.tag.replace('data-site', 'data-visitor="tab" data-site');
+    const url = stub.page('/a', count, tag);
+    await page.goto(url);
+    await hits(1);
+    await page.reload();
+    await hits(2);
+    const other = await page.context().newPage();
+    await other.goto(url);
+    await hits(3);
+    await page.goto(stub.page('/b', count));  // a page whose tag does not ask
+    await hits(4);
+    const [first, again, of_other, silent] = stub.hits.map((hit) => hit.tab);
+    assert.match(first, /^[A-Za-z0-9_-]{16,64}$/);
+    assert.equal(again, first);
+    assert.match(of_other, /^[A-Za-z0-9_-]{16,64}$/);
+    assert.notEqual(of_other, first);
+    assert.equal(silent, '');
+    assert.deepEqual(await other.evaluate(() => [{ ...sessionStorage }, localStorage.length, document.cookie]),
+      [{ luot: of_other }, 0, '']);
+    await other.close();
+  });
+
+  test('counts by the address where nothing may be kept in the tab', async () => {
+    await page.addInitScript(() => {
+      Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('denied', 'SecurityError'); } });
+    });
+    await page.goto(stub.page('/a', count, stub.tag.replace('data-site', 'data-visitor="tab" data-site')));
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
+    assert.deepEqual(stub.hits.map((hit) => hit.tab), ['']);
   });
 
   test('tells that it is driven by a machine', async () => {

@@ -17,7 +17,7 @@ namespace {
 
 using collector::hit_fields;
 
-constexpr std::array<std::pair<const char*, std::string hit_fields::*>, 9> texts{{
+constexpr std::array<std::pair<const char*, std::string hit_fields::*>, 12> texts{{
     {"s", &hit_fields::site},
     {"p", &hit_fields::page},
     {"u", &hit_fields::location},
@@ -27,6 +27,9 @@ constexpr std::array<std::pair<const char*, std::string hit_fields::*>, 9> texts
     {"c", &hit_fields::section},
     {"n", &hit_fields::event},
     {"l", &hit_fields::language},
+    {"tab", &hit_fields::tab},
+    {"ip", &hit_fields::address},
+    {"ua", &hit_fields::agent},
 }};
 constexpr std::array<std::pair<const char*, std::uint32_t hit_fields::*>, 2> counts{{
     {"w", &hit_fields::width},
@@ -72,6 +75,12 @@ void check_limits(const hit_fields& f)
 {
     check(f.site.size() <= 32 && is_token(f.site), "a site is a token of 32 bytes");
     check(f.id.size() <= 64 && is_token(f.id), "an id is a token of 64 bytes");
+    check(f.tab.size() <= 64 && is_token(f.tab), "a tab is a token of 64 bytes");
+    check(f.address.size() <= 64 && std::all_of(f.address.begin(), f.address.end(),
+                                                [](char c) { return c > 0x20 && c < 0x7F; }),
+          "a reader's address is 64 printable ASCII characters");
+    check(f.agent.size() <= 1000 && !has_control(f.agent),
+          "a reader's User-Agent is 1,000 bytes without controls");
     check(f.page.size() <= 2000 && utf8::valid(f.page), "a page is 2,000 bytes of UTF-8");
     check(f.location.size() <= 2000 && utf8::valid(f.location),
           "a location is 2,000 bytes of UTF-8");

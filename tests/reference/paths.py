@@ -18,6 +18,10 @@ MOST_CAMPAIGN_BYTES = 100
 NO_PLACE_IN_A_PATH = set('/?#% "<>[\\]^{|}`')
 # Blanks other than the space, line and paragraph separators, marks that only change how others are shown, controls.
 UNSEEN_CATEGORIES = ("Zs", "Zl", "Zp", "Cf", "Cc")
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, which Python's tables do not have.
+IGNORABLE = ((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+             (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+             (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF))
 
 
 class BadPath(ValueError):
@@ -72,12 +76,19 @@ def unescaped(text):
         raise BadPath(text) from None
 
 
+def is_unseen(c):
+    if unicodedata.category(c) in UNSEEN_CATEGORIES:
+        return True
+    is_assigned = unicodedata.category(c) != "Cn"
+    return is_assigned and any(first <= ord(c) <= last for first, last in IGNORABLE)
+
+
 def spelled(name, escape, keep=""):
     """One name of a path, or a value of the query, in its one spelling."""
     out, may_carry_a_mark = [], False
     for c in unicodedata.normalize("NFC", name):
         is_mark = unicodedata.category(c).startswith("M")
-        must_go = (c in escape and c not in keep) or unicodedata.category(c) in UNSEEN_CATEGORIES
+        must_go = (c in escape and c not in keep) or is_unseen(c)
         if must_go or (is_mark and not may_carry_a_mark):
             out.append("".join(f"%{byte:02X}" for byte in c.encode()))
             may_carry_a_mark = False

@@ -59,7 +59,8 @@ class PathsByHand(unittest.TestCase):
             "/index.php/a": "/index.php/a", "/Index.html": "/Index.html", "/index.html/index.html": "/",
             "/%74in": "/tin", "/a%28b%29": "/a(b)", "/b%C3%A0i": "/bài", "/ba%CC%80i": "/bài", "/a%2fb": "/a%2Fb",
             "/a b|c\\": "/a%20b%7Cc%5C", "/%c2%a0x": "/%C2%A0x", "/%CC%80i": "/%CC%80i", "/%20%CC%80": "/%20%CC%80",
-            "/a%3Fb%23%25": "/a%3Fb%23%25",
+            "/a%3Fb%23%25": "/a%3Fb%23%25", "/a%c2%9b": "/a%C2%9B", "/❤\ufe0f": "/❤%EF%B8%8F", "/a\u034f": "/a%CD%8F",
+            "/a\u3164b": "/a%E3%85%A4b", "/%3E\u093e": "/%3E%E0%A4%BE", "/\u0915\u093e": "/\u0915\u093e",
             "/Pages/chitiet.aspx?ItemID=512&utm_source=zalo&utm_medium=oa": "/Pages/chitiet.aspx?itemid=512",
             "/index.php?op=Tin-tuc/hoi-nghi-42&nv=news&fbclid=IwAR0x": "/?nv=news&op=Tin-tuc/hoi-nghi-42",
             "/a?fb_action_ids=1&fb_action_types=og.likes": "/a", "/a?id=&gclid=x": "/a", "/a?id=1&id=2": "/a?id=2",
@@ -71,7 +72,8 @@ class PathsByHand(unittest.TestCase):
 
     def test_what_names_no_page(self):
         for address in ("", "#x", "?id=1", "mailto:a@b", "javascript:x()", "about:blank", "file:///a", "/50%-off",
-                        "https://user:password@skhcn.example.vn/a", "/b%C3i", "/a?id=%E1", "/a\x01", "/" + "a" * 2000):
+                        "https://user:password@skhcn.example.vn/a", "/b%C3i", "/a?id=%E1", "/a\x01", "/a\x9b",
+                        "/" + "a" * 2000):
             with self.subTest(address[:50]), self.assertRaises(paths.BadPath):
                 self.path(address)
         for address in ("https://example.com/a", "//example.com/a", "https://chi-nhanh.example.vn/"):
@@ -350,6 +352,7 @@ class Corners(AgainstLuot):
         "id=", "ID=", "&id=1", "?p=2", "nv=%41",
         "op=a/b", "page_id=", "?utm_source=x", "https:", "http://", "//", "a.example.vn", "www.", "example.com", ":80",
         "mailto:", "%F0%9F%98%80", "\U0001F600", "\u1112\u1161\u11ab", "%E2%84%AB", "0", "-", "_",
+        "\ufe0f", "%CD%8F", "\u3164", "\u0915", "\u093e", "\x9b", "%C2%9B",
     )
 
     def test_random_addresses_are_the_same_page_or_none(self):

@@ -122,7 +122,7 @@ def client_address(rng):
 
 def to_toml(config):
     """TOML of a dict of tables whose values are strings, numbers, booleans and lists of strings;
-    `site` is a list of tables."""
+    `site` is a list of tables, which may hold lists of tables (`path_rule`)."""
 
     def value(v):
         if isinstance(v, bool):
@@ -140,7 +140,11 @@ def to_toml(config):
     for name, tables in config.items():
         if isinstance(tables, list):
             for table in tables:
-                lines += ["", f"[[{name}]]"] + [f"{k} = {value(v)}" for k, v in table.items()]
+                inner = {k: v for k, v in table.items() if isinstance(v, list) and v and isinstance(v[0], dict)}
+                lines += ["", f"[[{name}]]"] + [f"{k} = {value(v)}" for k, v in table.items() if k not in inner]
+                for k, tables_of_it in inner.items():
+                    for row in tables_of_it:
+                        lines += ["", f"[[{name}.{k}]]"] + [f"{c} = {value(v)}" for c, v in row.items()]
     return "\n".join(lines) + "\n"
 
 

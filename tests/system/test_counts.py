@@ -137,7 +137,8 @@ class Views(One):
 
     def test_hits_that_are_not_to_be_counted_are_answered_and_not_spooled(self):
         cases = [({"Sec-Purpose": "prefetch"}, "prefetch"), ({"Purpose": "prefetch"}, "prefetch"),
-                 ({"Sec-Purpose": "prefetch;prerender"}, "prefetch"), ({"Sec-GPC": "1"}, "opted_out")]
+                 ({"Sec-Purpose": "prefetch;prerender"}, "prefetch"), ({"X-Moz": "prefetch"}, "prefetch"),
+                 ({"X-Purpose": "preview"}, "prefetch"), ({"Sec-GPC": "1"}, "opted_out")]
         for headers, reason in cases:
             for how in ("json", "pixel"):
                 with self.subTest(headers=headers, how=how):

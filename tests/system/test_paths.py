@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import BROWSER, SystemTest, main  # noqa: E402
+from luot import BROWSER, SystemTest, eventually, main, patience  # noqa: E402
 
 HOSTS = ["portal.example.vn", "www.portal.example.vn", "*.chi-nhanh.example.vn", "báo.example.vn"]
 NFC = unicodedata.normalize("NFC", "/tin-tức/đại-hội-đảng-bộ")
@@ -122,6 +122,80 @@ class Paths(SystemTest):
         self.assertEqual(answer.status, 200, answer)
         self.luot.wait_for("portal", token)
         self.assertEqual(self.luot.views("portal", "/tin/bai-1?id=5", after=answer.token), 2)
+
+
+class Rules(SystemTest):
+    """A site's own rules, on each way that a path comes in or is asked for."""
+
+    RULES = [{"match": "^/p([0-9]+)/.*$", "replace": "/p\\1"},
+             {"match": "^/([^/]+)/[^?]*-d([0-9]+)\\.html$", "replace": "/d\\2", "section": "\\1"},
+             {"match": "^/thong-bao/", "section": "Thông báo"}]
+
+    def setUp(self):
+        super().setUp()
+        self.site = {"id": "portal", "hosts": HOSTS, "timezone": "Asia/Ho_Chi_Minh", "public": ["stats"],
+                     "path_rule": self.RULES}
+        self.luot = self.world.luot(sites=[self.site])
+
+    def test_hits_and_reads_of_every_spelling_find_one_count(self):
+        spellings = ["/p512/hoi-nghi", "/p512/hoi-nghi-moi?utm_source=zalo", "https://portal.example.vn/p512/x/", "/p512",
+                     "//portal.example.vn/p512/h%E1%BB%99i"]
+        for how in ("json", "form", "pixel"):
+            for spelling in spellings:
+                token = self.luot.take_hit("portal", spelling, how=how)
+        answer = self.luot.counts("portal", *spellings, "/p513/hoi-nghi", after=token)
+        self.assertEqual(answer["pages"], {**{s: {"views": 15} for s in spellings}, "/p513/hoi-nghi": {"views": 0}})
+        text = self.luot.http.get("/count.txt?site=portal&path=/p512/abc").body
+        self.assertEqual(text, b"15")
+        said = self.luot.hit("portal", "/p512/x").json()["path"]
+        self.assertEqual(said, "/p512")
+        series = self.luot.http.get("/api/v1/series?site=portal&metric=views&step=month&path=/p512/x").json()
+        self.assertGreaterEqual(sum(point["value"] for point in series["points"]), 15)
+
+    def test_starting_totals_come_in_under_the_same_path(self):
+        file = self.world.folder / "totals.csv"
+        file.write_text("/p512/hoi-nghi,400\n/p513/b,7\n*,500,100\n")
+        status, _, errors = self.world.run("import", "totals", file, "--site", "portal", "--config", self.luot.config_file)
+        self.assertEqual(status, 0, errors)
+        token = self.luot.take_hit("portal", "/p512/ten-moi")
+        self.assertEqual(self.luot.views("portal", "/p512/x", after=token), 401)
+        file.write_text("/p512/hoi-nghi,400\n/p512/ten-moi,7\n")
+        status, _, errors = self.world.run("import", "totals", file, "--site", "portal", "--config", self.luot.config_file)
+        self.assertEqual(status, 1)
+        self.assertIn("twice: after normalising it is /p512", errors)
+
+    def test_the_section_is_that_of_the_rule_where_the_hit_has_none(self):
+        self.luot.take_hit("portal", "/van-hoa/le-hoi-d77.html")
+        self.luot.take_hit("portal", "/thong-bao/1")
+        token = self.luot.take_hit("portal", "/thong-bao/1", c="Của trang")
+        self.luot.wait_for("portal", token)
+        rows = self.luot.http.get("/api/v1/top?site=portal&by=section").json()["rows"]
+        self.assertEqual({row["key"]: row["views"] for row in rows}, {"van-hoa": 1, "Thông báo": 1, "Của trang": 1})
+        self.assertEqual(self.luot.views("portal", "/d77"), 1)
+
+    def test_rules_are_in_effect_at_once_after_sighup_and_a_wrong_one_is_refused(self):
+        token = self.luot.take_hit("portal", "/old/1")
+        self.luot.wait_for("portal", token)
+
+        def reload(rules, wanted):
+            before = self.luot.log_text().count(wanted)
+            self.luot.config["site"][0]["path_rule"] = rules
+            self.luot.write_config()
+            self.luot.hang_up()
+            eventually(lambda: self.luot.log_text().count(wanted) > before, patience(5), wanted)
+
+        reload(self.RULES + [{"match": "^/old/", "replace": "/new/"}], "configuration_read")
+        # Each worker takes it over by itself.
+        eventually(lambda: self.luot.hit("portal", "/old/2").json()["path"] == "/new/2", patience(5))
+        token = self.luot.take_hit("portal", "/new/1")
+        self.assertEqual(self.luot.views("portal", "/old/1", after=token), 1)  # the former view stays where it was
+        reload([{"match": "^/old/(", "replace": "/x/"}], "configuration_refused")
+        self.assertIn("site.path_rule.match: RE2 does not take it: missing )", self.luot.log_text())
+        self.assertEqual(self.luot.hit("portal", "/old/2").json()["path"], "/new/2")
+        status, _, errors = self.world.run("check-config", self.luot.config_file)
+        self.assertEqual(status, 2)
+        line = self.luot.config_file.read_text().splitlines().index('match = "^/old/("') + 1
+        self.assertIn(f"{self.luot.config_file}:{line}: site.path_rule.match: ", errors)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,16 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
-from luot import (FIREFOX, BROWSER, GOOGLEBOT, SystemTest, eventually, main, patience,  # noqa: E402
+from luot import (FIREFOX, BROWSER, GOOGLEBOT, SITES, SystemTest, eventually, main, patience,  # noqa: E402
                   file_blobs, raw_exchange, redis_blobs)
 
 ADDRESSES = [ipaddress.ip_address(a) for a in (
     "203.0.113.217", "198.51.100.143", "192.0.2.171", "100.99.233.57",
     "2001:db8:5ca1:ab1e:7e57:ab1e:f00d:cafe", "2001:db8:dead:10cc:1234:5678:9abc:def1",
 )]
-SECRETS = [b"s3cretParameter", b"s3cretFragment", b"s3cretOfReferer", b"s3cretOfReferrer", b"s3cretSession"]
+SECRETS = [b"s3cretParameter", b"s3cretFragment", b"s3cretOfReferer", b"s3cretOfReferrer", b"s3cretSession",
+           b"s3cretTab"]
+TOKEN = "token-of-skhcn"
 
 
 def base64_cores(raw):
@@ -81,11 +83,16 @@ class Privacy(SystemTest):
                 page = f"https://skhcn.example.vn/marked-page-{number}?id=7&pw=s3cretParameter&utm_source=zalo"
                 token = luot.take_hit(
                     "skhcn", page + "#s3cretFragment", how=how, agent=agent, client=f"{address}, 127.0.0.1",
-                    id=f"{number}-{ADDRESSES.index(address)}", t="Tiêu đề", c="tin",
+                    id=f"{number}-{ADDRESSES.index(address)}", t="Tiêu đề", c="tin", tab="s3cretTab",
                     r="https://other.example/from?sid=s3cretOfReferrer",
                     headers={"Referer": "https://skhcn.example.vn/marked?x=s3cretOfReferer",
                              "Cookie": "session=s3cretSession", "X-Real-IP": str(address),
                              "Forwarded": f"for={address}"})
+        for address in ADDRESSES:  # a server speaks for its reader; another has not the token
+            luot.take_hit("skhcn", "/from-a-stranger", ip=str(address), ua=FIREFOX)
+            luot.hit("skhcn", "/refused", ip=str(address), ua=FIREFOX, headers={"Authorization": "Bearer wrong"})
+            token = luot.take_hit("skhcn", "/from-a-server", ip=str(address), ua=FIREFOX,
+                                  headers={"Authorization": f"Bearer {TOKEN}"})
         return token
 
     def send_refused(self, luot):
@@ -113,14 +120,23 @@ class Privacy(SystemTest):
         return blobs
 
     def run_and_search(self, options):
-        luot = self.world.luot(options=options)
+        token_file, data_centers = self.world.folder / "token", self.world.folder / "data-centers"
+        token_file.write_text(TOKEN + "\n")
+        token_file.chmod(0o600)
+        data_centers.write_text("192.0.2.0/25\n2001:db8:dead::/48\n")
+        luot = self.world.luot(
+            options=options, sites=[{**SITES[0], "visitor": "tab", "token_file": str(token_file)}, *SITES[1:]],
+            config={"collector": {"data_center_networks": str(data_centers)}})
         client = luot.redis()
         client.config_set("slowlog-log-slower-than", 0)
         client.config_set("slowlog-max-len", 100_000)
         token = self.send_hits(luot)
         self.send_refused(luot)
         luot.wait_for("skhcn", token)
-        self.assertEqual(luot.views("skhcn", "/marked-page-0?id=7"), len(ADDRESSES))
+        # One of the addresses is a data centre's: its hits are a bot's.
+        self.assertEqual(luot.views("skhcn", "/marked-page-0?id=7"), len(ADDRESSES) - 1)
+        # Another has brought its 20 new pages before: a server's readers are clients as all others are.
+        self.assertEqual(luot.views("skhcn", "/from-a-server"), len(ADDRESSES) - 2)
         return luot, client
 
     def test_no_address_and_no_dropped_parameter_is_kept_anywhere(self):

@@ -37,16 +37,17 @@ std::string shown(const request& r)
         out += flag ? '1' : '0';
     for (const auto text :
          {r.target, r.path, r.query, r.body, r.host, r.origin, r.referer, r.user_agent,
-          r.forwarded_for, r.authorization, r.accept_encoding, r.if_none_match, r.content_type})
+          r.forwarded_for, r.authorization, r.accept_encoding, r.if_none_match, r.content_type,
+          r.hint_brands, r.hint_mobile, r.hint_platform})
         out.append(std::to_string(text.size())).append(":").append(text);
     return out;
 }
 
 void check_request(const request& r)
 {
-    for (const auto text :
-         {r.target, r.path, r.query, r.host, r.origin, r.referer, r.user_agent, r.forwarded_for,
-          r.authorization, r.accept_encoding, r.if_none_match, r.content_type})
+    for (const auto text : {r.target, r.path, r.query, r.host, r.origin, r.referer, r.user_agent,
+                            r.forwarded_for, r.authorization, r.accept_encoding, r.if_none_match,
+                            r.content_type, r.hint_brands, r.hint_mobile, r.hint_platform})
         check(std::none_of(text.begin(), text.end(),
                            [](char c) { return c == '\r' || c == '\n' || c == '\0'; }),
               "a field is one line");

@@ -16,7 +16,9 @@ bool are_equal(const hit& a, const hit& b)
            a.title == b.title && a.section == b.section && a.event == b.event &&
            a.referrer == b.referrer && a.user_agent == b.user_agent && a.language == b.language &&
            a.country == b.country && a.source == b.source && a.medium == b.medium &&
-           a.campaign == b.campaign && a.term == b.term && a.content == b.content;
+           a.campaign == b.campaign && a.term == b.term && a.content == b.content &&
+           a.client_hints == b.client_hints && a.is_from_server == b.is_from_server &&
+           a.is_from_data_center == b.is_from_data_center;
 }
 
 void try_hit(std::string_view bytes)

@@ -926,6 +926,42 @@ BOOST_AUTO_TEST_CASE(bots_are_counted_apart_by_kind)
     BOOST_TEST(count_of(mixed.sites.at("skhcn").totals, "visits") == 2);
 }
 
+// With the site's token a program is a client like any other; what it says of itself still holds.
+BOOST_AUTO_TEST_CASE(a_server_side_client_is_no_bot_unless_it_says_so)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    const auto as = [&](std::string_view user_agent, std::uint32_t hint = 0) {
+        auto h = view_of(skhcn(), 1, now);
+        h.user_agent = user_agent;
+        h.bot_hint = hint;
+        h.is_from_server = true;
+        return h;
+    };
+    const auto a = folded({as(""), as(curl), as(crawler), as(browser), as("", 1)});
+    const auto& s = a.sites.at("skhcn");
+    BOOST_TEST(count_of(s.totals, "views") == 4);
+    BOOST_TEST(count_of(s.totals, "bots:headless") == 1);
+    BOOST_TEST(count_of(s.totals, "bots") == 1);
+}
+
+// A browser that reads from a data centre is driven by a program; one that names itself keeps its
+// kind.
+BOOST_AUTO_TEST_CASE(who_reads_from_a_data_center_is_a_bot)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    const auto as = [&](std::string_view user_agent, bool is_from_server = false) {
+        auto h = view_of(skhcn(), 1, now);
+        h.user_agent = user_agent;
+        h.is_from_data_center = true;
+        h.is_from_server = is_from_server;
+        return h;
+    };
+    const auto a = folded({as(browser), as(crawler), as(""), as("", true)});
+    const auto& s = a.sites.at("skhcn");
+    const fields wanted{{"bots", 4}, {"bots:search", 1}, {"bots:library", 1}, {"bots:other", 2}};
+    BOOST_TEST(text_of(s.totals) == text_of(wanted));
+}
+
 // An hour is named by when it began: two hours called 2:00 are two, one that never was is none.
 BOOST_AUTO_TEST_CASE(hours_of_days_with_23_and_25_hours_are_told_apart)
 {
@@ -1005,6 +1041,31 @@ BOOST_AUTO_TEST_CASE(a_hit_from_the_future_takes_the_time_of_its_entry)
             BOOST_TEST(ask_for(batch, 1, vietnam()).sites.at("skhcn").dates.front() == date);
         }
     }
+}
+
+// Its ids are of the collector's date; the day that it counts in may be the one before.
+BOOST_AUTO_TEST_CASE(a_clock_ahead_over_midnight_makes_nobody_a_visitor_twice)
+{
+    const auto taken = utc(2021, 7, 31, 16, 59, 50);  // ten seconds before August in Vietnam
+    constexpr std::uint64_t in_july = 7, in_august = 8;
+    auto right = view_of(skhcn(), in_july, taken - minute);
+    auto ahead = view_of(skhcn(), in_august, taken + 20'000);
+    ahead.visitor_before = in_july;
+    const auto a = folded(vietnam(), {entry_of(producer, 2, {right, ahead}, taken)});
+    const auto& s = a.sites.at("skhcn");
+    BOOST_TEST_REQUIRE(s.visitors.size() == 1U);
+    BOOST_TEST(s.visitors.at(days(2021, 7, 31)) == (std::vector{in_july, in_july}),
+               boost::test_tools::per_element());
+    BOOST_TEST(count_of(s.totals, "visits") == 1);
+    BOOST_TEST(s.seen.at(in_july) == taken);
+    // After midnight the visit goes on, as the right clock tells yesterday's id too.
+    auto next = view_of(skhcn(), in_august, taken + minute);
+    next.visitor_before = in_july;
+    const auto b = folded(
+        vietnam(), {entry_of(producer, 2, {right, ahead}, taken), entry_of(producer, 3, {next})});
+    BOOST_TEST(count_of(b.sites.at("skhcn").totals, "visits") == 1);
+    BOOST_TEST(b.sites.at("skhcn").visitors.at(days(2021, 8, 1)) == std::vector{in_august},
+               boost::test_tools::per_element());
 }
 
 // The visitor's id was made with the salt of that date: they belong together, also when the zone's

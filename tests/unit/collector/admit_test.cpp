@@ -196,7 +196,8 @@ BOOST_AUTO_TEST_CASE(refusals_are_told_as_the_contract_says)
                     {refusal::rate_limited, "rate_limited", 429},
                     {refusal::spool_full, "spool_full", 503},
                     {refusal::prefetch, "prefetch", 202},
-                    {refusal::opted_out, "opted_out", 202}};
+                    {refusal::opted_out, "opted_out", 202},
+                    {refusal::bad_token, "bad_token", 403}};
     std::set<std::string_view> reasons;
     for (const auto& row : contract) {
         BOOST_TEST_CONTEXT("refusal " << row.reason)

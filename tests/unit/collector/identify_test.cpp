@@ -38,6 +38,7 @@ struct visit {
     std::string user_agent = "Mozilla/5.0";
     std::string address = "192.0.2.1";
     std::int64_t time_ms = now_ms;
+    std::string tab = {};
 };
 
 struct world {
@@ -52,7 +53,7 @@ struct world {
         h.site = v.site;
         h.user_agent = v.user_agent;
         h.time_ms = v.time_ms;
-        who.identify(h, in, at(v.address));
+        who.identify(h, in, at(v.address), v.tab);
         return h;
     }
     hit identified(const visit& v) { return identified(v, zone); }
@@ -115,11 +116,33 @@ BOOST_AUTO_TEST_CASE(another_day_site_browser_or_address_is_another_visitor)
         {.time_ms = now_ms + day_ms},
         {.time_ms = now_ms + 2 * day_ms},
         {.time_ms = now_ms - day_ms},
+        {.tab = "1"},
+        {.tab = "2"},
+        {.user_agent = "Mozilla/5.01"},
+        {.user_agent = "Mozilla/5.0", .address = "192.0.2.2", .tab = "1"},
     };
     std::set<std::uint64_t> ids;
     for (std::size_t row = 0; row < std::size(table); ++row)
         BOOST_TEST_CONTEXT("row " << row)
     BOOST_TEST(ids.insert(w.identified(table[row]).visitor).second);
+}
+
+// Offices where hundreds share one address: the limit of new pages is still that of the address.
+BOOST_AUTO_TEST_CASE(a_tab_is_a_visitor_at_its_address_and_no_client_of_its_own)
+{
+    const temp_dir dir;
+    world w(dir);
+    const auto none = w.identified({}), one = w.identified({.tab = "1"}),
+               two = w.identified({.tab = "2"});
+    BOOST_TEST(one.visitor == w.identified({.tab = "1"}).visitor);
+    BOOST_TEST(one.visitor != two.visitor);
+    BOOST_TEST(one.visitor != none.visitor);
+    BOOST_TEST(one.client == two.client);
+    BOOST_TEST(one.client == none.client);
+    const auto late = w.identified({.time_ms = day_begin - 1, .tab = "1"});
+    const auto early = w.identified({.time_ms = day_begin, .tab = "1"});
+    BOOST_TEST(early.visitor_before == late.visitor);
+    BOOST_TEST(early.visitor != late.visitor);
 }
 
 // What stands in one field is not taken for the beginning of the next.

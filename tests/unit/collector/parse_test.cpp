@@ -69,7 +69,8 @@ BOOST_AUTO_TEST_CASE(a_query_fills_all_fields)
 {
     const auto p = query(
         "s=skhcn&p=%2Ftin-tuc%2Fb%C3%A0i%3Fid%3D1&u=https://skhcn.example.vn/x&id=Ab_9-&"
-        "r=https://google.com/&t=H%E1%BB%99i+ngh%E1%BB%8B&c=Tin&n=tai-ve&l=vi-VN&w=1920&b=3&x=1");
+        "r=https://google.com/&t=H%E1%BB%99i+ngh%E1%BB%8B&c=Tin&n=tai-ve&l=vi-VN&w=1920&b=3&x=1&"
+        "tab=T-1&ip=2001:db8::1&ua=Mozilla/5.0+(X11)");
     BOOST_TEST(!p.error);
     BOOST_TEST(p.fields.site == "skhcn");
     BOOST_TEST(p.fields.page == "/tin-tuc/bài?id=1");
@@ -82,6 +83,9 @@ BOOST_AUTO_TEST_CASE(a_query_fills_all_fields)
     BOOST_TEST(p.fields.language == "vi-VN");
     BOOST_TEST(p.fields.width == 1920U);
     BOOST_TEST(p.fields.bot_hint == 3U);
+    BOOST_TEST(p.fields.tab == "T-1");
+    BOOST_TEST(p.fields.address == "2001:db8::1");
+    BOOST_TEST(p.fields.agent == "Mozilla/5.0 (X11)");
 }
 
 BOOST_AUTO_TEST_CASE(json_fills_all_fields)
@@ -90,6 +94,7 @@ BOOST_AUTO_TEST_CASE(json_fills_all_fields)
         " \r\n{\"s\":\"skhcn\",\"p\":\"/tin-tuc/b\\u00e0i?id=1\",\"u\":\"https://x.vn/\","
         "\"id\":\"Ab_9-\",\"r\":\"https://google.com/\",\"t\":\"Hội nghị \\ud83d\\ude00\","
         "\"c\":\"Tin\",\"n\":\"tai-ve\",\"l\":\"vi-VN\",\"w\":1920,\"b\":\"3\","
+        "\"tab\":\"T-1\",\"ip\":\"192.0.2.1\",\"ua\":\"Mozilla/5.0 \xFF\","
         "\"x\":{\"y\":[1,true,null]}} ");
     BOOST_TEST(!p.error);
     BOOST_TEST(p.fields.site == "skhcn");
@@ -103,12 +108,16 @@ BOOST_AUTO_TEST_CASE(json_fills_all_fields)
     BOOST_TEST(p.fields.language == "vi-VN");
     BOOST_TEST(p.fields.width == 1920U);
     BOOST_TEST(p.fields.bot_hint == 3U);
+    BOOST_TEST(p.fields.tab == "T-1");
+    BOOST_TEST(p.fields.address == "192.0.2.1");
+    BOOST_TEST(p.fields.agent == "Mozilla/5.0 \xFF");
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_of_the_hit_before)
 {
     hit_fields fields;
-    BOOST_TEST(!parse_query("s=a&p=/a&u=/b&id=c&r=d&t=e&c=f&n=g&l=h&w=1&b=2", fields));
+    BOOST_TEST(
+        !parse_query("s=a&p=/a&u=/b&id=c&r=d&t=e&c=f&n=g&l=h&w=1&b=2&tab=i&ip=j&ua=k", fields));
     BOOST_TEST(!parse_body("", fields));
     const hit_fields none;
     for (const auto text : {&hit_fields::site, &hit_fields::page, &hit_fields::location,
@@ -141,7 +150,8 @@ BOOST_AUTO_TEST_CASE(names_and_addresses_have_hard_limits)
     } const limits[] = {{"s", 32, &hit_fields::site},
                         {"p", 2000, &hit_fields::page},
                         {"u", 2000, &hit_fields::location},
-                        {"id", 64, &hit_fields::id}};
+                        {"id", 64, &hit_fields::id},
+                        {"tab", 64, &hit_fields::tab}};
     for (const auto& w : ways) {
         for (const auto& limit : limits) {
             BOOST_TEST_CONTEXT(w.name << " field " << limit.name)
@@ -158,6 +168,7 @@ BOOST_AUTO_TEST_CASE(names_and_addresses_have_hard_limits)
             BOOST_TEST_CONTEXT(w.name << " value " << bad)
             {
                 BOOST_TEST(w.parse("id", bad).refused());
+                BOOST_TEST(w.parse("tab", bad).refused());
                 BOOST_TEST(w.parse("s", bad).refused());
             }
         }
@@ -258,6 +269,25 @@ BOOST_AUTO_TEST_CASE(broken_escapes_are_refused_in_names_and_shown_in_texts)
         BOOST_TEST(query("r=" + broken).fields.referrer == broken);
     }
     BOOST_TEST(!query("x=%zz&s=a").error);
+}
+
+// From anybody: they mean something only from who has the site's token.
+BOOST_AUTO_TEST_CASE(what_a_server_says_of_its_reader_is_cut_and_never_refused)
+{
+    for (const auto& w : ways) {
+        BOOST_TEST_CONTEXT(w.name)
+        {
+            BOOST_TEST(w.parse("ip", "192.0.2.1").fields.address == "192.0.2.1");
+            BOOST_TEST(w.parse("ip", std::string(65, '1')).fields.address == std::string(64, '1'));
+            BOOST_TEST(w.parse("ip", " [::1]:80 ế").fields.address == "[::1]:80");
+            BOOST_TEST(w.parse("ua", std::string(1001, 'a')).fields.agent ==
+                       std::string(1000, 'a'));
+            BOOST_TEST(w.parse("ua",
+                               "a\x7F"
+                               "b")
+                           .fields.agent == "ab");
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_number_has_five_digits_at_most)

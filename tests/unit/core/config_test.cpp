@@ -115,6 +115,7 @@ BOOST_AUTO_TEST_CASE(one_site_is_all_that_must_be_said)
     BOOST_TEST((c.collector.trusted_proxies[1] == *parse_network("::1")));
     BOOST_TEST(c.collector.rate_limit_per_client == 20U);
     BOOST_TEST(c.collector.workers == 0U);
+    BOOST_TEST(c.collector.data_center_networks == "");
     BOOST_TEST((c.aggregator.dedupe_window == 1h));
     BOOST_TEST(c.aggregator.keep_days == 400U);
     BOOST_TEST(c.aggregator.max_paths == 100'000U);
@@ -128,6 +129,8 @@ BOOST_AUTO_TEST_CASE(one_site_is_all_that_must_be_said)
     BOOST_TEST(s.keep_query.size() == 7U);
     BOOST_TEST(s.max_new_paths_per_day == 2000U);
     BOOST_TEST((s.reload_window == 0s));
+    BOOST_TEST((s.visitor == visitor_kind::address));
+    BOOST_TEST(s.path_rules.empty());
     BOOST_TEST(s.is_public(public_route::counts));
     BOOST_TEST(!s.is_public(public_route::stats));
     BOOST_TEST(s.token.empty());
@@ -154,6 +157,7 @@ sync = "disk"
 [collector]
 trusted_proxies = ["10.0.0.0/8", "2001:db8::/32"]
 country_db = "c.mmdb"
+data_center_networks = "/n.txt"
 rate_limit_per_client = 0
 rate_limit_exempt = ["192.0.2.1/32"]
 workers = 3
@@ -174,10 +178,24 @@ keep_query = ["x"]
 only = ["/tin-tuc/**", "a.vn/**"]
 max_new_paths_per_day = 7
 reload_window = "30m"
+visitor = "tab"
 public = ["stats", "badge"]
 # token_file is not set
 honor_gpc = false
 honor_dnt = true
+
+[[site.path_rule]]
+match = "^/p([0-9]+)/.*\\.\"$"
+replace = "/p\\1"
+section = "Tin \\0"
+
+[[site.path_rule]]
+match = ";x=[^/]*"
+replace = ""
+
+[[site.path_rule]]
+match = "^/tin-tuc/"
+section = "Tin tức"
 
 [[site]]
 id = "b"
@@ -189,6 +207,7 @@ keep_query = []
 only = []
 max_new_paths_per_day = 2000
 reload_window = "0s"
+visitor = "address"
 public = []
 # token_file is not set
 honor_gpc = true
@@ -225,7 +244,8 @@ BOOST_AUTO_TEST_CASE(the_shipped_file_holds_the_defaults)
 BOOST_AUTO_TEST_CASE(the_shipped_file_documents_every_key)
 {
     const std::string shipped = read_all(shipped_file());
-    std::vector<std::string> keys{"token_file", "password_file", "url", "country_db"};
+    std::vector<std::string> keys{"token_file", "password_file", "url", "country_db",
+                                  "data_center_networks"};
     std::istringstream described(describe(parse_config(all_keys, "luot.toml")));
     for (std::string line; std::getline(described, line);) {
         if (!line.empty() && std::isalpha(static_cast<unsigned char>(line[0])) != 0)
@@ -340,6 +360,26 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_is_right)
         {one_site + "only = [\"/%zz\"]", "luot.toml:4: site.only: ", "no path of a page"},
         {one_site + "max_new_paths_per_day = 0", "luot.toml:4: site.max_new_paths_per_day: ", "1"},
         {one_site + "reload_window = \"31m\"", "luot.toml:4: site.reload_window: must be at", "30m"},
+        {one_site + "visitor = \"tabs\"", "luot.toml:4: site.visitor: is \"tabs\"", "\"tab\""},
+        {one_site + "path_rule = 1", "luot.toml:4: site.path_rule: must be a list", "[[site.path"},
+        {one_site + "[site.path_rule]\nmatch = \"a\"", "luot.toml:4: site.path_rule: must be",
+         "[["},
+        {one_site + "[[site.path_rule]]\nmatsh = \"a\"",
+         "luot.toml:5: site.path_rule.matsh: unknown key", "\"match\"?"},
+        {one_site + "[[site.path_rule]]\nreplace = \"a\"",
+         "luot.toml:4: site.path_rule.match: is missing", "^/p"},
+        {one_site + "[[site.path_rule]]\nmatch = \"a\"",
+         "luot.toml:4: site.path_rule: does nothing", "section"},
+        {one_site + "[[site.path_rule]]\nmatch = \"\"\nreplace = \"a\"",
+         "luot.toml:5: site.path_rule.match: is empty", ""},
+        {one_site + "[[site.path_rule]]\nsection = \"\"\nmatch = \"a\"",
+         "luot.toml:5: site.path_rule.section: is empty", ""},
+        {one_site + "[[site.path_rule]]\nreplace = \"a\"\nmatch = \"(a\"",
+         "luot.toml:6: site.path_rule.match: RE2 does not", "missing )"},
+        {one_site + "[[site.path_rule]]\nmatch = \"(a)\"\nreplace = \"\\\\2\"",
+         "luot.toml:6: site.path_rule.replace: names group \\2", "match has 1"},
+        {one_site + "[[site.path_rule]]\nmatch = \"((a{900}){30}){1}\"\nreplace = \"\"",
+         "luot.toml:5: site.path_rule.match: RE2 does not", ""},
         {one_site + "public = [\"counts\",\n\"summery\"]",
          "luot.toml:5: site.public: unknown \"summery\"", "did you mean \"summary\"?"},
         {one_site + "honor_gpc = \"yes\"", "luot.toml:4: site.honor_gpc: must be true or",
@@ -379,6 +419,12 @@ BOOST_AUTO_TEST_CASE(limits_are_accepted_at_their_edge)
     BOOST_TEST(refusal(one_site + "reload_window = \"30m\"") == "");
     BOOST_TEST(refusal(one_site + "timezone = \"Asia/Saigon\"") == "");
     BOOST_TEST(refusal(one_site + "[[site]]\nid = \"b\"\nhosts = [\"a.vn\"]") == "");
+    std::string rules = one_site;
+    for (std::size_t i = 0; i < path_rule::most_rules; ++i)
+        rules += "[[site.path_rule]]\nmatch = \"a\"\nreplace = \"\"\n";
+    BOOST_TEST(refusal(rules) == "");
+    BOOST_TEST(refusal(rules + "[[site.path_rule]]\nmatch = \"a\"\nreplace = \"\"\n")
+                   .find("more than 100") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_redis_url_says_where_and_who)

@@ -19,7 +19,7 @@ using namespace luot;
 constexpr std::string_view hit::*texts[] = {
     &hit::site,     &hit::path,       &hit::title,    &hit::section, &hit::event,
     &hit::referrer, &hit::user_agent, &hit::language, &hit::country, &hit::source,
-    &hit::medium,   &hit::campaign,   &hit::term,     &hit::content};
+    &hit::medium,   &hit::campaign,   &hit::term,     &hit::content, &hit::client_hints};
 
 std::string encoded(const hit& h)
 {
@@ -32,7 +32,9 @@ bool same(const hit& a, const hit& b)
 {
     bool all = a.time_ms == b.time_ms && a.local_date == b.local_date && a.visitor == b.visitor &&
                a.visitor_before == b.visitor_before && a.id == b.id && a.client == b.client &&
-               a.width == b.width && a.bot_hint == b.bot_hint;
+               a.width == b.width && a.bot_hint == b.bot_hint &&
+               a.is_from_server == b.is_from_server &&
+               a.is_from_data_center == b.is_from_data_center;
     for (const auto field : texts)
         all = all && a.*field == b.*field;
     return all;
@@ -63,6 +65,9 @@ hit full_hit()
     h.campaign = "c";
     h.term = "t";
     h.content = "x";
+    h.client_hints = "1Android;Brave/126";
+    h.is_from_server = true;
+    h.is_from_data_center = true;
     return h;
 }
 
@@ -137,7 +142,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_tag_is_skipped)
 {
     const hit h = full_hit();
     const std::string plain = encoded(h);
-    for (const int tag : {0, 16, 17, 127, 128, 255}) {
+    for (const int tag : {0, 18, 127, 128, 255}) {
         BOOST_TEST_CONTEXT("tag " << tag)
         {
             std::string bytes = plain;
@@ -194,6 +199,38 @@ BOOST_AUTO_TEST_CASE(a_client_of_another_size_is_passed_over)
         put_u8(bytes, 15);
         put_varint(bytes, size);
         bytes.append(size, '\x01');
+        hit back;
+        BOOST_TEST(!decode(bytes, back));
+        BOOST_TEST(same(h, back), size);
+    }
+}
+
+// The hit counts; of the byte of flags a later version may use more bits.
+BOOST_AUTO_TEST_CASE(flags_stand_in_one_byte_that_has_room_for_more)
+{
+    hit h = full_hit();
+    h.is_from_server = h.is_from_data_center = false;
+    const std::string plain = encoded(h);
+    for (const int flags : {0, 1, 2, 3, 0xFC, 0xFD}) {
+        BOOST_TEST_CONTEXT("flags " << flags)
+        {
+            std::string bytes = plain;
+            put_u8(bytes, 16);
+            put_varint(bytes, 1);
+            put_u8(bytes, static_cast<std::uint8_t>(flags));
+            hit back;
+            BOOST_TEST(!decode(bytes, back));
+            h.is_from_server = (flags & 1) != 0;
+            h.is_from_data_center = (flags & 2) != 0;
+            BOOST_TEST(same(h, back));
+        }
+    }
+    h.is_from_server = h.is_from_data_center = false;
+    for (const std::size_t size : {0, 2, 200}) {
+        std::string bytes = plain;
+        put_u8(bytes, 16);
+        put_varint(bytes, size);
+        bytes.append(size, '\x03');
         hit back;
         BOOST_TEST(!decode(bytes, back));
         BOOST_TEST(same(h, back), size);

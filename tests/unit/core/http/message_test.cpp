@@ -40,7 +40,10 @@ BOOST_AUTO_TEST_CASE(a_kept_request_owns_all_of_its_bytes)
                                                      &request::authorization,
                                                      &request::accept_encoding,
                                                      &request::if_none_match,
-                                                     &request::content_type};
+                                                     &request::content_type,
+                                                     &request::hint_brands,
+                                                     &request::hint_mobile,
+                                                     &request::hint_platform};
     auto bytes = std::make_unique<std::vector<std::string>>();
     request in;
     in.method = method::post;

@@ -574,6 +574,22 @@ BOOST_AUTO_TEST_CASE(what_a_browser_says_of_the_reader_is_heard)
     }
 }
 
+BOOST_AUTO_TEST_CASE(client_hints_are_heard_as_they_are_sent)
+{
+    const parsed p{
+        get_with("sec-ch-ua: \"Brave\";v=\"126\", \"Not;A=Brand\";v=\"24\"\r\n"
+                 "Sec-CH-UA-Mobile: ?1\r\nSec-CH-UA-Platform: \"Android\"\r\n"
+                 "Sec-CH-UA-Model: \"x\"\r\n")};
+    BOOST_TEST(p.outcome.status == parse_status::complete);
+    BOOST_TEST(p.in.hint_brands == R"("Brave";v="126", "Not;A=Brand";v="24")");
+    BOOST_TEST(p.in.hint_mobile == "?1");
+    BOOST_TEST(p.in.hint_platform == R"("Android")");
+    const parsed none{get};
+    BOOST_TEST(none.in.hint_brands.empty());
+    BOOST_TEST(none.in.hint_mobile.empty());
+    BOOST_TEST(none.in.hint_platform.empty());
+}
+
 BOOST_AUTO_TEST_CASE(any_bytes_give_an_answer_within_them)
 {
     constexpr unsigned seed = 4103;
