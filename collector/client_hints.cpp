@@ -17,7 +17,7 @@ bool is_name(std::string_view text, std::size_t most_bytes)
     return !text.empty() && text.size() <= most_bytes &&
            std::all_of(text.begin(), text.end(), [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      std::string_view(" ._-+()&'!").find(c) != std::string_view::npos;
+                      std::string_view(" ._-+&'!").find(c) != std::string_view::npos;
            });
 }
 

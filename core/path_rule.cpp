@@ -14,7 +14,10 @@ namespace luot {
 
 namespace {
 
-constexpr int most_groups = 10;                   // \0 to \9
+constexpr int most_groups = 10;  // \0 to \9
+/// Places of a path that one rule replaces: each is a search of its own, and a stranger makes the
+/// paths.
+constexpr int most_places = 200;
 constexpr std::size_t most_section_bytes = 1000;  // before it is cut to what a hit keeps
 
 /// A replacement, taken apart: a text, then a group.
@@ -158,17 +161,18 @@ path_rule::outcome path_rule::apply(std::string_view path, std::size_t most_byte
     replaced->clear();
     std::size_t copied = 0;  // of path
     std::size_t at = 0;      // where the next match is looked for
-    bool is_first = true;
+    int places = 0;
     do {
+        if (++places > most_places)
+            return outcome::too_long;
         const auto begin = static_cast<std::size_t>(found[0].data() - path.data());
         if (found[0].empty()) {  // of nothing: the next one is behind the character that follows
             at = begin + std::max<std::size_t>(utf8::sequence_bytes(path.substr(begin)), 1);
-            if (begin == copied && !is_first)  // and the last one ended here
+            if (begin == copied && places > 1)  // and the last one ended here
                 continue;
         } else {
             at = begin + found[0].size();
         }
-        is_first = false;
         replaced->append(path.substr(copied, begin - copied));
         for (const auto& p : c.replace) {
             replaced->append(p.text);

@@ -14,7 +14,7 @@ namespace luot {
 /// One rule. Immutable once compiled: copies share what RE2 made of it, and threads may, too.
 class path_rule {
 public:
-    /// Regular expressions of one site.
+    /// Rules of one site.
     static constexpr std::size_t most_rules = 100;
     /// What RE2 may use for one: it refuses a longer one, and is slower, never wrong, where a text
     /// would need more.
@@ -47,7 +47,7 @@ public:
     /// Where the path matches: puts the path with every match replaced into `replaced`, if the rule
     /// has a replacement and `replaced` is not null, and the section, if it has one and `section`
     /// is not null: what the groups hold is percent-decoded there. Strings are overwritten only
-    /// where it matches; too_long: the new path would have more than `most_bytes`.
+    /// where it matches; too_long: more than `most_bytes`, or more than 200 places that match.
     [[nodiscard]] outcome apply(std::string_view path, std::size_t most_bytes,
                                 std::string* replaced, std::string* section) const;
 

@@ -48,8 +48,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_said_is_left_out)
 
 BOOST_AUTO_TEST_CASE(what_is_malformed_or_too_long_is_not_said)
 {
-    for (const auto* platform : {"Windows", "\"Windows", "\"\"", "\"a;b\"", "\"a/b\"", "\"a\\\"b\"",
-                                 "\"\xE1\xBA\xBF\"", "\"a234567890b234567890c\""})
+    for (const auto* platform :
+         {"Windows", "\"Windows", "\"\"", "\"a;b\"", "\"a/b\"", "\"(other)\"", "\"a\\\"b\"",
+          "\"\xE1\xBA\xBF\"", "\"a234567890b234567890c\""})
         BOOST_TEST(folded("", "?0", platform) == "0", platform);
     for (const auto* mobile : {"1", "?2", "?11", "true", ""})
         BOOST_TEST(folded("", mobile, "\"a\"") == "-a", mobile);

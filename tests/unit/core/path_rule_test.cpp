@@ -124,6 +124,19 @@ BOOST_AUTO_TEST_CASE(all_that_matches_is_replaced_and_nothing_else)
                        "/123456789") == "/98%5C/123456789");
 }
 
+BOOST_AUTO_TEST_CASE(a_path_that_a_rule_matches_in_too_many_places_stays)
+{
+    const auto site = site_with({rule("_", "-")});
+    const auto of = [](std::size_t places, const char* what) {
+        std::string path = "/";
+        for (std::size_t i = 0; i < places; ++i)
+            path += std::string("a") + what;
+        return path;
+    };
+    BOOST_TEST(path_of(site, of(200, "_")) == of(200, "-"));
+    BOOST_TEST(path_of(site, of(201, "_")) == of(201, "_"));
+}
+
 // A match of nothing is one, too, but not right behind another one (as RE2::GlobalReplace has it).
 BOOST_AUTO_TEST_CASE(matches_of_nothing_are_replaced_once_each)
 {
