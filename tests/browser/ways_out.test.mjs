@@ -1,10 +1,10 @@
-// What others get out of luot by a browser's own means: badges in an <img>.
+// What others get out of luot by a browser's own means: badges in an <img>, live figures by an EventSource.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launch, open_page, start_quickstart } from './support.mjs';
+import { eventually, launch, open_page, start_quickstart } from './support.mjs';
 
 describe('ways out', () => {
   let demo, browser, page;
@@ -69,5 +69,27 @@ describe('ways out', () => {
     server.closeAllConnections();
     server.close();
     assert.ok(width > 0);
+  });
+
+  test('an EventSource hears of views as they are counted', async () => {
+    await page.goto(demo.url);
+    await page.evaluate((address) => {
+      window.heard = [];
+      window.source = new EventSource(address);
+      window.source.onmessage = (event) => window.heard.push(JSON.parse(event.data));
+    }, `${demo.stats}/api/v1/live?site=demo`);
+    const heard = () => page.evaluate(() => window.heard);
+    const first = (await eventually(async () => (await heard()).length && heard(), 'the first event'))[0];
+    assert.equal(first.site, 'demo');
+    const other = await open_page(browser);
+    await other.goto(demo.url);
+    await other.locator('article .meta [data-luot=page-views]').waitFor();
+    const last = await eventually(async () => {
+      const now = (await heard()).at(-1);
+      return now.views > first.views && now.views_last_minute > 0 && now;
+    }, 'an event with the view');
+    assert.ok(last.online >= 1);
+    await other.context().close();
+    await page.evaluate(() => window.source.close());
   });
 });
