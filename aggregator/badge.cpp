@@ -169,9 +169,12 @@ std::string clean_label(std::string_view label)
     std::string whole;
     while (!label.empty()) {
         const auto bytes = utf8::sequence_bytes(label);
+        const auto point = bytes == 0 ? U'\uFFFD' : utf8::code_point(label, bytes);
         if (bytes == 0)
             whole += "\uFFFD";
-        else if (label[0] != '\0')
+        else if (is_space(point))
+            whole += ' ';
+        else if (!is_taken_out(point))
             whole += label.substr(0, bytes);
         label.remove_prefix(std::max<std::size_t>(bytes, 1));
     }
@@ -181,12 +184,10 @@ std::string clean_label(std::string_view label)
     each_point(composed(whole), [&](char32_t point, std::string_view bytes) {
         if (is_cut)
             return;
-        if (is_space(point)) {
+        if (point == ' ') {
             space_is_owed = !out.empty();
             return;
         }
-        if (is_taken_out(point))
-            return;
         marks = is_mark(point) ? marks + 1 : 0;
         if (marks > 0 && (out.empty() || space_is_owed || marks > most_marks))
             return;

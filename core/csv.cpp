@@ -122,11 +122,19 @@ bool csv_reader::find_separator()
     if (end == std::string_view::npos && !is_finished_ && text.size() <= most_bytes)
         return false;
     const auto first = text.substr(0, end).substr(begin);
-    for (const char candidate : {',', ';', '\t'})
-        if (separator_ == 0 && first.find(candidate) != std::string_view::npos)
-            separator_ = candidate;
-    if (separator_ == 0)
-        separator_ = ',';
+    std::string candidates;
+    bool is_quoted = false;
+    for (const char c : first) {
+        if (c == '"')
+            is_quoted = !is_quoted;
+        else if (!is_quoted && (c == ',' || c == ';' || c == '\t'))
+            candidates += c;
+    }
+    separator_ = ',';
+    for (const char rarer : {';', '\t'})
+        if (candidates.find(separator_) == std::string::npos &&
+            candidates.find(rarer) != std::string::npos)
+            separator_ = rarer;
     return true;
 }
 

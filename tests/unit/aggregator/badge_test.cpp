@@ -113,6 +113,7 @@ BOOST_AUTO_TEST_CASE(what_no_label_may_hold_is_taken_out)
         {"a\xC3\x28\xED\xA0\x80z", "a\uFFFD(\uFFFD\uFFFD\uFFFDz"},
         {"tie\u0302\u0301ng", "tiếng"},  // composed
         {"e\u0302\u0301\u0300\u0300\u0300\u0300x", "\u1EBF\u0300\u0300x"},
+        {"e\u200D\u0301", "é"},  // only composed once the joiner is gone
         {"\u0301x", "x"},
         {"x \u0301y", "x y"},
     };

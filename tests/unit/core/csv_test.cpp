@@ -70,6 +70,8 @@ BOOST_AUTO_TEST_CASE(what_others_write_is_read_in_whatever_pieces_it_comes)
          "[a][b]\n[1,2][3]\n"},
         {"\n\na\tb c\n1\t2;3,4\n", "[a][b c]\n[1][2;3,4]\n"},
         {"a;b,c\n", "[a;b][c]\n"},
+        {"\"a,b\";c\n1,2;3\n", "[a,b][c]\n[1,2][3]\n"},
+        {"\"a;b\"\n1,2\n", "[a;b]\n[1][2]\n"},
         {"alone\n1,2\n", "[alone]\n[1][2]\n"},
         {"a,,\n,\n", "[a][][]\n[][]\n"},
         {" a , b\t\n", "[a][b]\n"},
