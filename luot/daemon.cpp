@@ -6,6 +6,7 @@
 //   fold thread     stream -> counts
 //   verify thread   the counts against each other, every hour
 
+#include "aggregator/article_report.hpp"
 #include "aggregator/live.hpp"
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
@@ -143,6 +144,7 @@ struct public_worker {
     std::unique_ptr<collector::intake> intake;
     std::unique_ptr<aggregator::read_api> reads;
     std::unique_ptr<aggregator::report_api> reports;
+    std::unique_ptr<aggregator::article_api> articles;
     std::unique_ptr<aggregator::live_api> live;
     http::server server;
     std::atomic<bool> spool_is_healthy{true};
@@ -492,6 +494,9 @@ void daemon::start_workers()
             w.reports =
                 std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
             w.reports->add_routes(w.routes);
+            w.articles = std::make_unique<aggregator::article_api>(
+                *w.redis, guard_, aggregator::facts_reader{}, config_, metrics_);
+            w.articles->add_routes(w.routes);
             w.live = std::make_unique<aggregator::live_api>(w.thread.context(), *w.redis, guard_,
                                                             live_places_, config_, metrics_);
             w.live->add_routes(w.routes);
@@ -606,6 +611,8 @@ void daemon::reload()
                     w.reads->use(shared);
                 if (w.reports)
                     w.reports->use(shared);
+                if (w.articles)
+                    w.articles->use(shared);
                 if (w.live)
                     w.live->use(shared);
             });
