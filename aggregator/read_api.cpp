@@ -1,7 +1,9 @@
 #include "aggregator/read_api.hpp"
 
+#include "aggregator/badge.hpp"
 #include "core/clock.hpp"
 #include "core/metrics.hpp"
+#include "core/number_text.hpp"
 #include "core/path.hpp"
 #include "core/token.hpp"
 #include "core/utf8.hpp"
@@ -63,6 +65,15 @@ bool add_texts(const json::value& v, std::vector<std::string>& out)
 bool is_on(const json::value& v)
 {
     return v.is_bool() ? v.get_bool() : v.is_int64() && v.get_int64() != 0;
+}
+
+/// The last of each name.
+std::map<std::string, std::string, std::less<>> parameters_of(const http::request& r)
+{
+    std::map<std::string, std::string, std::less<>> out;
+    for (auto& [name, value] : http::query_values(r.query))
+        out.insert_or_assign(std::move(name), std::move(value));
+    return out;
 }
 
 }  // namespace
@@ -133,6 +144,12 @@ void read_api::add_routes(http::router& routes)
                waiting_handler([this](const request& r) -> awaited { return summary(r); }));
     routes.add(method::get, "/count.txt",
                waiting_handler([this](const request& r) -> awaited { return count_text(r); }));
+    routes.add(method::get, "/badge.svg", waiting_handler([this](const request& r) -> awaited {
+                   return count_picture(r, badge_svg);
+               }));
+    routes.add(method::get, "/count.svg", waiting_handler([this](const request& r) -> awaited {
+                   return count_picture(r, count_svg);
+               }));
 }
 
 asio::awaitable<http::response> read_api::counts(const http::request& r, query q)
@@ -227,38 +244,85 @@ asio::awaitable<http::response> read_api::summary(const http::request& r)
     co_return answers_.with(r, json::serialize(out), stamp, true);
 }
 
-asio::awaitable<http::response> read_api::count_text(const http::request& r)
+asio::awaitable<read_api::one_count> read_api::read_one(const http::request& r,
+                                                        const parameters& given)
 {
     const auto sites = sites_;
-    std::string id;
-    std::vector<std::string> paths;
-    for (auto& [name, value] : http::query_values(r.query)) {
-        if (name == "site")
-            id = std::move(value);
-        else if (name == "path")
-            paths = {std::move(value)};
+    one_count out;
+    const auto id = given.find("site"), asked = given.find("path");
+    if (id == given.end() || id->second.empty()) {
+        out.refused = failure(400, "bad_request", "name a site");
+        co_return out;
     }
-    if (id.empty())
-        co_return failure(400, "bad_request", "name a site");
-    const auto* site = sites->find(id);
-    if (!site)
-        co_return unknown_site();
-    if (auto refused = refusal(r, *site->settings, public_route::badge))
-        co_return std::move(*refused);
-    if (!paths.empty()) {
-        std::string path;
-        if (normalise_page(paths[0], *site->settings, {}, path, nullptr))
-            co_return failure(400, "bad_path", "the path is malformed or on a foreign host");
-        paths[0] = path;
+    const auto* site = sites->find(id->second);
+    out.refused = site ? refusal(r, *site->settings, public_route::badge) : unknown_site();
+    if (out.refused)
+        co_return out;
+    std::vector<std::string> paths;
+    if (asked != given.end() &&
+        normalise_page(asked->second, *site->settings, {}, paths.emplace_back(), nullptr)) {
+        out.refused = failure(400, "bad_path", "the path is malformed or on a foreign host");
+        co_return out;
     }
     const auto read = co_await read_counts(
         redis_, guard_, *site, sites->settings().aggregator.max_paths, paths, false, unix_ms());
     if (!read)
+        out.is_away = true;
+    else
+        out.views = paths.empty() ? read->views : read->pages[0];
+    co_return out;
+}
+
+asio::awaitable<http::response> read_api::count_text(const http::request& r)
+{
+    const auto given = parameters_of(r);
+    auto read = co_await read_one(r, given);
+    if (read.refused)
+        co_return std::move(*read.refused);
+    if (read.is_away)
         co_return answers_.unavailable();
-    const auto views = paths.empty() ? read->views : read->pages[0];
-    const auto text = views ? std::to_string(*views) : std::string{};  // not known is not 0
+    // What is not known is not 0.
+    const auto text = read.views ? std::to_string(*read.views) : std::string{};
     auto out = answers_.with(r, text, text, true);
     out.content_type = "text/plain; charset=utf-8";
+    co_return out;
+}
+
+/// What is wrong for good is JSON, for who writes the page. When the number is away readers see the
+/// label and a dash: browsers draw the picture of a 503, too.
+asio::awaitable<http::response> read_api::count_picture(const http::request& r, drawing* draw)
+{
+    const auto given = parameters_of(r);
+    const auto value = [&given](std::string_view name) {
+        const auto found = given.find(name);
+        return found == given.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+    };
+    const auto language = value("lang").value_or("vi");
+    auto style = style_of_language(language);
+    if (!style)
+        co_return failure(400, "bad_request", "`lang` is vi or en");
+    if (const auto format = value("format"); format && *format != "plain")
+        co_return failure(400, "bad_request", "`format` is plain, or left out");
+    else if (format)
+        style = number_style::plain;
+    const auto label = value("label").value_or(language == "vi" ? "lượt xem" : "views");
+
+    auto read = co_await read_one(r, given);
+    if (read.refused)
+        co_return std::move(*read.refused);
+    const auto picture =
+        draw(label, read.views ? number_text(*read.views, *style) : std::string(no_number));
+    http::response out;
+    if (read.is_away) {
+        out = answers_.unavailable();
+        out.body = picture;
+    } else {
+        out = answers_.with(r, picture, picture, true);
+    }
+    out.content_type = "image/svg+xml";
+    out.headers +=
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+        "Cross-Origin-Resource-Policy: cross-origin\r\n";
     co_return out;
 }
 

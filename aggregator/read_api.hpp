@@ -12,8 +12,13 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace luot {
@@ -30,7 +35,7 @@ public:
              std::size_t most_waiting, std::shared_ptr<const config> c, metrics_registry& metrics);
     ~read_api();
 
-    /// GET and POST /api/v1/counts, GET /api/v1/summary, GET /count.txt.
+    /// GET and POST /api/v1/counts, GET /api/v1/summary, /count.txt, /badge.svg, /count.svg.
     void add_routes(http::router& routes);
 
     /// Works by another configuration from now on.
@@ -47,9 +52,20 @@ private:
         bool with_summary = false;
     };
     static bool parse_body(std::string_view body, query& out);
+
+    /// One number, of a page or the whole site, as the routes of `badge` show it.
+    struct one_count {
+        std::optional<http::response> refused;  ///< what is wrong with the request
+        bool is_away = false;                   ///< it cannot be read now
+        std::optional<std::int64_t> views;      ///< nullopt: the page is not counted apart
+    };
+    using parameters = std::map<std::string, std::string, std::less<>>;  ///< the last of each name
+    using drawing = std::string(std::string_view label, std::string_view number);
     boost::asio::awaitable<http::response> counts(const http::request& r, query q);
     boost::asio::awaitable<http::response> summary(const http::request& r);
+    boost::asio::awaitable<one_count> read_one(const http::request& r, const parameters& given);
     boost::asio::awaitable<http::response> count_text(const http::request& r);
+    boost::asio::awaitable<http::response> count_picture(const http::request& r, drawing* draw);
 
     redis::client& redis_;
     fall_back_guard& guard_;

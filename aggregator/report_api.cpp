@@ -1,5 +1,6 @@
 #include "aggregator/report_api.hpp"
 
+#include "aggregator/report_query.hpp"
 #include "aggregator/reports.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -46,18 +47,8 @@ std::string listed(const Names& names)
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
-/// What all reports are asked with.
-struct report_query {
-    std::shared_ptr<const site_table> sites;  ///< a reload must not pull it away under us
-    const site_table::site* site = nullptr;
-    date_range range;
-    parameters given;
-    std::optional<http::response> refused;
-};
+}  // namespace
 
-/// Takes the site and the dates, `from` and `to` included; without them the last 30 days. A name
-/// that is not in `known` is refused, so that a misspelt filter never answers for more than was
-/// asked.
 report_query read_query(const http::request& r, const std::shared_ptr<const site_table>& sites,
                         std::initializer_list<std::string_view> known)
 {
@@ -95,6 +86,8 @@ report_query read_query(const http::request& r, const std::shared_ptr<const site
         return refuse("a report reads ten years at most"), q;
     return q;
 }
+
+namespace {
 
 /// The enumerator whose name was given; nullopt: another text.
 template <class Enum, std::size_t Count>

@@ -2,12 +2,15 @@
 
 #include "aggregator/fold/fold.hpp"
 #include "core/bytes.hpp"
+#include "core/csv.hpp"
 #include "core/keys.hpp"
 #include "core/path.hpp"
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
+#include <vector>
 
 namespace luot::embedded {
 extern const std::string_view baseline_lua;
@@ -22,32 +25,7 @@ namespace {
 constexpr std::size_t rows_per_step = 250;
 constexpr std::uint64_t most_views = 1ULL << 53;  // beyond, numbers in Redis are no longer exact
 constexpr std::size_t rows_per_read = 1000;
-
-/// The cells of one line (RFC 4180 quoting).
-std::vector<std::string> cells_of(std::string_view line, char separator)
-{
-    std::vector<std::string> cells(1);
-    bool quoted = false;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        const char c = line[i];
-        if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-            cells.back() += '"';
-            ++i;
-        } else if (c == '"') {
-            quoted = !quoted;
-        } else if (c == separator && !quoted) {
-            cells.emplace_back();
-        } else {
-            cells.back() += c;
-        }
-    }
-    for (auto& cell : cells) {
-        while (!cell.empty() && (cell.back() == ' ' || cell.back() == '\t'))
-            cell.pop_back();
-        cell.erase(0, cell.find_first_not_of(" \t"));
-    }
-    return cells;
-}
+constexpr int most_attempts = 5;
 
 /// "path,views", "Đường dẫn;Lượt xem": words, neither an address nor a number.
 bool is_heading(const std::vector<std::string>& cells)
@@ -74,35 +52,30 @@ const redis::script& baseline_script()
 
 totals parse_totals(std::string_view csv, const std::string& file_name, const site_config& site)
 {
-    if (csv.starts_with("\xEF\xBB\xBF"))
-        csv.remove_prefix(3);
-    const auto first_line = csv.substr(0, csv.find('\n'));
-    const char separator = first_line.find(',') == std::string_view::npos &&
-                                   first_line.find(';') != std::string_view::npos
-                               ? ';'
-                               : ',';
     totals out;
     std::optional<std::size_t> site_line;
     std::uint64_t sum = 0;
-    std::size_t line_number = 0;
     const auto fail = [&](std::size_t line, std::string_view what) -> totals_error {
         return totals_error(fmt::format("{}:{}: {}", file_name, line, what));
     };
-    while (!csv.empty()) {
-        ++line_number;
-        const auto end = csv.find('\n');
-        auto line = csv.substr(0, end);
-        csv = end == std::string_view::npos ? std::string_view{} : csv.substr(end + 1);
-        if (line.ends_with('\r'))
-            line.remove_suffix(1);
-        if (line.empty())
-            continue;
-        auto cells = cells_of(line, separator);
+    csv_reader reader;
+    reader.feed(csv);
+    reader.finish();
+    csv_record record;
+    bool is_first = true;
+    for (;; is_first = false) {
+        const auto outcome = reader.next(record);
+        if (outcome == csv_reader::outcome::end)
+            break;
+        if (outcome != csv_reader::outcome::record)
+            throw fail(record.line, "a quote is not closed, or the line is too long");
+        const auto line_number = record.line;
+        auto& cells = record.cells;
         while (cells.size() > 1 && cells.back().empty())  // as spreadsheets pad their rows
             cells.pop_back();
         std::uint64_t views = 0;
         if (cells.size() < 2 || !parse_number(cells[1], views)) {
-            if (line_number == 1 && is_heading(cells))
+            if (is_first && is_heading(cells))
                 continue;
             throw fail(line_number, "a row is `path,views`, or `*,views,visits` for the site");
         }
@@ -142,24 +115,52 @@ totals parse_totals(std::string_view csv, const std::string& file_name, const si
     return out;
 }
 
+asio::awaitable<totals> read_totals(redis::client& redis, const site_config& site)
+{
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+        totals out;
+        std::int64_t edits = -1;
+        bool is_one_state = true;
+        for (std::size_t from = 0; is_one_state; from += rows_per_read) {
+            redis::pipeline commands;
+            commands.add("ZRANGE", keys::baseline(site.id), from, from + rows_per_read - 1,
+                         std::string_view("WITHSCORES"));
+            commands.add("HMGET", keys::totals(site.id), std::string_view("baseline_views"),
+                         std::string_view("baseline_visits"), std::string_view("edits"));
+            const auto answers = co_await redis.exec(commands);
+            if (const auto trouble = checked(answers, redis); !trouble.empty())
+                throw totals_error(trouble);
+            const auto rows = (*answers)[0], held = (*answers)[1];
+            for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+                out.pages[std::string(rows[i].text())] =
+                    static_cast<std::uint64_t>(rows[i + 1].count());
+            out.views = static_cast<std::uint64_t>(held[0].count());
+            out.visits = static_cast<std::uint64_t>(held[1].count());
+            is_one_state = edits == -1 || edits == held[2].count();
+            edits = held[2].count();
+            if (is_one_state && rows.size() < 2 * rows_per_read)
+                co_return out;
+        }
+    }
+    throw totals_error("the site's starting totals are being changed: run this again");
+}
+
+std::string totals_text(const totals& t)
+{
+    csv_line line;
+    auto out = std::string(utf8_bom) + line.add("path").add("views").add("visits").take();
+    const auto number = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
+    out += line.add("*").add(number(t.views)).add(number(t.visits)).take();
+    for (const auto& [path, views] : t.pages)
+        out += line.add(path).add(number(views)).take();
+    return out;
+}
+
 asio::awaitable<import_outcome> import_totals(redis::client& redis, const site_config& site,
                                               std::uint32_t max_paths, const totals& wanted)
 {
-    // What is there now.
-    std::map<std::string, std::uint64_t> present;
-    for (std::size_t from = 0;; from += rows_per_read) {
-        redis::pipeline commands;
-        commands.add("ZRANGE", keys::baseline(site.id), from, from + rows_per_read - 1,
-                     std::string_view("WITHSCORES"));
-        const auto answers = co_await redis.exec(commands);
-        if (const auto trouble = checked(answers, redis); !trouble.empty())
-            throw totals_error(trouble);
-        const auto rows = (*answers)[0];
-        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
-            present[std::string(rows[i].text())] = static_cast<std::uint64_t>(rows[i + 1].count());
-        if (rows.size() < 2 * rows_per_read)
-            break;
-    }
+    auto held = co_await read_totals(redis, site);
+    auto& present = held.pages;
 
     // Falling rows first, then the site, then rising ones: at no moment do the pages explain more
     // than the site has.

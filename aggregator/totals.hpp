@@ -4,38 +4,24 @@
 #pragma once
 
 #include "core/config.hpp"
+#include "core/page_totals.hpp"
 #include "core/redis/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
-#include <cstdint>
-#include <map>
-#include <stdexcept>
+#include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace luot::aggregator {
 
-/// A file of totals that cannot be taken, or Redis that cannot be reached. what() is one line that
-/// says where and what would be right.
-class totals_error : public std::runtime_error {
-public:
-    using std::runtime_error::runtime_error;
-};
-
-struct totals {
-    std::map<std::string, std::uint64_t> pages;  ///< normalised path -> views
-    std::uint64_t views = 0;                     ///< of the site, pages included
-    std::uint64_t visits = 0;
-};
+using totals = page_totals;
 
 /// Reads `path,views` rows and the site's row `*,views,visits`. A first row of words, neither
 /// address nor number, is a heading. BOM, `;` instead of `,`, quotes, CRLF and empty cells at the
 /// end of a row are understood. Without a `*` row the site's views are the sum of its pages. Throws
-/// totals_error: "FILE:LINE:
-/// ..." for a malformed row, a path twice after normalising, `*` below the sum of the pages, visits
-/// above views.
+/// totals_error: "FILE:LINE: ..." for a malformed row, a path twice after normalising, `*` below
+/// the sum of the pages, visits above views.
 [[nodiscard]] totals parse_totals(std::string_view csv, const std::string& file_name,
                                   const site_config& site);
 
@@ -52,5 +38,12 @@ struct import_outcome {
                                                                    const site_config& site,
                                                                    std::uint32_t max_paths,
                                                                    const totals& wanted);
+
+/// The baseline that the site has. Throws totals_error, also when it is being changed.
+[[nodiscard]] boost::asio::awaitable<totals> read_totals(redis::client& redis,
+                                                         const site_config& site);
+
+/// The same as a file that parse_totals() takes.
+[[nodiscard]] std::string totals_text(const totals& t);
 
 }  // namespace luot::aggregator

@@ -17,8 +17,21 @@ struct roles {
 /// `luot serve`, `luot collector`, `luot aggregator`: until SIGTERM or SIGINT.
 int run_daemon(const std::string& config_file, roles r);
 
-int import_totals_file(const std::string& config_file, const std::string& csv_file,
-                       const std::string& site);
+/// Makes the totals of a file, luot's own or what another counter exports, the site's baseline;
+/// "-": standard input. The last two are of such exports: import/foreign_totals.hpp.
+int import_totals_file(const std::string& config_file, const std::string& file,
+                       const std::string& site, const std::string& url_pattern,
+                       bool first_visits_only);
+
+/// Prints the site's baseline, as a file that can be imported.
+int show_totals(const std::string& config_file, const std::string& site);
+
+/// Takes the site's baseline back.
+int remove_totals(const std::string& config_file, const std::string& site);
+
+/// Prints the counts of a site: of all time, and of the days `from` to `to`, both included.
+int export_site(const std::string& config_file, const std::string& site, std::int32_t from,
+                std::int32_t to, bool as_json);
 
 /// Takes paths of the site with fewer than `views_below` views, first seen more than `older_days`
 /// days ago, out of its pages.

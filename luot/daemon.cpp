@@ -6,6 +6,8 @@
 //   fold thread     stream -> counts
 //   verify thread   the counts against each other, every hour
 
+#include "aggregator/article_report.hpp"
+#include "aggregator/live.hpp"
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
 #include "aggregator/report_api.hpp"
@@ -142,6 +144,8 @@ struct public_worker {
     std::unique_ptr<collector::intake> intake;
     std::unique_ptr<aggregator::read_api> reads;
     std::unique_ptr<aggregator::report_api> reports;
+    std::unique_ptr<aggregator::article_api> articles;
+    std::unique_ptr<aggregator::live_api> live;
     http::server server;
     std::atomic<bool> spool_is_healthy{true};
     std::atomic<std::size_t> connections{0};
@@ -261,6 +265,7 @@ private:
     spool::disk_budget budget_;
     collector::rate_limiter rates_;
     aggregator::fall_back_guard guard_;
+    aggregator::live_places live_places_;
     std::unique_ptr<loop> ship_thread_, fold_thread_, verify_thread_;
     std::unique_ptr<redis::client> ship_redis_, fold_redis_, verify_redis_;
     std::unique_ptr<collector::shipper> shipper_;
@@ -497,6 +502,12 @@ void daemon::start_workers()
             w.reports =
                 std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
             w.reports->add_routes(w.routes);
+            w.articles = std::make_unique<aggregator::article_api>(
+                *w.redis, guard_, aggregator::facts_reader{}, config_, metrics_);
+            w.articles->add_routes(w.routes);
+            w.live = std::make_unique<aggregator::live_api>(w.thread.context(), *w.redis, guard_,
+                                                            live_places_, config_, metrics_);
+            w.live->add_routes(w.routes);
         }
         take_address("listen.public", address, [&] { w.server.listen(address); });
         address = w.server.local_address();  // the system picks a port once
@@ -579,6 +590,9 @@ void daemon::start_admin()
             sum += w->connections;
         return static_cast<double>(sum);
     });
+    if (roles_.aggregator)
+        metrics_.add_gauge("luot_live_listeners", "Who listens to live figures.",
+                           [this] { return static_cast<double>(live_places_.taken()); });
     http::server_options options;
     options.max_connections = 64;
     admin_ = std::make_unique<http::server>(context_, admin_routes_, options, metrics_, "admin");
@@ -606,6 +620,10 @@ void daemon::reload()
                     w.reads->use(shared);
                 if (w.reports)
                     w.reports->use(shared);
+                if (w.articles)
+                    w.articles->use(shared);
+                if (w.live)
+                    w.live->use(shared);
             });
         config_ = shared;
         log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});

@@ -1,9 +1,13 @@
+#include "aggregator/export_table.hpp"
 #include "aggregator/totals.hpp"
 #include "core/config.hpp"
-#include "core/file.hpp"
 #include "core/log.hpp"
+#include "import/byte_source.hpp"
+#include "import/foreign_totals.hpp"
 #include "luot/commands.hpp"
 #include "luot/on_redis.hpp"
+
+#include <fmt/format.h>
 
 #include <cstdio>
 
@@ -11,55 +15,189 @@ namespace luot {
 
 namespace {
 
-constexpr std::size_t most_csv_bytes = 256 << 20;
+using aggregator::totals;
 
-boost::asio::awaitable<void> import(redis::client& redis, const config& c, const site_config& site,
-                                    const aggregator::totals& wanted)
+constexpr std::size_t most_text_bytes = 256 << 20;
+constexpr std::size_t piece_bytes = 64 << 10;
+
+/// A file that is read piece by piece.
+class totals_file {
+public:
+    explicit totals_file(const std::string& name)
+        : name_(name), source_(importer::byte_source::open(name))
+    {
+        check(source_.has_error() ? source_.error() : error_code{});
+    }
+
+    /// The next bytes; empty: there are no more.
+    std::string next()
+    {
+        std::string piece(piece_bytes, 0);
+        const auto size = source_->read(piece.data(), piece.size());
+        check(size.has_error() ? size.error() : error_code{});
+        piece.resize(*size);
+        return piece;
+    }
+
+    /// `head` and all that follows.
+    std::string rest(std::string head)
+    {
+        for (std::string piece; !(piece = next()).empty();) {
+            head += piece;
+            if (head.size() > most_text_bytes)
+                throw totals_error(name_ + " is larger than 256 MiB: are these totals?");
+        }
+        return head;
+    }
+
+private:
+    void check(error_code error) const
+    {
+        if (error)
+            throw totals_error("cannot read " + name_ + ": " + error.message());
+    }
+
+    const std::string& name_;
+    result<importer::byte_source> source_;
+};
+
+/// What another counter has exported: hits may be many more than fit into memory.
+totals sum_foreign(totals_file& file, const std::string& name, std::string head,
+                   const site_config& site, const importer::foreign_options& options,
+                   std::string& left_out)
 {
-    const auto done =
-        co_await aggregator::import_totals(redis, site, c.aggregator.max_paths, wanted);
-    log::info("totals_imported", {{"site", site.id},
-                                  {"pages", done.pages},
-                                  {"changed", done.changed},
-                                  {"views", wanted.views},
-                                  {"visits", wanted.visits}});
-    std::printf("%s: %llu views and %llu visits in all, %zu pages (%zu changed)\n", site.id.c_str(),
-                static_cast<unsigned long long>(wanted.views),
-                static_cast<unsigned long long>(wanted.visits), done.pages, done.changed);
+    csv_reader reader;
+    csv_record record;
+    std::unique_ptr<importer::foreign_totals> table;
+    for (bool is_over = false; !is_over;) {
+        is_over = head.empty();
+        if (is_over)
+            reader.finish();
+        else
+            reader.feed(head);
+        auto outcome = csv_reader::outcome::more;
+        while ((outcome = reader.next(record)) == csv_reader::outcome::record) {
+            std::string wrong;
+            if (table)
+                wrong = table->take(record);
+            else
+                table = importer::open_foreign(record.cells, site, options, wrong);
+            if (!wrong.empty())
+                throw totals_error(fmt::format("{}:{}: {}", name, record.line, wrong));
+        }
+        if (outcome == csv_reader::outcome::too_long || outcome == csv_reader::outcome::open_quote)
+            throw totals_error(fmt::format("{}:{}: a quote is not closed, or the line is too long",
+                                           name, record.line));
+        if (!is_over)
+            head = file.next();
+    }
+    left_out = table->left_out();
+    return table->sum();
 }
 
-}  // namespace
+/// The totals of a file in any format that is known: its first line tells which.
+totals read_file_of_totals(const std::string& name, const site_config& site,
+                           const importer::foreign_options& options, std::string& left_out)
+{
+    totals_file file{name};
+    std::string head;
+    while (head.size() < csv_reader::most_bytes && head.find('\n') == std::string::npos) {
+        const auto piece = file.next();
+        if (piece.empty())
+            break;
+        head += piece;
+    }
+    csv_reader reader;
+    csv_record first;
+    reader.feed(head);
+    reader.finish();
+    if (reader.next(first) == csv_reader::outcome::record && importer::is_foreign(first.cells))
+        return sum_foreign(file, name, std::move(head), site, options, left_out);
+    const auto text = file.rest(std::move(head));
+    if (aggregator::is_export(text))
+        return aggregator::totals_of_export(text, name, site);
+    return aggregator::parse_totals(text, name, site);
+}
 
-int import_totals_file(const std::string& config_file, const std::string& csv_file,
-                       const std::string& site_id)
+/// Runs `work` on the site's Redis, and says what keeps it from being done.
+template <class Work>
+int run(const std::string& config_file, const std::string& site_id, const Work& work)
 {
     config c;
     const auto* site = load_with_site(config_file, site_id, c);
     if (!site)
         return 2;
-    const auto csv = read_file(csv_file, most_csv_bytes + 1);
-    if (!csv) {
-        std::fprintf(stderr, "luot: cannot read %s: %s\n", csv_file.c_str(),
-                     csv.error().message().c_str());
-        return 1;
-    }
-    if (csv->size() > most_csv_bytes) {
-        std::fprintf(stderr, "luot: %s is larger than 256 MiB: are these totals?\n",
-                     csv_file.c_str());
-        return 1;
-    }
     try {
-        const auto wanted = aggregator::parse_totals(*csv, csv_file, *site);
-        run_on_redis(c, "luot-import", {&aggregator::baseline_script()},
-                     [&](redis::client& redis) { return import(redis, c, *site, wanted); });
+        work(c, *site);
         return 0;
-    } catch (const aggregator::totals_error& e) {
-        std::fprintf(stderr, "luot: %s\n", e.what());
-        return 1;
-    } catch (const no_redis& e) {
+    } catch (const std::runtime_error& e) {  // totals_error, no_redis
         std::fprintf(stderr, "luot: %s\n", e.what());
         return 1;
     }
+}
+
+boost::asio::awaitable<void> import(redis::client& redis, const config& c, const site_config& site,
+                                    const totals& wanted, const char* event,
+                                    aggregator::import_outcome& done)
+{
+    done = co_await aggregator::import_totals(redis, site, c.aggregator.max_paths, wanted);
+    log::info(event, {{"site", site.id},
+                      {"pages", done.pages},
+                      {"changed", done.changed},
+                      {"views", wanted.views},
+                      {"visits", wanted.visits}});
+}
+
+}  // namespace
+
+int import_totals_file(const std::string& config_file, const std::string& file,
+                       const std::string& site_id, const std::string& url_pattern,
+                       bool first_visits_only)
+{
+    return run(config_file, site_id, [&](const config& c, const site_config& site) {
+        std::string left_out;
+        const auto wanted =
+            read_file_of_totals(file, site, {url_pattern, first_visits_only}, left_out);
+        aggregator::import_outcome done;
+        run_on_redis(c, "luot-import", {&aggregator::baseline_script()}, [&](redis::client& redis) {
+            return import(redis, c, site, wanted, "totals_imported", done);
+        });
+        fmt::print("{}: {} views and {} visits in all, {} pages ({} changed)\n", site.id,
+                   wanted.views, wanted.visits, done.pages, done.changed);
+        if (!left_out.empty())
+            fmt::print("{}: {}\n", site.id, left_out);
+    });
+}
+
+int show_totals(const std::string& config_file, const std::string& site_id)
+{
+    return run(config_file, site_id, [&](const config& c, const site_config& site) {
+        totals held;
+        const auto read = [&](redis::client& redis) -> boost::asio::awaitable<void> {
+            held = co_await aggregator::read_totals(redis, site);
+        };
+        run_on_redis(c, "luot-import", {}, read, redis_use::only_reads);
+        const auto text = aggregator::totals_text(held);
+        if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+            std::fflush(stdout) != 0)
+            throw totals_error("standard output takes no more");
+    });
+}
+
+int remove_totals(const std::string& config_file, const std::string& site_id)
+{
+    return run(config_file, site_id, [&](const config& c, const site_config& site) {
+        totals held;
+        aggregator::import_outcome done;
+        const auto work = [&](redis::client& redis) -> boost::asio::awaitable<void> {
+            held = co_await aggregator::read_totals(redis, site);
+            const totals none;
+            co_await import(redis, c, site, none, "totals_removed", done);
+        };
+        run_on_redis(c, "luot-import", {&aggregator::baseline_script()}, work);
+        fmt::print("{}: {} views and {} visits of {} pages taken back\n", site.id, held.views,
+                   held.visits, held.pages.size());
+    });
 }
 
 }  // namespace luot

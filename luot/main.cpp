@@ -3,12 +3,14 @@
 //   luot serve        collector and aggregator in one process
 //   luot collector    takes hits, keeps them in the spool, ships them to Redis
 //   luot aggregator   counts them, answers reads
-//   luot import totals FILE.csv --site S
+//   luot import totals FILE --site S, luot import totals --show|--remove --site S
+//   luot export --site S --from D --to D
 //   luot prune --site S --views-below N --older D
 //   luot salt export, luot salt import FILE
 //   luot verify [--site S] [--positions]
 //   luot check-config F
 
+#include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "luot/commands.hpp"
 
@@ -91,12 +93,36 @@ int main(int argc, char** argv)
 
     auto* import = app.add_subcommand("import", "brings in what was counted elsewhere");
     import->require_subcommand(1);
-    std::string csv_file, site;
+    std::string totals_file, site, url_pattern;
+    bool first_visits_only = false, is_shown = false, is_removed = false;
     auto* totals = takes_config(
         import->add_subcommand("totals", "the site's starting totals, replacing former ones"));
-    totals->add_option("FILE", csv_file, "rows `path,views` and `*,views,visits` for the site")
-        ->required();
+    auto* totals_source = totals->add_option_group("what is done");
+    totals_source->require_option(1);
+    totals_source->add_option("FILE", totals_file,
+                              "rows `path,views` and `*,views,visits` for the site; what luot "
+                              "export wrote; GoatCounter's export; articles with hitstotal");
+    totals_source->add_flag("--show", is_shown, "prints them, as a file that can be imported");
+    totals_source->add_flag("--remove", is_removed, "takes them back");
     totals->add_option("--site", site, "id of the site")->required();
+    totals->add_option("--url-pattern", url_pattern,
+                       "an article's address by the columns: \"/{catalias}/{alias}-{id}.html\"");
+    totals->add_flag("--first-visits", first_visits_only,
+                     "of GoatCounter's hits only the first of a page in a session");
+
+    std::string from, to, table_format = "csv";
+    auto* exported = takes_config(app.add_subcommand(
+        "export", "prints a site's counts: of all time, by days and months, by pages"));
+    const auto is_date = [](const std::string& text) {
+        std::int32_t date = 0;
+        return luot::parse_date(text, date) ? std::string{} : "must be a date, such as 2021-07-26";
+    };
+    exported->add_option("--site", site, "id of the site")->required();
+    exported->add_option("--from", from, "the first day")->required()->check(is_date);
+    exported->add_option("--to", to, "the last day, included")->required()->check(is_date);
+    exported->add_option("--format", table_format, "")
+        ->check(CLI::IsMember({"csv", "json"}))
+        ->capture_default_str();
 
     auto* prune = takes_config(app.add_subcommand(
         "prune", "takes paths that hardly anybody has read out of a site's pages, into (other)"));
@@ -160,8 +186,23 @@ int main(int argc, char** argv)
             return luot::run_daemon(config_file, {true, false});
         if (*aggregator)
             return luot::run_daemon(config_file, {false, true});
+        if (*totals && is_shown)
+            return luot::show_totals(config_file, site);
+        if (*totals && is_removed)
+            return luot::remove_totals(config_file, site);
         if (*totals)
-            return luot::import_totals_file(config_file, csv_file, site);
+            return luot::import_totals_file(config_file, totals_file, site, url_pattern,
+                                            first_visits_only);
+        if (*exported) {
+            std::int32_t first = 0, last = 0;
+            if (!luot::parse_date(from, first) || !luot::parse_date(to, last) || first > last ||
+                last - first >= most_days) {
+                std::fprintf(stderr,
+                             "luot: --from is later than --to, or a hundred years before it\n");
+                return 2;
+            }
+            return luot::export_site(config_file, site, first, last, table_format == "json");
+        }
         if (*prune)
             return luot::prune_paths(config_file, site, views_below, days_of(older), is_dry_run);
         if (*salt_export)

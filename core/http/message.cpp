@@ -166,13 +166,16 @@ void write_response(std::string& out, const response& r, std::string_view date, 
     if (r.status != 204 && r.status != 304) {
         out += "\r\nContent-Type: ";
         out += r.content_type;
-        out += "\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ";
-        number(r.body.size());
+        out += "\r\nX-Content-Type-Options: nosniff";
+        if (!r.goes_on) {
+            out += "\r\nContent-Length: ";
+            number(r.body.size());
+        }
     }
     out += "\r\n";
     out += r.headers;
-    out += keep_alive && !r.close ? "\r\n" : "Connection: close\r\n\r\n";
-    if (with_body && r.status != 204 && r.status != 304)
+    out += keep_alive && !r.close && !r.goes_on ? "\r\n" : "Connection: close\r\n\r\n";
+    if (with_body && r.status != 204 && r.status != 304 && !r.goes_on)
         out += r.body;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/http/address.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include <vector>
 
 namespace luot::http {
+
+class stream;
 
 /// Methods that luot answers; everything else is 405.
 enum class method : unsigned char { get, head, post, options, other };
@@ -59,6 +62,9 @@ struct response {
     std::string body;
     std::string headers;  ///< further lines, each "Name: value\r\n"; never a client's text
     bool close = false;
+    /// Set: the answer goes on behind its head until the stream ends, and the connection with it.
+    /// For waiting handlers. `body` is not sent then.
+    std::shared_ptr<stream> goes_on;
 };
 
 /// A complete answer as bytes. `date` is the value of the Date field.

@@ -2,6 +2,7 @@
 
 #include "core/clock.hpp"
 #include "core/http/request_parser.hpp"
+#include "core/http/stream.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
 
@@ -44,6 +45,8 @@ constexpr std::int64_t linger_ms = 2000;
 /// Answers that one connection may be owed at once: what a client that pipelines without reading
 /// can make us keep is so many answers and what was read at once.
 constexpr std::uint32_t most_owed = 64;
+/// What the system keeps of a stream for a client that does not take it; it doubles that.
+constexpr int stream_send_bytes = 32 * 1024;
 
 ip_address as_ip(const asio::ip::address& address)
 {
@@ -69,7 +72,7 @@ std::string http_date(std::int64_t unix_ms)
 
 namespace {
 
-enum class phase : unsigned char { idle, head, body, handler, writing, lingering };
+enum class phase : unsigned char { idle, head, body, handler, writing, streaming, lingering };
 
 class tcp_connection;
 template <class Tag>
@@ -163,6 +166,7 @@ public:
 namespace {
 
 class tcp_connection final : public connection,
+                             public stream::wire,
                              public open_hook,
                              public holder_hook,
                              public std::enable_shared_from_this<tcp_connection> {
@@ -183,6 +187,13 @@ public:
     asio::awaitable<void> run(std::shared_ptr<tcp_connection> self);
     void respond(const response& r);
     void deferred() { ++owed_; }
+    void push(std::string_view bytes) override;
+    void wake() override;
+    void end_stream()
+    {
+        if (stream_)
+            stream_->end();
+    }
     void close();
     void drop_buffers();
     [[nodiscard]] bool is_idle() const
@@ -220,10 +231,12 @@ private:
     void send_in_order(std::string_view bytes);
     void count_buffers();
     asio::awaitable<void> settle();
+    asio::awaitable<void> go_on(stream& s);
     asio::awaitable<void> linger();
 
     std::shared_ptr<server::impl> owner_;
     socket socket_;
+    stream* stream_ = nullptr;  ///< while an answer goes on
     ip_address peer_{};
     std::string in_;    ///< bytes of a request that is not complete, or whose turn has not come
     std::string out_;   ///< bytes that the socket did not take
@@ -309,6 +322,7 @@ bool tcp_connection::is_overdue(std::int64_t now) const
         case phase::lingering:
             return age > linger_ms;
         case phase::handler:
+        case phase::streaming:
             return false;  // handlers have deadlines of their own
     }
     return false;
@@ -353,7 +367,7 @@ void tcp_connection::respond(const response& r)
 {
     auto& bytes = owner_->answer_scratch;
     bytes.clear();
-    if (r.close)
+    if (r.close || r.goes_on)
         keep_alive_ = false;
     write_response(bytes, r, owner_->date, keep_alive_, with_body_);
     send_in_order(bytes);
@@ -488,6 +502,67 @@ asio::awaitable<void> tcp_connection::settle()
     }
 }
 
+/// Once a second bytes come to a client that took nothing of the last ones: it is too slow, and
+/// would find out about it only when it has read what waits for it.
+void tcp_connection::push(std::string_view bytes)
+{
+    if (!out_.empty()) {
+        owner_->timed_out.add();
+        close();
+        if (stream_)
+            stream_->detach();
+        return;
+    }
+    send(bytes);
+    if (phase_ == phase::streaming)
+        enter(phase::streaming);
+}
+
+void tcp_connection::wake()
+{
+    if (!waits_for_read_)
+        return;
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+/// Until the stream or the client ends; the client has nothing to say any more.
+asio::awaitable<void> tcp_connection::go_on(stream& s)
+{
+    struct attached {
+        stream& s;
+        stream*& held;
+        ~attached()
+        {
+            held = nullptr;
+            s.detach();
+        }
+    } guard{s, stream_};
+    stream_ = &s;
+    if (!with_body_)
+        co_return;
+    boost::system::error_code ignored;
+    socket_.set_option(asio::socket_base::send_buffer_size(stream_send_bytes), ignored);
+    enter(phase::streaming);
+    s.attach(*this);
+    while (s.is_open() && !broken_ && !owner_->stopping && socket_.is_open()) {
+        if (!out_.empty()) {
+            co_await settle();
+            continue;
+        }
+        waits_for_read_ = true;
+        const auto [waited] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
+        waits_for_read_ = false;
+        if (waited == asio::error::operation_aborted)
+            continue;
+        boost::system::error_code error = waited;
+        if (!error)
+            socket_.read_some(asio::buffer(owner_->buffer), error);
+        if (error && error != asio::error::would_block)
+            co_return;
+    }
+}
+
 /// Closing with unread bytes would reset the connection and with it the answer (RFC 9112, 9.6).
 asio::awaitable<void> tcp_connection::linger()
 {
@@ -575,6 +650,10 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             kept_bytes_ = 0;
             count_buffers();
             respond(answer);
+            if (answer.goes_on) {
+                co_await go_on(*answer.goes_on);
+                break;
+            }
         }
         const bool finish = what == next::finish || (handler && !keep_alive_);
         if (finish || !in_.empty() || !out_.empty() || !held_.empty())
@@ -715,9 +794,11 @@ void server::stop()
     impl_->stopping = true;
     boost::system::error_code ignored;
     impl_->listener.close(ignored);
-    for (auto& c : impl_->connections)
+    for (auto& c : impl_->connections) {
+        c.end_stream();
         if (c.is_idle() && !c.has_unread())
             c.close();
+    }
     impl_->timer.cancel();
 }
 

@@ -288,7 +288,7 @@ class Settler:
         if not waiting:
             return
         keys = [key(part, "tallies")]
-        if len(waiting) == 1 and rng.random() < 0.8:
+        if len(waiting) == 1 and rng.random() < 0.5:
             self.work = [*keys, *row_keys(part)], ["add", 1, waiting[0][:8], waiting[0][:8], *rows(2, json.loads(waiting[0][8:]))]
             return
         together = {}
@@ -428,7 +428,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
     rng, store = random.Random(seed), Store(client, mutation)
     store.rows_rng.seed(seed)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
-    settlers = [Settler() for _ in range(2)]
+    settlers = [Settler() for _ in range(3)]
     sent, repeats, gone, back_at = [], [], set(), 0
     for now in range(STEPS):
         if store.up:
@@ -469,8 +469,8 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
             if rng.random() < 0.03:
                 aggregator.work = None
         for settler in settlers:
-            if store.up and store.rows_rng.random() < 0.6:
-                settler.step(store, store.rows_rng, stall)
+            if store.up and store.rows_rng.random() < 0.9:
+                settler.step(store, store.rows_rng, stall=0.6)
 
     store.up = True
     quiet = 0

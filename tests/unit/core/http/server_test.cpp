@@ -2,6 +2,7 @@
 
 #include "core/http/server.hpp"
 
+#include "core/http/stream.hpp"
 #include "core/metrics.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -47,6 +48,8 @@ public:
         });
         routes_.add(http::method::post, "/slow",
                     http::waiting_handler([this](const http::request&) { return slow(); }));
+        routes_.add(http::method::get, "/stream",
+                    http::waiting_handler([this](const http::request&) { return begin_stream(); }));
         routes_.set_common_headers("Access-Control-Allow-Origin: *\r\n");
         server_.listen({"127.0.0.1", 0});
     }
@@ -108,6 +111,8 @@ public:
 
     std::size_t connections() { return server_.connections(); }
 
+    void stop() { server_.stop(); }
+
     bool has_refused(int count)
     {
         return metrics_.text().find(
@@ -115,7 +120,14 @@ public:
                std::string::npos;
     }
 
-    std::size_t waiting = 0;  ///< requests that /slow has in hand
+    bool has_timed_out(int count)
+    {
+        return metrics_.text().find(fmt::format("luot_http_timeouts_total{{port=\"public\"}} {}\n",
+                                                count)) != std::string::npos;
+    }
+
+    std::shared_ptr<http::stream> stream;  ///< what the last request for /stream was given
+    std::size_t waiting = 0;               ///< requests that /slow has in hand
     bool are_let_go = false;
 
 private:
@@ -130,6 +142,15 @@ private:
         --waiting;
         http::response r;
         r.body = "done";
+        co_return r;
+    }
+
+    asio::awaitable<http::response> begin_stream()
+    {
+        http::response r;
+        r.content_type = "text/event-stream";
+        r.goes_on = stream = std::make_shared<http::stream>();
+        BOOST_TEST(stream->send("early\n"));
         co_return r;
     }
 
@@ -202,6 +223,73 @@ BOOST_AUTO_TEST_CASE(who_would_have_to_wait_is_told_to_come_again_while_too_many
         BOOST_TEST(w.answer_to(*wire, "done").starts_with("HTTP/1.1 200 "));
     BOOST_TEST(w.ask(request, "done").starts_with("HTTP/1.1 200 "));
     BOOST_TEST(w.has_refused(refused));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_goes_on_is_sent_as_it_comes)
+{
+    world w;
+    auto& wire = w.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto head = w.answer_to(wire, "early\n");
+    BOOST_TEST(head.starts_with("HTTP/1.1 200 "));
+    BOOST_TEST(head.find("\r\nConnection: close\r\n\r\nearly\n") != std::string::npos);
+    BOOST_TEST(head.find("Content-Length") == std::string::npos);
+    BOOST_TEST(w.stream->send("one\n"));
+    BOOST_TEST(w.answer_to(wire, "one\n") == "one\n");
+    // What the client says meanwhile is nobody's business.
+    asio::write(wire, asio::buffer(std::string_view("GET /large HTTP/1.1\r\nHost: a\r\n\r\n")));
+    BOOST_TEST(w.stream->send("two\n"));
+    BOOST_TEST(w.answer_to(wire, "two\n") == "two\n");
+    w.stream->end();
+    BOOST_TEST(!w.stream->send("three\n"));
+    w.run_until([&] { return w.connections() == 0; });
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_leaves_ends_its_stream)
+{
+    world w;
+    auto& wire = w.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    w.answer_to(wire, "early\n");
+    wire.close();
+    w.run_until([&] { return !w.stream->is_open(); });
+    w.run_until([&] { return w.connections() == 0; });
+}
+
+BOOST_AUTO_TEST_CASE(who_asks_for_the_head_of_a_stream_gets_no_more)
+{
+    world w;
+    auto& wire = w.send("HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto head = w.answer_to(wire, "never");
+    BOOST_TEST(head.ends_with("\r\n\r\n"));
+    w.run_until([&] { return !w.stream->is_open() && w.connections() == 0; });
+}
+
+// It would only take memory, here and in the kernel.
+BOOST_AUTO_TEST_CASE(a_client_that_does_not_take_its_stream_is_closed)
+{
+    world w;
+    auto& wire = w.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    w.answer_to(wire, "early\n");
+    const std::string event(10'000, 'x');
+    std::size_t sent = 0;
+    while (w.stream->send(event)) {
+        sent += event.size();
+        BOOST_REQUIRE(sent < 100'000'000);
+    }
+    BOOST_TEST(sent >= event.size());
+    w.run_until([&] { return w.connections() == 0; });
+    BOOST_TEST(w.has_timed_out(1));
+}
+
+BOOST_AUTO_TEST_CASE(streams_end_when_the_server_stops)
+{
+    world w;
+    auto& wire = w.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    w.answer_to(wire, "early\n");
+    BOOST_TEST(w.stream->send("last\n"));
+    w.stop();
+    BOOST_TEST(w.answer_to(wire, "never") == "last\n");
+    BOOST_TEST(!w.stream->is_open());
+    w.run_until([&] { return w.connections() == 0; });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,167 @@
+#include "aggregator/article_report.hpp"
+
+#include "aggregator/report_query.hpp"
+#include "core/breakdown.hpp"
+#include "core/csv.hpp"
+#include "core/local_time.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::string_view sum_member = "(sum)";
+
+std::string share_text(std::int64_t views, std::int64_t total)
+{
+    return fmt::format("{:.4f}",
+                       total == 0 ? 0.0 : static_cast<double>(views) / static_cast<double>(total));
+}
+
+void add_count(csv_line& line, std::optional<std::int64_t> count)
+{
+    if (count)
+        line.add(*count);
+    else
+        line.add_nothing();
+}
+
+/// Fills in what is known of the pages; with a section only its pages stay.
+asio::awaitable<error_code> add_facts(article_report& report, const site_table::site& site,
+                                      const std::optional<std::string>& section,
+                                      const facts_reader& facts)
+{
+    std::vector<std::string> paths;
+    for (const auto& row : report.rows)
+        paths.push_back(row.path);
+    auto read = co_await facts(site, paths);
+    if (!read)
+        co_return read.error();
+    if (read->size() != paths.size())
+        co_return make_error_code(errc::redis_error);
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        report.rows[i].facts = std::move((*read)[i]);
+    if (!section)
+        co_return error_code{};
+    std::erase_if(report.rows, [&](const auto& row) { return row.facts.section != *section; });
+    report.total = report.other = report.previous_total = 0;
+    for (const auto& row : report.rows) {
+        report.total += row.views;
+        report.previous_total += row.previous.value_or(0);
+    }
+    co_return error_code{};
+}
+
+}  // namespace
+
+std::string csv_of(const article_report& report)
+{
+    csv_line line;
+    std::string out(utf8_bom);
+    for (const auto* name : {"path", "title", "section", "first_seen", "views", "visits",
+                             "views_previous_period", "share"})
+        line.add(name);
+    out += line.take();
+    for (const auto& row : report.rows) {
+        line.add(row.path).add(row.facts.title).add(row.facts.section);
+        line.add(row.facts.first_seen ? date_text(*row.facts.first_seen) : std::string{});
+        line.add(row.views);
+        add_count(line, row.visits);
+        add_count(line, row.previous);
+        out += line.add(share_text(row.views, report.total)).take();
+    }
+    const auto add_sum = [&](std::string_view name, std::int64_t views,
+                             std::optional<std::int64_t> previous) {
+        line.add(name).add_nothing().add_nothing().add_nothing().add(views).add_nothing();
+        add_count(line, previous);
+        out += line.add(share_text(views, report.total)).take();
+    };
+    if (report.other > 0)
+        add_sum(other_member, report.other, std::nullopt);
+    add_sum(sum_member, report.total, report.previous_total);
+    return out;
+}
+
+asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall_back_guard& guard,
+                                                      const site_table::site& site,
+                                                      date_range range,
+                                                      const std::optional<std::string>& section,
+                                                      const facts_reader& facts)
+{
+    auto now = co_await read_top(redis, guard, site, breakdown::path, range, most_articles);
+    if (!now)
+        co_return now.error();
+    const auto days = static_cast<std::int32_t>(range.days());
+    const date_range before{range.from - days, range.from - 1};
+    const auto earlier = co_await read_top(redis, guard, site, breakdown::path, before, SIZE_MAX);
+    if (!earlier)
+        co_return earlier.error();
+    std::unordered_map<std::string_view, std::int64_t> previous;
+    for (const auto& row : earlier->rows)
+        previous.emplace(row.key, row.views);
+    // Whether a page that is in no row then had views among the others, nobody knows.
+    const auto if_missing = earlier->other > 0 ? std::nullopt : std::optional<std::int64_t>(0);
+
+    article_report out;
+    out.other = now->other;
+    out.total = now->total;
+    out.previous_total = earlier->total;
+    for (auto& row : now->rows) {
+        const auto found = previous.find(row.key);
+        auto& added = out.rows.emplace_back();
+        added.previous = found == previous.end() ? if_missing : std::optional(found->second);
+        added.views = row.views;
+        added.path = std::move(row.key);
+    }
+    if (facts)
+        if (const auto error = co_await add_facts(out, site, section, facts))
+            co_return error;
+    co_return out;
+}
+
+article_api::article_api(redis::client& redis, fall_back_guard& guard, facts_reader facts,
+                         std::shared_ptr<const config> c, metrics_registry& metrics)
+    : redis_(redis),
+      guard_(guard),
+      facts_(std::move(facts)),
+      sites_(std::make_shared<site_table>(std::move(c))),
+      answers_(metrics)
+{
+}
+
+void article_api::add_routes(http::router& routes)
+{
+    routes.add(http::method::get, "/api/v1/report.csv",
+               http::waiting_handler([this](const http::request& r) { return report(r); }));
+}
+
+asio::awaitable<http::response> article_api::report(const http::request& r)
+{
+    auto q = read_query(r, sites_, {"section"});
+    if (q.refused)
+        co_return std::move(*q.refused);
+    std::optional<std::string> section;
+    if (const auto found = q.given.find("section"); found != q.given.end())
+        section = found->second;
+    if (section && !facts_)
+        co_return failure(400, "bad_request", "which section a page is in is not kept");
+    const auto read = co_await read_articles(redis_, guard_, *q.site, q.range, section, facts_);
+    if (!read)
+        co_return answers_.unavailable();
+    const auto body = csv_of(*read);
+    auto out = answers_.with(r, body, body, true);
+    out.content_type = "text/csv; charset=utf-8";
+    out.headers +=
+        fmt::format("Content-Disposition: attachment; filename=\"{}-{}-{}.csv\"\r\n",
+                    q.site->settings->id, date_text(q.range.from), date_text(q.range.to));
+    co_return out;
+}
+
+}  // namespace luot::aggregator

@@ -1,0 +1,286 @@
+#include "aggregator/live.hpp"
+
+#include "aggregator/counts.hpp"
+#include "aggregator/progress.hpp"
+#include "core/clock.hpp"
+#include "core/http/stream.hpp"
+#include "core/keys.hpp"
+#include "core/local_time.hpp"
+#include "core/metrics.hpp"
+#include "core/redis/reads.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace luot::aggregator {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using namespace std::string_view_literals;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+/// A page that is loaded again finds a window that has its minute.
+constexpr std::int64_t lingering_ms = 60'000;
+constexpr std::string_view first_bytes = "retry: 3000\n\n";
+constexpr std::string_view away_event = "event: away\ndata: {}\n\n";
+constexpr std::string_view heartbeat_bytes = ":\n\n";
+
+struct live_counts {
+    std::int64_t views = 0, counted = 0, online = 0;  ///< shown; without the baseline; now
+};
+
+asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_guard& guard,
+                                               const std::string& site, std::int64_t now_ms)
+{
+    const auto partition = partition_of(site);
+    redis::reads wanted;
+    wanted.add("HGET", keys::producers(partition), "applied"sv);
+    wanted.add("HMGET", keys::totals(site), "views"sv, "baseline_views"sv);
+    wanted.add("ZCOUNT", keys::seen(site), now_ms - online_ms, now_ms + online_ms);
+    redis::pipeline commands;
+    commands.add(wanted.call());
+    const auto seen_before = guard.highest(partition);
+    const auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return answers.error();
+    const auto read = (*answers)[0];
+    if (!read.is_array())
+        co_return make_error_code(errc::redis_error);
+    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
+                        steady_ms()))
+        co_return make_error_code(errc::redis_away);
+    const auto counted = read[1][0].count();
+    co_return live_counts{counted + read[1][1].count(), counted, read[2].count()};
+}
+
+}  // namespace
+
+void minute_window::add(std::int64_t now_ms, std::int64_t views)
+{
+    samples_.push_back({now_ms, views});
+    while (samples_.size() > 2 && samples_[1].at_ms <= now_ms - length_ms)
+        samples_.pop_front();
+    // Nobody asked for a while, or counts were set back: what came since when is not known.
+    if (now_ms - samples_.front().at_ms > longest_ms || views < samples_.front().views)
+        samples_ = {{now_ms, views}};
+}
+
+std::int64_t minute_window::views() const noexcept
+{
+    return samples_.empty() ? 0 : samples_.back().views - samples_.front().views;
+}
+
+std::int64_t minute_window::seconds() const noexcept
+{
+    return samples_.empty() ? 0 : (samples_.back().at_ms - samples_.front().at_ms + 500) / 1000;
+}
+
+bool live_places::try_take() noexcept
+{
+    auto taken = taken_.load();
+    while (taken < most)
+        if (taken_.compare_exchange_weak(taken, taken + 1))
+            return true;
+    return false;
+}
+
+class live_api::impl : public std::enable_shared_from_this<live_api::impl> {
+public:
+    impl(asio::io_context& context, redis::client& redis, fall_back_guard& guard,
+         live_places& places, std::shared_ptr<const config> c, metrics_registry& metrics,
+         live_options options)
+        : context_(context),
+          redis_(redis),
+          guard_(guard),
+          places_(places),
+          sites_(std::make_shared<site_table>(std::move(c))),
+          answers_(metrics),
+          options_(options),
+          refused_(metrics.add_counter("luot_live_refused_total",
+                                       "Listeners to live figures refused: too many."))
+    {
+    }
+
+    asio::awaitable<http::response> listen(const http::request& r);
+    void use(std::shared_ptr<const config> c)
+    {
+        sites_ = std::make_shared<site_table>(std::move(c));
+        end_all();
+    }
+    void end_all()
+    {
+        for (auto& [site, channel] : channels_) {
+            channel->is_over = true;
+            for (auto& listener : channel->listeners)
+                listener->end();
+            drop_those_who_left(*channel);
+        }
+        channels_.clear();
+    }
+
+private:
+    /// Those who listen to one site.
+    struct channel {
+        std::string site;
+        std::vector<std::shared_ptr<http::stream>> listeners;
+        minute_window window;
+        std::string last_event;  ///< as it was sent, but for its time
+        std::string last_bytes;
+        std::int64_t sent_ms = 0, left_ms = 0;
+        bool is_over = false;
+    };
+
+    asio::awaitable<void> watch(std::shared_ptr<impl> self, std::shared_ptr<channel> c);
+    asio::awaitable<void> tell(channel& c);
+    void send(channel& c, std::string_view bytes);
+    void drop_those_who_left(channel& c);
+
+    asio::io_context& context_;
+    redis::client& redis_;
+    fall_back_guard& guard_;
+    live_places& places_;
+    std::shared_ptr<const site_table> sites_;
+    answers answers_;
+    const live_options options_;
+    counter& refused_;
+    std::map<std::string, std::shared_ptr<channel>, std::less<>> channels_;
+};
+
+asio::awaitable<http::response> live_api::impl::listen(const http::request& r)
+{
+    std::string id;
+    for (auto& [name, value] : http::query_values(r.query))
+        if (name == "site")
+            id = std::move(value);
+    if (id.empty())
+        co_return failure(400, "bad_request", "name a site");
+    const auto* site = sites_->find(id);
+    if (!site)
+        co_return unknown_site();
+    if (auto refused = refusal(r, *site->settings, public_route::stats))
+        co_return std::move(*refused);
+    if (!places_.try_take()) {
+        refused_.add();
+        auto busy = failure(503, "busy", "too many listen; try again");
+        busy.headers += "Retry-After: 30\r\n";
+        co_return busy;
+    }
+    auto out = answers_.with(r, {}, {}, false);
+    out.content_type = "text/event-stream";
+    out.headers += "X-Accel-Buffering: no\r\n";  // nginx would keep them back
+    out.goes_on = std::make_shared<http::stream>();
+    out.goes_on->send(first_bytes);
+
+    auto& c = channels_[id];
+    const bool is_new = !c;
+    if (is_new) {
+        c = std::make_shared<channel>();
+        c->site = id;
+    } else if (!c->last_bytes.empty()) {
+        out.goes_on->send(c->last_bytes);
+    }
+    c->listeners.push_back(out.goes_on);
+    if (is_new)
+        asio::co_spawn(context_, watch(shared_from_this(), c), asio::detached);
+    co_return out;
+}
+
+asio::awaitable<void> live_api::impl::watch(std::shared_ptr<impl>, std::shared_ptr<channel> c)
+{
+    asio::steady_timer timer(context_);
+    c->left_ms = steady_ms();
+    while (!c->is_over) {
+        co_await tell(*c);
+        drop_those_who_left(*c);
+        if (!c->listeners.empty()) {
+            c->left_ms = steady_ms();
+        } else if (steady_ms() - c->left_ms > lingering_ms && !c->is_over) {
+            channels_.erase(c->site);
+            break;
+        }
+        timer.expires_after(options_.period);
+        const auto [error] = co_await timer.async_wait(as_result);
+        if (error)
+            break;
+    }
+}
+
+/// Reads once, and sends what is new.
+asio::awaitable<void> live_api::impl::tell(channel& c)
+{
+    const auto now = unix_ms();
+    const auto read = co_await read_live(redis_, guard_, c.site, now);
+    if (c.is_over)
+        co_return;
+    std::string event, bytes;
+    if (read) {
+        c.window.add(steady_ms(), read->counted);
+        json::object out{{"site", c.site},
+                         {"views", read->views},
+                         {"online", read->online},
+                         {"views_last_minute", c.window.views()},
+                         {"window_seconds", c.window.seconds()}};
+        event = json::serialize(out);
+        out["as_of"] = utc_text(now);
+        bytes = "data: " + json::serialize(out) + "\n\n";
+    } else {
+        event = bytes = away_event;
+    }
+    if (event != c.last_event)
+        send(c, bytes);
+    else if (steady_ms() - c.sent_ms >= options_.heartbeat.count())
+        send(c, heartbeat_bytes);
+    c.last_event = std::move(event);
+    c.last_bytes = std::move(bytes);
+}
+
+void live_api::impl::send(channel& c, std::string_view bytes)
+{
+    c.sent_ms = steady_ms();
+    for (auto& listener : c.listeners)
+        static_cast<void>(listener->send(bytes));  // those who left are dropped below
+}
+
+void live_api::impl::drop_those_who_left(channel& c)
+{
+    const auto left = std::erase_if(c.listeners, [](const auto& s) { return !s->is_open(); });
+    places_.give_back(left);
+}
+
+live_api::live_api(asio::io_context& context, redis::client& redis, fall_back_guard& guard,
+                   live_places& places, std::shared_ptr<const config> c, metrics_registry& metrics,
+                   live_options options)
+    : impl_(std::make_shared<impl>(context, redis, guard, places, std::move(c), metrics, options))
+{
+}
+
+live_api::~live_api()
+{
+    impl_->end_all();
+}
+
+void live_api::add_routes(http::router& routes)
+{
+    routes.add(http::method::get, "/api/v1/live",
+               http::waiting_handler([i = impl_](const http::request& r) { return i->listen(r); }));
+}
+
+void live_api::use(std::shared_ptr<const config> c)
+{
+    impl_->use(std::move(c));
+}
+
+}  // namespace luot::aggregator

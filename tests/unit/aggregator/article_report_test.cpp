@@ -1,0 +1,147 @@
+// What was read, article by article: the table, and where its numbers come from.
+
+#include "aggregator/article_report.hpp"
+
+#include "aggregator/progress.hpp"
+#include "core/keys.hpp"
+#include "core/local_time.hpp"
+#include "core/redis/reads.hpp"
+#include "tests/unit/support/redis_session.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace luot;
+using namespace luot::aggregator;
+using namespace luot::testing;
+using namespace std::string_view_literals;
+
+constexpr std::int32_t today = 18'834;  // 2021-07-26
+
+/// A site with rows of two days: three pages yesterday, two of them and a new one today.
+struct site_with_days {
+    redis_session session{{&redis::reads::source()}};
+    fall_back_guard guard;
+    site_table sites{[] {
+        auto c = std::make_shared<config>();
+        c->sites.emplace_back().id = "skhcn";
+        return std::shared_ptr<const config>(c);
+    }()};
+
+    site_with_days()
+    {
+        add(today - 1, "/a", 4);
+        add(today - 1, "/b", 3);
+        add(today - 1, "/gone", 2);
+        add(today, "/a", 6);
+        add(today, "/b", 3);
+        add(today, "/new", 1);
+    }
+
+    void add(std::int32_t date, std::string_view path, int views)
+    {
+        redis::pipeline commands;
+        commands.add("ZADD", keys::day_breakdown("skhcn", date, breakdown::path), views, path);
+        BOOST_REQUIRE(session.run(session.client().exec(commands)));
+    }
+
+    article_report read(const std::optional<std::string>& section = std::nullopt,
+                        const facts_reader& facts = {})
+    {
+        auto r = session.run(read_articles(session.client(), guard, *sites.find("skhcn"),
+                                           {today, today}, section, facts));
+        BOOST_REQUIRE(r);
+        return std::move(*r);
+    }
+};
+
+/// Titles and sections as if they were kept.
+boost::asio::awaitable<result<std::vector<page_facts>>> known_facts(
+    const site_table::site&, const std::vector<std::string>& paths)
+{
+    std::vector<page_facts> out;
+    for (const auto& path : paths)
+        out.push_back({"Bài " + path, path == "/b" ? "Văn hóa" : "=Tin", today - 7});
+    co_return out;
+}
+
+/// The table without its mark and heading.
+std::string rows_of(const article_report& r)
+{
+    const auto text = csv_of(r);
+    const std::string heading =
+        "\xEF\xBB\xBFpath,title,section,first_seen,views,visits,views_previous_period,share\n";
+    BOOST_TEST(text.starts_with(heading));
+    return text.substr(heading.size());
+}
+
+BOOST_AUTO_TEST_SUITE(article_reports)
+
+BOOST_AUTO_TEST_CASE(each_page_stands_beside_the_period_before)
+{
+    site_with_days s;
+    BOOST_TEST(rows_of(s.read()) ==
+               "/a,,,,6,,4,0.6000\n"
+               "/b,,,,3,,3,0.3000\n"
+               "/new,,,,1,,0,0.1000\n"
+               "(sum),,,,10,,9,1.0000\n");
+}
+
+// It may have been one of them.
+BOOST_AUTO_TEST_CASE(what_the_period_before_may_have_counted_with_others_is_not_0)
+{
+    site_with_days s;
+    s.add(today - 1, "(other)", 5);
+    s.add(today, "(other)", 10);
+    BOOST_TEST(rows_of(s.read()) ==
+               "/a,,,,6,,4,0.3000\n"
+               "/b,,,,3,,3,0.1500\n"
+               "/new,,,,1,,,0.0500\n"
+               "(other),,,,10,,,0.5000\n"
+               "(sum),,,,20,,14,1.0000\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_known_of_pages_is_told_and_no_cell_is_a_formula)
+{
+    site_with_days s;
+    BOOST_TEST(rows_of(s.read(std::nullopt, known_facts)) ==
+               "/a,Bài /a,'=Tin,2021-07-19,6,,4,0.6000\n"
+               "/b,Bài /b,Văn hóa,2021-07-19,3,,3,0.3000\n"
+               "/new,Bài /new,'=Tin,2021-07-19,1,,0,0.1000\n"
+               "(sum),,,,10,,9,1.0000\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_section_has_its_pages_and_its_sum_alone)
+{
+    site_with_days s;
+    BOOST_TEST(rows_of(s.read("=Tin", known_facts)) ==
+               "/a,Bài /a,'=Tin,2021-07-19,6,,4,0.8571\n"
+               "/new,Bài /new,'=Tin,2021-07-19,1,,0,0.1429\n"
+               "(sum),,,,7,,4,1.0000\n");
+    BOOST_TEST(rows_of(s.read("none", known_facts)) == "(sum),,,,0,,0,0.0000\n");
+}
+
+BOOST_AUTO_TEST_CASE(facts_that_cannot_be_read_are_an_error)
+{
+    site_with_days s;
+    const auto fails = [](const site_table::site&, const std::vector<std::string>&)
+        -> boost::asio::awaitable<result<std::vector<page_facts>>> {
+        co_return make_error_code(errc::redis_away);
+    };
+    const auto too_few = [](const site_table::site&, const std::vector<std::string>&)
+        -> boost::asio::awaitable<result<std::vector<page_facts>>> {
+        co_return std::vector<page_facts>{};
+    };
+    for (const facts_reader& facts : {facts_reader{fails}, facts_reader{too_few}})
+        BOOST_TEST(!s.session.run(read_articles(s.session.client(), s.guard, *s.sites.find("skhcn"),
+                                                {today, today}, std::nullopt, facts)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
