@@ -136,6 +136,11 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
             out.add(std::string_view("G"), out.key(keys::seen(id)), std::string_view(times),
                     std::string_view(ids));
         }
+        if (!s.votes.empty()) {
+            out.add(std::string_view("V"), out.key(keys::facts(id)), s.votes.size());
+            for (const auto& [path, votes] : s.votes)
+                out.add(std::string_view(path), std::string_view(encode(votes)));
+        }
         if (!s.visits.empty()) {
             out.add(std::string_view("V"), out.key(keys::visits(id)), s.visits.size());
             for (const auto& [visitor, state] : s.visits)

@@ -34,18 +34,16 @@ void add_count(csv_line& line, std::optional<std::int64_t> count)
 }
 
 /// Fills in what is known of the pages; with a section only its pages stay.
-asio::awaitable<error_code> add_facts(article_report& report, const site_table::site& site,
-                                      const std::optional<std::string>& section,
-                                      const facts_reader& facts)
+asio::awaitable<error_code> add_facts(article_report& report, redis::client& redis,
+                                      const site_table::site& site,
+                                      const std::optional<std::string>& section)
 {
     std::vector<std::string> paths;
     for (const auto& row : report.rows)
         paths.push_back(row.path);
-    auto read = co_await facts(site, paths);
+    auto read = co_await read_facts(redis, site, paths);
     if (!read)
         co_return read.error();
-    if (read->size() != paths.size())
-        co_return make_error_code(errc::redis_error);
     for (std::size_t i = 0; i < paths.size(); ++i)
         report.rows[i].facts = std::move((*read)[i]);
     if (!section)
@@ -92,8 +90,7 @@ std::string csv_of(const article_report& report)
 asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall_back_guard& guard,
                                                       const site_table::site& site,
                                                       date_range range,
-                                                      const std::optional<std::string>& section,
-                                                      const facts_reader& facts)
+                                                      const std::optional<std::string>& section)
 {
     auto now = co_await read_top(redis, guard, site, breakdown::path, range, most_articles);
     if (!now)
@@ -103,9 +100,15 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
     const auto earlier = co_await read_top(redis, guard, site, breakdown::path, before, SIZE_MAX);
     if (!earlier)
         co_return earlier.error();
-    std::unordered_map<std::string_view, std::int64_t> previous;
+    const auto read_by =
+        co_await read_top(redis, guard, site, breakdown::page_visits, range, SIZE_MAX);
+    if (!read_by)
+        co_return read_by.error();
+    std::unordered_map<std::string_view, std::int64_t> previous, visits;
     for (const auto& row : earlier->rows)
         previous.emplace(row.key, row.views);
+    for (const auto& row : read_by->rows)
+        visits.emplace(row.key, row.views);
     // Whether a page that is in no row then had views among the others, nobody knows.
     const auto if_missing = earlier->other > 0 ? std::nullopt : std::optional<std::int64_t>(0);
 
@@ -117,20 +120,20 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
         const auto found = previous.find(row.key);
         auto& added = out.rows.emplace_back();
         added.previous = found == previous.end() ? if_missing : std::optional(found->second);
+        if (const auto visited = visits.find(row.key); visited != visits.end())
+            added.visits = visited->second;
         added.views = row.views;
         added.path = std::move(row.key);
     }
-    if (facts)
-        if (const auto error = co_await add_facts(out, site, section, facts))
-            co_return error;
+    if (const auto error = co_await add_facts(out, redis, site, section))
+        co_return error;
     co_return out;
 }
 
-article_api::article_api(redis::client& redis, fall_back_guard& guard, facts_reader facts,
+article_api::article_api(redis::client& redis, fall_back_guard& guard,
                          std::shared_ptr<const config> c, metrics_registry& metrics)
     : redis_(redis),
       guard_(guard),
-      facts_(std::move(facts)),
       sites_(std::make_shared<site_table>(std::move(c))),
       answers_(metrics)
 {
@@ -150,9 +153,7 @@ asio::awaitable<http::response> article_api::report(const http::request& r)
     std::optional<std::string> section;
     if (const auto found = q.given.find("section"); found != q.given.end())
         section = found->second;
-    if (section && !facts_)
-        co_return failure(400, "bad_request", "which section a page is in is not kept");
-    const auto read = co_await read_articles(redis_, guard_, *q.site, q.range, section, facts_);
+    const auto read = co_await read_articles(redis_, guard_, *q.site, q.range, section);
     if (!read)
         co_return answers_.unavailable();
     const auto body = csv_of(*read);

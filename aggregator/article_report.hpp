@@ -4,6 +4,7 @@
 
 #include "aggregator/answers.hpp"
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/page_facts.hpp"
 #include "aggregator/reports.hpp"
 #include "core/config.hpp"
 #include "core/http/router.hpp"
@@ -13,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,16 +22,6 @@
 namespace luot::aggregator {
 
 class fall_back_guard;
-
-/// What is known of a page besides its counts.
-struct page_facts {
-    std::string title, section;
-    std::optional<std::int32_t> first_seen;  ///< days since 1970-01-01 in the site's zone
-};
-
-/// Answers the facts of pages, one for each, in their order. Errors as of read_top().
-using facts_reader = std::function<boost::asio::awaitable<result<std::vector<page_facts>>>(
-    const site_table::site& site, const std::vector<std::string>& paths)>;
 
 struct article_row {
     std::string path;
@@ -55,17 +45,16 @@ inline constexpr std::size_t most_articles = 10'000;
 [[nodiscard]] std::string csv_of(const article_report& report);
 
 /// The pages of a range of days, with those of as many days before. With `section` only the pages
-/// that are in it, which needs `facts`; these may be empty else. Errors as of read_top().
+/// that are in it. Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<article_report>> read_articles(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site, date_range range,
-    const std::optional<std::string>& section, const facts_reader& facts);
+    const std::optional<std::string>& section);
 
 class article_api {
 public:
-    /// `redis` and `guard` must outlive it. Without `facts` titles, sections and dates stay empty,
-    /// and no section can be asked for.
-    article_api(redis::client& redis, fall_back_guard& guard, facts_reader facts,
-                std::shared_ptr<const config> c, metrics_registry& metrics);
+    /// `redis` and `guard` must outlive it.
+    article_api(redis::client& redis, fall_back_guard& guard, std::shared_ptr<const config> c,
+                metrics_registry& metrics);
 
     /// GET /api/v1/report.csv.
     void add_routes(http::router& routes);
@@ -81,7 +70,6 @@ private:
 
     redis::client& redis_;
     fall_back_guard& guard_;
-    const facts_reader facts_;
     std::shared_ptr<const site_table> sites_;
     answers answers_;
 };

@@ -95,6 +95,7 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         add_in_parts(list_, "ZMSCORE", keys::seen(id), s.visitors, member);
         add_in_parts(list_, "HMGET", keys::visits(id), s.visitors, member);
         add_in_parts(list_, "ZMSCORE", keys::pages(id), s.paths, same);
+        add_in_parts(list_, "HMGET", keys::facts(id), s.voted_paths, same);
         for (const auto date : s.dates)
             one("HGET", keys::day(id, date), std::string_view("new_paths"));
         for (const auto& [hour, clients] : s.clients)
@@ -168,6 +169,11 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
                            return;
                        out.paths.insert(path);
                        memory_.learn(site, path);
+                   });
+        read_parts(answers, at, s.voted_paths,
+                   [&, &site = id](const std::string& path, const redis::reply_view& r) {
+                       if (!r.is_null())
+                           memory_.learn(site, path, out.votes[path] = decode_votes(r.text()));
                    });
         for (const auto date : s.dates)
             out.new_paths[date] = answers[at++].count();

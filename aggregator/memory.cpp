@@ -42,6 +42,24 @@ void partition_memory::learn(std::string_view site, std::string_view path)
     paths_.insert(hash_of(path_seed_, site, path));
 }
 
+bool partition_memory::agrees(std::string_view site, std::string_view path, std::string_view title,
+                              std::string_view section) const
+{
+    const auto found = agreed_.find(hash_of(path_seed_, site, path));
+    return found != agreed_.end() && found->second == hash_of(path_seed_, title, section);
+}
+
+void partition_memory::learn(std::string_view site, std::string_view path, const page_votes& votes)
+{
+    const auto page = hash_of(path_seed_, site, path);
+    const auto& last = votes.votes.empty() ? page_votes::vote{} : votes.votes.back();
+    // A longer title was cut: it is asked for again.
+    if (votes.is_settled_on(last.title, last.section))
+        agreed_[page] = hash_of(path_seed_, last.title, last.section);
+    else
+        agreed_.erase(page);
+}
+
 void partition_memory::make_room()
 {
     if (seen_.size() >= most_visitors) {
@@ -50,6 +68,8 @@ void partition_memory::make_room()
     }
     if (paths_.size() >= most_paths)
         paths_.clear();
+    if (agreed_.size() >= most_paths)
+        agreed_.clear();
     if (ids_.size() >= most_ids) {
         ids_.clear();
         sets_.clear();
@@ -92,6 +112,8 @@ void partition_memory::applied(const std::string& upto, additions a, const id_se
             seen_[visitor] = time;
         for (auto& [visitor, state] : s.visits)
             visits_[visitor] = std::move(state);
+        for (const auto& [path, votes] : s.votes)
+            learn(id, path, votes);
     }
     for (const auto& [ten_minutes, members] : a.ids) {
         if (before.contains(ten_minutes) && !sets_.contains(ten_minutes))
@@ -110,6 +132,7 @@ void partition_memory::forget_state()
     ids_.clear();
     sets_.clear();
     paths_.clear();
+    agreed_.clear();
 }
 
 }  // namespace luot::aggregator

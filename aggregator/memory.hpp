@@ -35,6 +35,10 @@ public:
     [[nodiscard]] const std::string* visit_of(std::uint64_t visitor) const;
     [[nodiscard]] bool knows(std::string_view site, std::string_view path) const;
     void learn(std::string_view site, std::string_view path);
+    /// Whether all of a page's last votes say so: one more for it changes nothing.
+    [[nodiscard]] bool agrees(std::string_view site, std::string_view path, std::string_view title,
+                              std::string_view section) const;
+    void learn(std::string_view site, std::string_view path, const page_votes& votes);
     /// Forgets what is too much. Not between the questions of a batch and its fold: what was not
     /// asked would not be known either.
     void make_room();
@@ -63,6 +67,7 @@ private:
     boost::unordered_flat_set<std::uint64_t> ids_;
     std::map<std::int64_t, std::vector<std::uint64_t>> sets_;  // which of ids_ go together
     boost::unordered_flat_set<std::uint64_t> paths_;           // hashes
+    boost::unordered_flat_map<std::uint64_t, std::uint64_t> agreed_;  // path -> what, hashes
     std::uint64_t path_seed_;  // nobody outside can make two paths that look the same
 };
 

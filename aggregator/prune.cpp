@@ -161,11 +161,12 @@ private:
                 commands.add(c);
             }
         } else {
-            auto c = redis::evaluate(prune_script(), 4);
+            auto c = redis::evaluate(prune_script(), 5);
             c.add(std::string_view(keys::pages(site_.id)))
                 .add(std::string_view(keys::baseline(site_.id)))
                 .add(std::string_view(keys::producers(partition_of(site_.id))))
                 .add(std::string_view(keys::totals(site_.id)))
+                .add(std::string_view(keys::facts(site_.id)))
                 .add(std::string_view("paths"))
                 .add(options_.views_below)
                 .add(std::string_view("pruned-" + to_hex(random_u64())));

@@ -4,7 +4,7 @@
 -- a step done twice changes nothing. allow-oom: it makes room.
 --
 -- KEYS  1 luot:{pNN}:S:pages (zset)   2 luot:{pNN}:S:baseline (zset)   3 luot:{pNN}:producers (hash)
---       4 luot:{pNN}:S:totals (hash)
+--       4 luot:{pNN}:S:totals (hash)       5 luot:{pNN}:S:facts (hash)
 --       or 1 luot:{pNN}:S:day:D:first_seen (string)
 -- ARGV  'paths' then the number of views that saves a path, a text used once only, and the paths (500 at most).
 --               Answers { a flag '1' (taken) or '0' for each path, their views }
@@ -47,11 +47,11 @@ if ARGV[1] == 'day' then
   return 'ok'
 end
 
-local pages, baseline, producers, totals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local pages, baseline, producers, totals, facts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local enough, mark = tonumber(ARGV[2]), ARGV[3]
-local wrong = check({ 'zset', 'zset', 'hash', 'hash' },
+local wrong = check({ 'zset', 'zset', 'hash', 'hash', 'hash' },
   { { 'ZREM', pages, 'm' }, { 'ZINCRBY', pages, '1', 'm' }, { 'HSET', producers, 'f', 'v' },
-    { 'HINCRBY', totals, 'f', '1' }, { 'HSET', totals, 'f', 'v' } })
+    { 'HDEL', facts, 'f' }, { 'HINCRBY', totals, 'f', '1' }, { 'HSET', totals, 'f', 'v' } })
 if wrong then
   return wrong
 end
@@ -82,6 +82,7 @@ if #taken > 0 then
   redis.call('HINCRBY', totals, 'edits', 1)
   redis.call('HSET', totals, 'pruned_at', redis.call('TIME')[1])
   redis.call('ZREM', pages, unpack(taken))
+  redis.call('HDEL', facts, unpack(taken))
   redis.call('ZINCRBY', pages, string.format('%.0f', sum), '(other)')
 end
 return { table.concat(flags), string.format('%.0f', sum) }

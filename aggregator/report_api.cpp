@@ -50,7 +50,7 @@ std::string listed(const Names& names)
 }  // namespace
 
 report_query read_query(const http::request& r, const std::shared_ptr<const site_table>& sites,
-                        std::initializer_list<std::string_view> known)
+                        std::initializer_list<std::string_view> known, public_route route)
 {
     report_query q;
     q.sites = sites;
@@ -70,7 +70,7 @@ report_query read_query(const http::request& r, const std::shared_ptr<const site
     q.site = sites->find(id);
     if (!q.site)
         return q.refused = unknown_site(), q;
-    q.refused = refusal(r, *q.site->settings, public_route::stats);
+    q.refused = refusal(r, *q.site->settings, route);
     if (q.refused)
         return q;
     q.range.to = q.site->zone.date(unix_ms());

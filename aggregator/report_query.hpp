@@ -26,9 +26,10 @@ struct report_query {
 
 /// Takes the site and the dates, `from` and `to` included; without them the last 30 days. A name
 /// that is not in `known` is refused, so that a misspelt filter never answers for more than was
-/// asked.
+/// asked. `route`: who may read it.
 [[nodiscard]] report_query read_query(const http::request& r,
                                       const std::shared_ptr<const site_table>& sites,
-                                      std::initializer_list<std::string_view> known);
+                                      std::initializer_list<std::string_view> known,
+                                      public_route route = public_route::stats);
 
 }  // namespace luot::aggregator

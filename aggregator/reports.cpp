@@ -18,18 +18,20 @@ using namespace std::string_view_literals;
 
 namespace {
 
-/// A read holds Redis up: a breakdown has up to 1,001 rows.
-constexpr std::size_t keys_per_read = 16;
+/// A read holds Redis up: a breakdown has up to 1,001 rows, one of pages ten times as many.
+constexpr std::size_t keys_per_read = 16, page_rows_per_read = 1;
 
 /// Sends reads in groups, and looks at each whether Redis is not behind what was shown before.
 class grouped_reads {
 public:
     using taker = std::function<void(const redis::reply_view&)>;
 
+    explicit grouped_reads(std::size_t keys = keys_per_read) : keys_(keys) {}
+
     template <class... Arguments>
     void add(taker take, std::string_view name, std::string key, const Arguments&... arguments)
     {
-        if (groups_.empty() || groups_.back().takers.size() == keys_per_read)
+        if (groups_.empty() || groups_.back().takers.size() == keys_)
             groups_.emplace_back();
         groups_.back().wanted.add(name, std::move(key), arguments...);
         groups_.back().takers.push_back(std::move(take));
@@ -63,6 +65,7 @@ private:
         redis::reads wanted;
         std::vector<taker> takers;
     };
+    const std::size_t keys_;
     std::vector<group> groups_;
 };
 
@@ -163,7 +166,7 @@ period_parts parts_of(date_range range)
 asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard& guard,
                                            const site_table::site& site,
                                            std::optional<breakdown> by, date_range range,
-                                           std::size_t limit)
+                                           std::size_t limit, std::size_t depth)
 {
     const auto& id = site.settings->id;
     row_sum sum;
@@ -176,19 +179,24 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
             if (const auto field = fields[i].text(); field.starts_with("bots:"))
                 sum.add(field.substr(5), fields[i + 1].number().value_or(0));
     };
-    grouped_reads wanted;
+    const bool is_long = by && is_of_pages(*by) && depth == 0;
+    grouped_reads wanted(is_long ? page_rows_per_read : keys_per_read);
+    const auto rows_of = [&](std::string key) {
+        if (depth == 0)
+            wanted.add(take_rows, "ZRANGE", std::move(key), 0, -1, "WITHSCORES"sv);
+        else
+            wanted.add(take_rows, "ZRANGE", std::move(key), 0, depth - 1, "REV"sv, "WITHSCORES"sv);
+    };
     const auto parts = parts_of(range);
     for (const auto month : parts.months) {
         if (by)
-            wanted.add(take_rows, "ZRANGE", keys::month_breakdown(id, month, *by), 0, -1,
-                       "WITHSCORES"sv);
+            rows_of(keys::month_breakdown(id, month, *by));
         else
             wanted.add(take_bots, "HGETALL", keys::month(id, month));
     }
     for (const auto date : parts.days) {
         if (by)
-            wanted.add(take_rows, "ZRANGE", keys::day_breakdown(id, date, *by), 0, -1,
-                       "WITHSCORES"sv);
+            rows_of(keys::day_breakdown(id, date, *by));
         else
             wanted.add(take_bots, "HGETALL", keys::day(id, date));
     }

@@ -253,6 +253,13 @@ void check_tallies(const std::string& key, const redis::reply_view& waiting, dif
             out.push_back({"tallies", key, {}, {}, fmt::format("damaged at {}", i), "tallies"});
 }
 
+void check_facts(const std::string& key, std::string_view path, std::string_view bytes,
+                 differences& out)
+{
+    if (const auto v = decode_votes(bytes); v.votes.empty() && v.first_seen == 0)
+        out.push_back({"facts", key, {}, std::string(path), std::string(bytes), "votes"});
+}
+
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
                  differences& out)
 {

@@ -69,6 +69,10 @@ void check_breakdown(const std::string& key, const std::string& whole_key, break
 /// Whether rows that wait (the reply of LRANGE) can be read.
 void check_tallies(const std::string& key, const redis::reply_view& waiting, differences& out);
 
+/// Whether what is kept of a page (of `facts`) can be read.
+void check_facts(const std::string& key, std::string_view path, std::string_view bytes,
+                 differences& out);
+
 /// Whether a member of `visits` is one, and the visit can be read.
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,
                  differences& out);

@@ -150,7 +150,9 @@ private:
     [[nodiscard]] asio::awaitable<bool> check_visitors(const std::string& site,
                                                        const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
-    [[nodiscard]] asio::awaitable<bool> check_visits(const std::string& site);
+    [[nodiscard]] asio::awaitable<bool> check_each_of(
+        const std::string& key, void (*check)(const std::string&, std::string_view,
+                                              std::string_view, differences&));
     [[nodiscard]] asio::awaitable<bool> check_first_seen_of(const std::string& site,
                                                             const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_breakdowns(
@@ -429,7 +431,11 @@ asio::awaitable<bool> verification::check_site(const std::string& site, const fo
             co_return false;
     if (!co_await check_pages(site, there.list_days) || !co_await check_baseline(site))
         co_return false;
-    co_return co_await check_seen(site) && co_await check_visits(site);
+    if (partitions_[partition_of(site)].has_wrong_type)
+        co_return true;
+    co_return co_await check_seen(site) &&
+        co_await check_each_of(keys::visits(site), check_visit) &&
+        co_await check_each_of(keys::facts(site), check_facts);
 }
 
 /// All time against the months, read at one moment. A month that began after the keys were listed
@@ -578,12 +584,11 @@ asio::awaitable<bool> verification::check_seen(const std::string& site)
     co_return true;
 }
 
-/// What is remembered of visits that go on can be read.
-asio::awaitable<bool> verification::check_visits(const std::string& site)
+/// What is remembered of visits that go on, and of pages, can be read.
+asio::awaitable<bool> verification::check_each_of(
+    const std::string& key, void (*check)(const std::string&, std::string_view, std::string_view,
+                                          differences&))
 {
-    const auto key = keys::visits(site);
-    if (partitions_[partition_of(site)].has_wrong_type)
-        co_return true;
     differences found;
     std::string cursor = "0";
     do {
@@ -594,7 +599,7 @@ asio::awaitable<bool> verification::check_visits(const std::string& site)
             co_return false;
         const auto part = answers_[0][1];
         for (std::size_t i = 0; i + 1 < part.size(); i += 2)
-            check_visit(key, part[i].text(), part[i + 1].text(), found);
+            check(key, part[i].text(), part[i + 1].text(), found);
         cursor = answers_[0][0].text();
     } while (cursor != "0");
     append(std::move(found));

@@ -70,6 +70,10 @@ std::string baseline(std::string_view site)
 {
     return of_site(site, "baseline");
 }
+std::string facts(std::string_view site)
+{
+    return of_site(site, "facts");
+}
 std::string seen(std::string_view site)
 {
     return of_site(site, "seen");
@@ -165,6 +169,8 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
         out.what = kind::pages;
     else if (rest == "baseline")
         out.what = kind::baseline;
+    else if (rest == "facts")
+        out.what = kind::facts;
     else if (rest == "seen")
         out.what = kind::seen;
     else if (rest == "visits")
@@ -247,6 +253,7 @@ std::string_view redis_type(kind what) noexcept
         case kind::producers:
         case kind::retired:
         case kind::totals:
+        case kind::facts:
         case kind::visits:
         case kind::new_paths:
         case kind::day:

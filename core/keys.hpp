@@ -30,6 +30,7 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string totals(std::string_view site);
 [[nodiscard]] std::string pages(std::string_view site);
 [[nodiscard]] std::string baseline(std::string_view site);
+[[nodiscard]] std::string facts(std::string_view site);
 [[nodiscard]] std::string seen(std::string_view site);
 [[nodiscard]] std::string visits(std::string_view site);
 inline constexpr std::string_view any_seen = "luot:{p*}:*:seen";  ///< a pattern for SCAN
@@ -61,6 +62,7 @@ enum class kind {
     totals,
     pages,
     baseline,
+    facts,
     seen,
     visits,
     day,

@@ -8,6 +8,7 @@
 
 #include "aggregator/article_report.hpp"
 #include "aggregator/live.hpp"
+#include "aggregator/page_lists.hpp"
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
 #include "aggregator/report_api.hpp"
@@ -145,6 +146,7 @@ struct public_worker {
     std::unique_ptr<aggregator::read_api> reads;
     std::unique_ptr<aggregator::report_api> reports;
     std::unique_ptr<aggregator::article_api> articles;
+    std::unique_ptr<aggregator::list_api> lists;
     std::unique_ptr<aggregator::live_api> live;
     http::server server;
     std::atomic<bool> spool_is_healthy{true};
@@ -503,8 +505,10 @@ void daemon::start_workers()
                 std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
             w.reports->add_routes(w.routes);
             w.articles = std::make_unique<aggregator::article_api>(
-                *w.redis, guard_, aggregator::facts_reader{}, config_, metrics_);
+                *w.redis, guard_, config_, metrics_);
             w.articles->add_routes(w.routes);
+            w.lists = std::make_unique<aggregator::list_api>(*w.redis, guard_, config_, metrics_);
+            w.lists->add_routes(w.routes);
             w.live = std::make_unique<aggregator::live_api>(w.thread.context(), *w.redis, guard_,
                                                             live_places_, config_, metrics_);
             w.live->add_routes(w.routes);
@@ -622,6 +626,8 @@ void daemon::reload()
                     w.reports->use(shared);
                 if (w.articles)
                     w.articles->use(shared);
+                if (w.lists)
+                    w.lists->use(shared);
                 if (w.live)
                     w.live->use(shared);
             });

@@ -109,6 +109,8 @@ public:
         c.visitors->push_back(visitor_on(h, date));
         ++out_.views;
         const auto page = count_page(h, time_ms / hour_ms, date);
+        if (page != other_path)
+            vote(h, date);
         if (v)
             another_view(*v, page, time_ms);
         else
@@ -183,8 +185,9 @@ private:
         auto& v = state_of(last == here ? visitor : other, date);
         if (last != here) {
             v.other_id = other;
-            known_visits_[visitor] = known_visits_[other];
-            visits_[known_visits_[visitor]].visitor = visitor;
+            const auto at = known_visits_.at(other);
+            known_visits_[visitor] = at;
+            visits_[at].visitor = visitor;
         }
         see(visitor, time_ms);
         if (time_ms > *last)
@@ -212,14 +215,40 @@ private:
     {
         if (const auto here = known_visits_.find(visitor); here != known_visits_.end())
             return visits_[here->second].state;
-        const auto known = known_.visits.find(visitor);
-        const auto* bytes = known != known_.visits.end() ? &known->second
-                            : memory_                    ? memory_->visit_of(visitor)
-                                                         : nullptr;
-        auto v = decode_visit(bytes ? std::string_view(*bytes) : std::string_view{});
+        auto v = decode_visit(remembered(visitor));
         if (v.date == 0)
             v.date = date;
         return keep(visitor, std::move(v));
+    }
+
+    /// The encoded visit of a visitor, as it was before the batch; empty: there is none.
+    std::string_view remembered(std::uint64_t visitor) const
+    {
+        if (const auto known = known_.visits.find(visitor); known != known_.visits.end())
+            return known->second;
+        const auto* bytes = memory_ ? memory_->visit_of(visitor) : nullptr;
+        return bytes ? std::string_view(*bytes) : std::string_view{};
+    }
+
+    /// Before a new visit begins under this id: the one before, if it has another id, goes on under
+    /// that alone, for hits that come late.
+    void leave_to_other_id(std::uint64_t visitor)
+    {
+        if (const auto here = known_visits_.find(visitor); here != known_visits_.end()) {
+            const auto at = here->second;
+            auto& before = visits_[at];
+            const auto other = before.visitor == visitor ? before.state.other_id : before.visitor;
+            if (other != 0) {
+                before.visitor = other;
+                before.state.other_id = 0;
+                known_visits_[other] = at;
+            }
+        } else if (const auto bytes = remembered(visitor); !bytes.empty()) {
+            auto before = decode_visit(bytes);
+            const auto other = std::exchange(before.other_id, 0);
+            if (other != 0 && !known_visits_.contains(other))
+                keep(other, std::move(before));
+        }
     }
 
     visit& keep(std::uint64_t visitor, visit v)
@@ -246,6 +275,7 @@ private:
                        std::int64_t hour)
     {
         const auto visitor = visitor_on(h, date);
+        leave_to_other_id(visitor);
         see(visitor, time_ms);
         const auto from = origin_of(h);
         visit v;
@@ -336,6 +366,7 @@ private:
     /// Answers which.
     std::string_view count_page(const hit& h, std::int64_t hour, std::int32_t date)
     {
+        is_new_page_ = false;
         if (const auto here = pages_.find(h.path); here != pages_.end()) {
             ++*here->second;
             return h.path;
@@ -354,10 +385,36 @@ private:
         }
         if (is_new)
             add_new(h, hour, date);
+        is_new_page_ = is_new;
         const auto at = out_.pages.try_emplace(name).first;
         ++at->second;
         pages_.emplace(at->first, &at->second);
         return h.path;
+    }
+
+    /// What the hit says of its page. Readers behind one address have one vote: an address is harder
+    /// to come by than a User-Agent.
+    void vote(const hit& h, std::int32_t date)
+    {
+        const bool says_nothing = h.title.empty() && h.section.empty();
+        if (!is_new_page_ &&
+            (says_nothing ||
+             (memory_ && memory_->agrees(site_.settings->id, h.path, h.title, h.section))))
+            return;
+        auto at = out_.votes.find(h.path);
+        if (at == out_.votes.end()) {
+            std::string path(h.path);
+            const auto known = known_.votes.find(path);
+            auto before = known == known_.votes.end() ? page_votes{} : known->second;
+            if (before.is_settled_on(h.title, h.section))
+                return;
+            at = out_.votes.emplace(std::move(path), std::move(before)).first;
+        }
+        if (is_new_page_)
+            at->second = {date, {}};
+        const auto voter = static_cast<std::uint32_t>(h.client ? h.client : h.visitor);
+        if (!says_nothing)
+            at->second.add(voter, h.title, h.section);
     }
 
     /// The limit that a new path would break.
@@ -411,6 +468,7 @@ private:
     std::unordered_map<std::string_view, std::int64_t*> pages_;  ///< into out_.pages
     std::uint32_t max_paths_;
     const classifier& classes_;
+    bool is_new_page_ = false;  ///< the one that was counted last
 
     /// Of the hour of counters_: views without a member, and views by User-Agent.
     std::array<std::int64_t, breakdown_count> without_{};
@@ -465,7 +523,7 @@ std::size_t additions::weight() const noexcept
         sum += members.size();
     for (const auto& [id, s] : sites) {
         sum += s.totals.size() + s.pages.size() + s.seen.size() + s.visits.size() +
-               s.first_seen.size();
+               s.votes.size() + s.first_seen.size();
         for (const auto& [hour, clients] : s.new_by_client)
             sum += clients.size();
         for (const auto& [date, day] : s.days)
@@ -484,7 +542,7 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
     struct asked_site {
         const site_table::site* site;  ///< null: not configured
         questions::site* ask;
-        std::vector<std::string_view> paths;
+        std::vector<std::string_view> paths, voted_paths;
     };
     questions asked;
     std::map<std::string_view, asked_site> by_site;
@@ -492,7 +550,7 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
     for (std::size_t i = 0; i < count; ++i) {
         for (const auto& h : batch[i].hits) {
             if (at == by_site.end() || at->first != h.site)
-                at = by_site.try_emplace(h.site, asked_site{sites.find(h.site), nullptr, {}}).first;
+                at = by_site.try_emplace(h.site, asked_site{sites.find(h.site), nullptr, {}, {}}).first;
             auto& s = at->second;
             if (!s.site)
                 continue;
@@ -509,6 +567,9 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
                 if (h.client != 0)
                     s.ask->clients[time_ms / hour_ms].push_back(h.client);
             }
+            if (!h.is_event() && !(h.title.empty() && h.section.empty()) &&
+                !(memory && memory->agrees(h.site, h.path, h.title, h.section)))
+                s.voted_paths.push_back(h.path);
             const auto date = date_of(h, time_ms, *s.site);
             auto& dates = s.ask->dates;
             if (dates.empty() || dates.back() != date)
@@ -525,6 +586,8 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
         for (auto& [hour, clients] : s.ask->clients)
             make_unique(clients);
         s.ask->paths.assign(s.paths.begin(), s.paths.end());
+        make_unique(s.voted_paths);
+        s.ask->voted_paths.assign(s.voted_paths.begin(), s.voted_paths.end());
     }
     return asked;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/fold/classifier.hpp"
+#include "aggregator/fold/page_votes.hpp"
 #include "aggregator/tallies.hpp"
 #include "core/breakdown.hpp"
 #include "core/config.hpp"
@@ -99,6 +100,7 @@ struct questions {
     struct site {
         std::vector<std::uint64_t> visitors;
         std::vector<std::string> paths;
+        std::vector<std::string> voted_paths;  ///< of which a title or a section is said
         std::vector<std::int32_t> dates;
         /// By hour: those that may bring a new path.
         std::map<std::int64_t, std::vector<std::uint32_t>> clients;
@@ -113,6 +115,7 @@ struct knowledge {
         visitor_times seen;                     ///< visitor -> time of the last hit
         visit_states visits;                    ///< visitor -> encoded visit
         std::unordered_set<std::string> paths;  ///< those that exist already
+        std::unordered_map<std::string, page_votes> votes;  ///< by path
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
         client_counts new_by_client;
@@ -135,6 +138,7 @@ struct additions {
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
         visit_states visits;
+        std::map<std::string, page_votes, std::less<>> votes;  ///< by path, all that there are now
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;     ///< path_hash, by date
         std::uint64_t views = 0, new_paths = 0;                            ///< for rates

@@ -99,6 +99,39 @@ class Reports(SystemTest):
             self.assertEqual(self.top(by)[:2], (rows, 2), by)
         self.assert_verified(luot)
 
+    def test_lists_of_pages_have_the_titles_that_most_readers_see(self):
+        luot = self.luot
+        for i, (path, title, section) in enumerate((("/a", "Tin hay", "Tin tức"), ("/a", "Tin hay", "Tin tức"),
+                                                    ("/a", "Mua ngay", "Quảng cáo"), ("/b", "Bài b", "Tin tức"), ("/c", None, None))):
+            token = luot.take_hit("skhcn", path, t=title, c=section, client=f"203.0.113.{i + 1}")
+        luot.wait_for("skhcn", token)
+
+        def rows(answer):
+            self.assertEqual(answer.status, 200, answer)
+            return [(row["path"], row["title"], row["views"]) for row in answer.json()["rows"]]
+
+        self.assertEqual(rows(self.ask("most_read")), [("/a", "Tin hay", 3), ("/b", "Bài b", 1), ("/c", "", 1)])
+        self.assertEqual(rows(self.ask("most_read", limit=1)), [("/a", "Tin hay", 3)])
+        self.assertEqual(rows(self.ask("related", path="/b")), [("/a", "Tin hay", 3)])
+        self.assertEqual(rows(self.ask("related", path="/c")), [], "what is in no section is related to nothing")
+        for report, parameters in (("most_read", {"limit": 101}), ("most_read", {"from": "2021-01-01", "to": "2021-12-31"}),
+                                   ("related", {}), ("related", {"path": "https://other.example/a"})):
+            self.assertEqual(self.ask(report, **parameters).status, 400, (report, parameters))
+        today = str(self.today())
+        table = self.ask("report.csv", **{"from": today, "to": today}).body.decode("utf-8-sig").splitlines()
+        self.assertEqual(table[1:4], [f"/a,Tin hay,Tin tức,{today},3,3,0,0.6000", f"/b,Bài b,Tin tức,{today},1,1,0,0.2000",
+                                      f"/c,,,{today},1,1,0,0.2000"])
+        of_section = self.ask("report.csv", section="Tin tức", **{"from": today, "to": today}).body.decode("utf-8-sig")
+        self.assertEqual(len(of_section.splitlines()), 4)
+        self.assert_verified(luot)
+
+    def test_lists_of_pages_are_open_where_the_site_says_so(self):
+        self.luot.config["site"][0]["public"] = ["counts", "most_read"]
+        self.luot.write_config()
+        self.luot.hang_up()
+        eventually(lambda: self.ask("related", path="/a").status == 401, patience(5), "it is closed")
+        self.assertEqual(self.ask("most_read").status, 200)
+
     def test_views_with_a_made_up_referrer_are_bots(self):
         spam = self.world.folder / "spam.txt"
         spam.write_text("# made up\nspam.example\n")

@@ -177,6 +177,7 @@ class ByHand(Verify):
             (key("tallies"), lambda: r.rpush(key("tallies"), b"12345678\x02")),
             (visits, lambda: r.hset(visits, b"1234", r.hget(visits, visitor))),
             (visits, lambda: r.hset(visits, visitor, b"\x02")),
+            (key("skhcn:facts"), lambda: r.hset(key("skhcn:facts"), "/bai-1", b"\x02")),
             (visits, lambda: r.hset(visits, visitor, r.hget(visits, visitor)[:20])),
             *((f"{period}:{by}", lambda key=f"{period}:{by}", n=n: r.zincrby(key, n, r.zrange(key, 0, 0)[0]))
               for period in (day, month) for by in ("pages", "browsers", "entries", "exits") for n in (1, -1)),

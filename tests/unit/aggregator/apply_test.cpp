@@ -262,6 +262,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     std::set<std::string> wanted{
         keys::totals("skhcn"),
         keys::pages("skhcn"),
+        keys::facts("skhcn"),
         keys::seen("skhcn"),
         keys::visits("skhcn"),
         keys::day("skhcn", today),

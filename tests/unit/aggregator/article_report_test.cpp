@@ -50,25 +50,31 @@ struct site_with_days {
         BOOST_REQUIRE(session.run(session.client().exec(commands)));
     }
 
-    article_report read(const std::optional<std::string>& section = std::nullopt,
-                        const facts_reader& facts = {})
+    void know(const std::string& path, std::string_view section)
+    {
+        page_votes votes{today - 7, {}};
+        votes.add(1, "Bài " + path, section);
+        redis::pipeline commands;
+        commands.add("HSET", keys::facts("skhcn"), std::string_view(path),
+                     std::string_view(encode(votes)));
+        BOOST_REQUIRE(session.run(session.client().exec(commands)));
+    }
+
+    void know_all()
+    {
+        know("/a", "=Tin");
+        know("/b", "Văn hóa");
+        know("/new", "=Tin");
+    }
+
+    article_report read(const std::optional<std::string>& section = std::nullopt)
     {
         auto r = session.run(read_articles(session.client(), guard, *sites.find("skhcn"),
-                                           {today, today}, section, facts));
+                                           {today, today}, section));
         BOOST_REQUIRE(r);
         return std::move(*r);
     }
 };
-
-/// Titles and sections as if they were kept.
-boost::asio::awaitable<result<std::vector<page_facts>>> known_facts(
-    const site_table::site&, const std::vector<std::string>& paths)
-{
-    std::vector<page_facts> out;
-    for (const auto& path : paths)
-        out.push_back({"Bài " + path, path == "/b" ? "Văn hóa" : "=Tin", today - 7});
-    co_return out;
-}
 
 /// The table without its mark and heading.
 std::string rows_of(const article_report& r)
@@ -109,7 +115,8 @@ BOOST_AUTO_TEST_CASE(what_the_period_before_may_have_counted_with_others_is_not_
 BOOST_AUTO_TEST_CASE(what_is_known_of_pages_is_told_and_no_cell_is_a_formula)
 {
     site_with_days s;
-    BOOST_TEST(rows_of(s.read(std::nullopt, known_facts)) ==
+    s.know_all();
+    BOOST_TEST(rows_of(s.read()) ==
                "/a,Bài /a,'=Tin,2021-07-19,6,,4,0.6000\n"
                "/b,Bài /b,Văn hóa,2021-07-19,3,,3,0.3000\n"
                "/new,Bài /new,'=Tin,2021-07-19,1,,0,0.1000\n"
@@ -119,27 +126,36 @@ BOOST_AUTO_TEST_CASE(what_is_known_of_pages_is_told_and_no_cell_is_a_formula)
 BOOST_AUTO_TEST_CASE(a_section_has_its_pages_and_its_sum_alone)
 {
     site_with_days s;
-    BOOST_TEST(rows_of(s.read("=Tin", known_facts)) ==
+    s.know_all();
+    BOOST_TEST(rows_of(s.read("=Tin")) ==
                "/a,Bài /a,'=Tin,2021-07-19,6,,4,0.8571\n"
                "/new,Bài /new,'=Tin,2021-07-19,1,,0,0.1429\n"
                "(sum),,,,7,,4,1.0000\n");
-    BOOST_TEST(rows_of(s.read("none", known_facts)) == "(sum),,,,0,,0,0.0000\n");
+    BOOST_TEST(rows_of(s.read("none")) == "(sum),,,,0,,0,0.0000\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_page_has_the_visits_that_read_it)
+{
+    site_with_days s;
+    redis::pipeline commands;
+    commands.add("ZADD", keys::day_breakdown("skhcn", today, breakdown::page_visits), 5, "/a"sv, 1,
+                 "/new"sv);
+    BOOST_REQUIRE(s.session.run(s.session.client().exec(commands)));
+    BOOST_TEST(rows_of(s.read()) ==
+               "/a,,,,6,5,4,0.6000\n"
+               "/b,,,,3,,3,0.3000\n"
+               "/new,,,,1,1,0,0.1000\n"
+               "(sum),,,,10,,9,1.0000\n");
 }
 
 BOOST_AUTO_TEST_CASE(facts_that_cannot_be_read_are_an_error)
 {
     site_with_days s;
-    const auto fails = [](const site_table::site&, const std::vector<std::string>&)
-        -> boost::asio::awaitable<result<std::vector<page_facts>>> {
-        co_return make_error_code(errc::redis_away);
-    };
-    const auto too_few = [](const site_table::site&, const std::vector<std::string>&)
-        -> boost::asio::awaitable<result<std::vector<page_facts>>> {
-        co_return std::vector<page_facts>{};
-    };
-    for (const facts_reader& facts : {facts_reader{fails}, facts_reader{too_few}})
-        BOOST_TEST(!s.session.run(read_articles(s.session.client(), s.guard, *s.sites.find("skhcn"),
-                                                {today, today}, std::nullopt, facts)));
+    redis::pipeline commands;
+    commands.add("SET", keys::facts("skhcn"), "x"sv);
+    BOOST_REQUIRE(s.session.run(s.session.client().exec(commands)));
+    BOOST_TEST(!s.session.run(read_articles(s.session.client(), s.guard, *s.sites.find("skhcn"),
+                                            {today, today}, std::nullopt)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

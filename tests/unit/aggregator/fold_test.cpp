@@ -73,6 +73,7 @@ public:
         std::map<std::int32_t, std::set<std::uint64_t>> visitors;
         std::map<std::uint64_t, std::int64_t> seen;
         std::map<std::uint64_t, std::string> visits;
+        std::map<std::string, page_votes> votes;
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;
         std::map<std::int32_t, std::map<std::string, fields>> broken_down;
@@ -94,6 +95,8 @@ public:
                 s.seen[visitor] = std::max(s.seen[visitor], time);
             for (const auto& [visitor, state] : added.visits)
                 s.visits[visitor] = state;
+            for (const auto& [path, votes] : added.votes)
+                s.votes[path] = votes;
             for (const auto& [hour, clients] : added.new_by_client)
                 for (const auto& [client, count] : clients)
                     s.new_by_client[hour][client] += count;
@@ -143,6 +146,9 @@ public:
                     out.seen.insert(*seen);
                     out.visits.insert(*s.visits.find(visitor));
                 }
+            for (const auto& path : ask.voted_paths)
+                if (const auto votes = s.votes.find(path); votes != s.votes.end())
+                    out.votes.insert(*votes);
             for (const auto& path : ask.paths)
                 if (s.pages.contains(path))
                     out.paths.insert(path);
@@ -165,6 +171,8 @@ public:
                 ask.visitors.push_back(visitor);
             for (const auto& [path, views] : s.pages)
                 ask.paths.push_back(path);
+            for (const auto& [path, votes] : s.votes)
+                ask.voted_paths.push_back(path);
             for (const auto& [date, counts] : s.days)
                 ask.dates.push_back(date);
             for (const auto& [hour, clients] : s.new_by_client)
@@ -194,6 +202,9 @@ public:
             for (const auto& [visitor, time] : s.seen)
                 out += id + " seen " + to_hex(visitor) + ' ' + utc_text(time) + ' ' +
                        shown(s.visits.at(visitor)) + '\n';
+            for (const auto& [path, votes] : s.votes)
+                out += id + " votes " + path + ' ' + std::to_string(votes.first_seen) + ' ' +
+                       votes.title() + ' ' + std::to_string(checksum(encode(votes))) + '\n';
             for (const auto& [hour, clients] : s.new_by_client)
                 for (const auto& [client, count] : std::map(clients.begin(), clients.end()))
                     out += id + " client " + std::to_string(hour) + ' ' + to_hex(client) + ' ' +
@@ -272,6 +283,10 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
                 h.referrer = below(2) == 0 ? "google.com" : "tin.example.vn/a";
             if (below(9) == 0)
                 h.campaign = "tet";
+            if (below(4) != 0)
+                h.title = below(3) == 0 ? "Tin cũ" : "Tin hay";
+            if (below(3) == 0)
+                h.section = "Tin tức";
             if (below(8) == 0)
                 h.event = "download";
             if (below(10) == 0)
@@ -746,6 +761,53 @@ BOOST_AUTO_TEST_CASE(what_a_page_is_read_with_is_a_row_each)
                                   {breakdown::device, "desktop"}, {breakdown::language, "vi-VN"},
                                   {breakdown::screen, "phone"}, {breakdown::country, "VN"}})
         BOOST_TEST(text_of(rows_of(a, today, by)) == text_of({{row, 1}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_page_has_the_title_that_its_readers_give_it)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    const auto view = [&](std::uint64_t who, std::uint32_t client, std::string_view title) {
+        auto h = view_of(skhcn(), who, now, "/a");
+        h.client = client;
+        h.title = title;
+        h.section = "Tin tức";
+        return h;
+    };
+    // Two behind one address have one vote; without one (an exempted network) each visitor has.
+    const auto a = folded({view(1, 7, "Tin hay"), view(2, 8, "Tin hay"), view(3, 9, "Mua ngay"),
+                           view(4, 9, "Mua ngay"), view(5, 9, "Mua ngay"), view(6, 0, "Tin hay")});
+    const auto& votes = a.sites.at("skhcn").votes.at("/a");
+    BOOST_TEST(votes.votes.size() == 4U);
+    BOOST_TEST(votes.title() == "Tin hay");
+    BOOST_TEST(votes.section() == "Tin tức");
+    BOOST_TEST(votes.first_seen == days(2021, 7, 26));
+}
+
+BOOST_AUTO_TEST_CASE(where_all_agree_nothing_is_asked_or_written)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    auto h = view_of(skhcn(), 1, now, "/a");
+    h.title = "Tin hay";
+    page_votes all;
+    for (std::uint32_t voter = 1; voter <= page_votes::most_votes; ++voter)
+        all.add(voter, h.title, h.section);
+    partition_memory m;
+    m.learn("skhcn", "/a");
+    m.learn("skhcn", "/a", all);
+    const std::vector<entry> batch{entry_of(producer, 1, {h})};
+    BOOST_TEST(ask_for(batch, 1, vietnam(), &m).sites.at("skhcn").voted_paths.empty());
+    knowledge known;
+    known.memory = &m;
+    BOOST_TEST(fold(batch, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.empty());
+    h.title = "Tin khác";
+    const std::vector<entry> other{entry_of(producer, 1, {h})};
+    BOOST_TEST(ask_for(other, 1, vietnam(), &m).sites.at("skhcn").voted_paths.size() == 1U);
+    // Known from Redis alone: as much.
+    known.memory = nullptr;
+    known.sites["skhcn"].paths = {"/a"};
+    known.sites["skhcn"].votes["/a"] = all;
+    BOOST_TEST(fold(batch, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.empty());
+    BOOST_TEST(fold(other, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_page_has_a_visit_once_however_often_it_is_read_in_it)
@@ -1393,10 +1455,11 @@ BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
     // Totals, day and month: views, visits, bounces; the day also new_paths, views@ and visits@.
     const std::size_t counts = 3 + 6 + 3;
     // And the day's list of pages first seen; the page, the id, who was seen, the visit, the visitor.
-    BOOST_TEST(folded({one}).weight() == counts + 1 + 5);
-    BOOST_TEST(folded({one, two}).weight() == counts + 1 + 2 * 5);
+    // ... and what is kept of the page.
+    BOOST_TEST(folded({one}).weight() == counts + 1 + 6);
+    BOOST_TEST(folded({one, two}).weight() == counts + 1 + 2 * 6);
     two.client = 7;
-    BOOST_TEST(folded({one, two}).weight() == counts + 1 + 2 * 5 + 1);
+    BOOST_TEST(folded({one, two}).weight() == counts + 1 + 2 * 6 + 1);
     BOOST_TEST(folded(std::vector<hit>{}).weight() == 0U);
 }
 

@@ -167,6 +167,7 @@ dedupe_window = "2d"
 keep_days = 30
 max_paths = 5
 max_ids = 6
+referrer_spam = "/etc/luot/spam.txt"
 
 [[site]]
 id = "a-1"

@@ -1,0 +1,130 @@
+#include "aggregator/fold/page_votes.hpp"
+
+#include "core/bytes.hpp"
+#include "core/utf8.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace luot::aggregator {
+
+namespace {
+
+constexpr std::uint8_t version = 1;
+
+std::string_view kept_title(std::string_view title)
+{
+    return utf8::cut(title, page_votes::most_title_bytes);
+}
+
+void put_text(std::string& out, std::string_view text)
+{
+    put_varint(out, text.size());
+    out += text;
+}
+
+/// The text of most votes; behind its last vote stands none of as many.
+std::string majority(const std::vector<page_votes::vote>& votes,
+                     std::string page_votes::vote::*text)
+{
+    std::map<std::string_view, std::size_t> counts;
+    for (const auto& v : votes)
+        if (!(v.*text).empty())
+            ++counts[v.*text];
+    std::size_t most = 0;
+    for (const auto& [said, count] : counts)
+        most = std::max(most, count);
+    for (auto v = votes.rbegin(); v != votes.rend(); ++v)
+        if (!((*v).*text).empty() && counts[(*v).*text] == most)
+            return (*v).*text;
+    return {};
+}
+
+std::string encode_from(const page_votes& votes, std::size_t first)
+{
+    std::string out;
+    put_u8(out, version);
+    put_varint(out, static_cast<std::uint64_t>(votes.first_seen));
+    std::vector<std::string_view> texts;
+    const auto put = [&](std::string_view text) {
+        const auto known = std::find(texts.begin(), texts.end(), text);
+        put_varint(out, static_cast<std::uint64_t>(known - texts.begin()));
+        if (known == texts.end()) {
+            put_text(out, text);
+            texts.push_back(text);
+        }
+    };
+    for (auto i = first; i < votes.votes.size(); ++i) {
+        put_u32(out, votes.votes[i].voter);
+        put(votes.votes[i].title);
+        put(votes.votes[i].section);
+    }
+    return out;
+}
+
+}  // namespace
+
+bool page_votes::add(std::uint32_t voter, std::string_view title, std::string_view section)
+{
+    vote now{voter, std::string(kept_title(title)), std::string(section)};
+    if (!votes.empty() && votes.back() == now)
+        return false;
+    std::erase_if(votes, [voter](const vote& v) { return v.voter == voter; });
+    if (votes.size() == most_votes)
+        votes.erase(votes.begin());
+    votes.push_back(std::move(now));
+    return true;
+}
+
+std::string page_votes::title() const
+{
+    return majority(votes, &vote::title);
+}
+
+std::string page_votes::section() const
+{
+    return majority(votes, &vote::section);
+}
+
+bool page_votes::is_settled_on(std::string_view title, std::string_view section) const
+{
+    return votes.size() == most_votes &&
+           std::all_of(votes.begin(), votes.end(), [&](const vote& v) {
+               return v.title == kept_title(title) && v.section == section;
+           });
+}
+
+std::string encode(const page_votes& votes)
+{
+    auto out = encode_from(votes, 0);
+    for (std::size_t first = 1; out.size() > page_votes::most_bytes && first <= votes.votes.size();
+         ++first)
+        out = encode_from(votes, first);
+    return out;
+}
+
+page_votes decode_votes(std::string_view bytes)
+{
+    byte_reader in{bytes};
+    page_votes out;
+    if (in.u8() != version)
+        return {};
+    out.first_seen = static_cast<std::int32_t>(in.varint());
+    std::vector<std::string_view> texts;
+    const auto text = [&]() -> std::string {
+        const auto number = in.varint();
+        if (number == texts.size())
+            texts.push_back(in.bytes(in.varint()));
+        return std::string(number < texts.size() ? texts[number] : std::string_view{});
+    };
+    while (in.ok() && !in.rest().empty() && out.votes.size() < page_votes::most_votes) {
+        page_votes::vote v;
+        v.voter = in.u32();
+        v.title = text();
+        v.section = text();
+        out.votes.push_back(std::move(v));
+    }
+    return in.ok() ? out : page_votes{};
+}
+
+}  // namespace luot::aggregator

@@ -1,0 +1,51 @@
+// What readers' browsers say of a page - its title and section - and what is believed: that of most of
+// the last 16 readers, so that a stranger cannot write into the lists that a site shows.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace luot::aggregator {
+
+/// The last votes on one page, one of each voter, the newest last.
+struct page_votes {
+    static constexpr std::size_t most_votes = 16;
+    /// Of the encoded votes: with longer titles there are fewer.
+    static constexpr std::size_t most_bytes = 1000;
+    /// Of a title; a longer one is cut at a character.
+    static constexpr std::size_t most_title_bytes = 200;
+
+    struct vote {
+        std::uint32_t voter = 0;
+        std::string title, section;
+
+        bool operator==(const vote&) const = default;
+    };
+
+    std::int32_t first_seen = 0;  ///< local date; 0: not known
+    std::vector<vote> votes;
+
+    /// Takes the place of the voter's earlier vote. False when nothing changes by it: the voter said
+    /// the same last.
+    bool add(std::uint32_t voter, std::string_view title, std::string_view section);
+
+    /// What most say, of two the one said last; empty: nobody says anything. An empty title or
+    /// section is no vote for it.
+    [[nodiscard]] std::string title() const;
+    [[nodiscard]] std::string section() const;
+
+    /// Whether another vote for this changes nothing that is seen: all say it, as many as can.
+    [[nodiscard]] bool is_settled_on(std::string_view title, std::string_view section) const;
+};
+
+/// As votes are kept in Redis; the oldest go when they would be more than most_bytes.
+[[nodiscard]] std::string encode(const page_votes& votes);
+
+/// One that cannot be read has no votes.
+[[nodiscard]] page_votes decode_votes(std::string_view bytes);
+
+}  // namespace luot::aggregator

@@ -1,0 +1,82 @@
+// Titles and sections by the votes of readers: what most of the last 16 say.
+
+#include "aggregator/fold/page_votes.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace {
+
+using namespace luot::aggregator;
+
+BOOST_AUTO_TEST_SUITE(votes_of_pages)
+
+BOOST_AUTO_TEST_CASE(a_stranger_does_not_outvote_readers)
+{
+    page_votes v;
+    for (std::uint32_t reader = 1; reader <= 9; ++reader)
+        BOOST_TEST(v.add(reader, "Tin hay", "Tin tức"));
+    for (int i = 0; i < 100; ++i)
+        v.add(99, "Mua ngay " + std::to_string(i), "Quảng cáo");
+    BOOST_TEST(v.votes.size() == 10U);
+    BOOST_TEST(v.title() == "Tin hay");
+    BOOST_TEST(v.section() == "Tin tức");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_title_is_believed_once_most_of_the_last_16_say_it)
+{
+    page_votes v;
+    for (std::uint32_t reader = 1; reader <= 30; ++reader)
+        v.add(reader, "before", "");
+    BOOST_TEST(v.votes.size() == page_votes::most_votes);
+    BOOST_TEST(v.is_settled_on("before", ""));
+    BOOST_TEST(!v.is_settled_on("before", "x"));
+    for (std::uint32_t reader = 31; reader <= 37; ++reader)
+        v.add(reader, "after", "");
+    BOOST_TEST(v.title() == "before");  // 9 of 16
+    v.add(38, "after", "");
+    BOOST_TEST(v.title() == "after");  // 8 of 16, and said last
+}
+
+BOOST_AUTO_TEST_CASE(who_says_nothing_votes_for_nothing)
+{
+    page_votes v;
+    v.add(1, "", "Tin tức");
+    v.add(2, "", "");
+    v.add(3, "", "");
+    v.add(4, "Tin hay", "");
+    BOOST_TEST(v.title() == "Tin hay");
+    BOOST_TEST(v.section() == "Tin tức");
+    BOOST_TEST(!v.add(4, "Tin hay", ""));
+    BOOST_TEST(v.add(1, "", "Tin tức"));  // its vote is the newest now
+    BOOST_TEST(page_votes{}.title().empty());
+}
+
+BOOST_AUTO_TEST_CASE(votes_come_back_and_long_titles_leave_fewer)
+{
+    page_votes v;
+    v.first_seen = 18'834;
+    for (std::uint32_t reader = 1; reader <= 16; ++reader)
+        v.add(reader, reader % 2 ? "Tin hay" : "Tin khác", "Tin tức");
+    auto read = decode_votes(encode(v));
+    BOOST_TEST((read.votes == v.votes));
+    BOOST_TEST(read.first_seen == v.first_seen);
+
+    for (std::uint32_t reader = 17; reader <= 32; ++reader)
+        v.add(reader, std::string(300, static_cast<char>('a' + reader % 26)), "");
+    const auto bytes = encode(v);
+    BOOST_TEST(bytes.size() <= page_votes::most_bytes);
+    read = decode_votes(bytes);
+    BOOST_TEST(read.votes.size() == 4U);
+    BOOST_TEST(read.votes.back().voter == 32U);
+    BOOST_TEST(read.votes.back().title.size() == page_votes::most_title_bytes);
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+        BOOST_TEST(decode_votes(std::string_view(bytes).substr(0, length)).votes.size() < 4U);
+    BOOST_TEST(decode_votes("\x7F").votes.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
