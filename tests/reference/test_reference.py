@@ -7,7 +7,9 @@ events, bots, paths, days, hours and months have to be the same, visitors within
 LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole of the real log.
 """
 
+import argparse
 import datetime
+import hashlib
 import json
 import os
 import random
@@ -25,7 +27,7 @@ import paths  # noqa: E402
 import streams  # noqa: E402
 from counter import HOUR_MS, OTHER, Counter, Hit, Site  # noqa: E402
 from feed import DAY_S, AgainstLuot, Feed, as_numbers, is_bot  # noqa: E402
-from luot import LONG, SHARED_DATA, main  # noqa: E402
+from luot import LONG, SHARED_DATA, main, patience  # noqa: E402
 
 SEED = os.environ.get("LUOT_SEED") or "0"
 STREAMS = 200 if LONG else 6
@@ -397,6 +399,59 @@ class RealLog(AgainstLuot):
         _, counter = self.feed(sites, list(streams.split(random.Random("log"), hits)), "log",
                                is_bot=listed_bot({hit.agent for hit in hits}))
         print(f"{len(hits)} pages of the log: " + ", ".join(
+            f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
+            f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
+
+
+class ImportedLog(AgainstLuot):
+    """The same log by `luot import log`. What is a page is decided here once more, by docs/log-import.md."""
+
+    LINE = re.compile(r'(\S+) \S+ \S+ \[([^\]]+)\] "(\S+) (\S+)[^"]*" (\d+) \S+ "([^"]*)" "([^"]*)"?$')
+    FILES = frozenset(
+        "css js jpg png gif ico jpeg pdf csv mpeg mpg swf woff woff2 xls xlsx doc docx ppt pptx txt zip ogg mp3 mp4 exe "
+        "iso gz rar svg bmp tar tgz tiff tif ttf flv dmg xz zst".split())
+
+    def setUp(self):
+        if not LOG.exists():
+            self.skipTest(f"{LOG} is not there")
+        super().setUp()
+
+    def is_page(self, method, target, status):
+        name = target.partition("?")[0].rpartition("/")[2]
+        return (method == "GET" and (200 <= status < 300 or status == 304)
+                and ("." not in name or name.rpartition(".")[2].lower() not in self.FILES))
+
+    def pages(self, site):
+        for line in LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            client, when, method, target, status, referrer, agent = self.LINE.match(line).groups()
+            if self.is_page(method, target, int(status)):
+                when = datetime.datetime.strptime(when, "%d/%b/%Y:%H:%M:%S %z")
+                yield Hit(site, int(when.timestamp()) * 1000, client, agent.strip("-"), target, r=referrer.strip("-"))
+
+    def test_imported_for_two_sites(self):
+        hosts = ("semicomplete.com", "www.semicomplete.com")
+        sites = [Site("utc", hosts, limits_clients=False),
+                 Site("hanoi", hosts, "Asia/Ho_Chi_Minh", limits_clients=False),
+                 Site("few", hosts, "America/Los_Angeles", limits_clients=False, max_new_paths_per_day=20)]
+        hits = {site.id: list(self.pages(site.id)) for site in sites}
+        counter = Counter(sites, listed_bot({hit.agent for hit in hits["utc"]}))
+        server = self.world.redis()
+        configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone,
+                       "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
+        aggregator = self.world.luot("aggregator", redis=server, sites=configured)
+        aggregator.data_dir.mkdir(mode=0o700, exist_ok=True)
+        salt = aggregator.data_dir / "import.salt"
+        salt.touch(mode=0o600)
+        salt.write_text(f"luot-import-salt 1 {hashlib.sha256(b'the same each time').hexdigest()}\n")
+        for site in sites:
+            for hit in hits[site.id]:
+                self.assertTrue(counter.apply(hit), hit)
+            status, output, errors = self.world.run("import", "log", LOG, "--site", site.id, "--config",
+                                                    aggregator.config_file, deadline=patience(60))
+            self.assertEqual((status, errors), (0, ""), output)
+        self.compare(argparse.Namespace(redis=server, aggregator=aggregator), sites, counter)
+        self.assert_verified(aggregator)
+        print("the log imported: " + ", ".join(
             f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
             f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
 
