@@ -3,6 +3,7 @@
 
 #include "core/clock.hpp"
 #include "core/config.hpp"
+#include "core/file.hpp"
 #include "core/local_time.hpp"
 #include "import/hit_maker.hpp"
 #include "import/import_salt.hpp"
@@ -387,6 +388,8 @@ int import_logs(const config& c, const site_config& site, const import_log_optio
         print_summary(counts, site, inputs.size(), progress.seconds(), true);
         return 0;
     }
+    if (const auto error = make_directory(c.data_dir))
+        throw std::runtime_error("cannot make data_dir " + c.data_dir + ": " + error.message());
     const importer::import_salt salt(c.data_dir + "/import.salt", unix_ms());
     importer::hit_maker maker(site, making, salt);
     log_import running(options, inputs, progress);
