@@ -1,7 +1,6 @@
 #include "import/log_follower.hpp"
 
 #include "core/clock.hpp"
-#include "core/file.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -10,7 +9,6 @@
 #include <algorithm>
 #include <string>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -25,16 +23,7 @@ constexpr std::chrono::milliseconds look_every{200};
 constexpr std::int64_t ask_every_ms = 2000;
 /// A server goes on with the old file until it is told of the new one.
 constexpr std::int64_t quiet_ms = 3000;
-constexpr std::size_t prefix_bytes = 512;
 constexpr int checks = 2;
-
-std::string prefix_of(int descriptor)
-{
-    std::string bytes(prefix_bytes, '\0');
-    const auto got = ::pread(descriptor, bytes.data(), bytes.size(), 0);
-    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return bytes;
-}
 
 /// A log that has been followed: it leaves once Redis has it for good.
 struct former_log {
@@ -45,17 +34,17 @@ struct former_log {
 
 class follower {
 public:
-    follower(import_run& run, std::unique_ptr<log_shipper> log) : run_(run), log_(std::move(log))
+    follower(import_run& run, std::unique_ptr<log_shipper> log)
+        : run_(run), log_(std::move(log)), prefix_(log_->prefix())
     {
-        prefix_ = log_->reader() ? prefix_of(log_->reader()->descriptor()) : std::string{};
     }
 
     asio::awaitable<void> work()
     {
         asio::steady_timer timer(run_.executor);
         while (!run_.stopping) {
+            look();  // first: what is read of a file that was cut is no line of it
             (void)co_await log_->ship();
-            look();
             if (steady_ms() - asked_ms_ > ask_every_ms) {
                 asked_ms_ = steady_ms();
                 co_await ask();
@@ -69,7 +58,7 @@ private:
     enum class place { same, renamed, cut };
 
     /// What has become of the file under its name.
-    [[nodiscard]] place find() 
+    [[nodiscard]] place find()
     {
         auto* reader = log_->reader();
         struct stat here {}, named {};
@@ -104,7 +93,7 @@ private:
             return;  // it is tried again
         former_.push_back({std::move(log_), where == place::renamed});
         auto file = former_.back().log->file();
-        prefix_ = prefix_of(opened->descriptor());
+        prefix_.clear();
         log_ = std::make_unique<log_shipper>(run_, std::move(file), std::move(*opened));
         lines_ = 0;
     }
@@ -115,15 +104,15 @@ private:
         if (!is_there)
             run_.say("Redis lost what came last: it is shipped again");
         for (auto& former : former_) {
+            if (former.is_there)
+                (void)co_await former.log->ship();  // a server may have been late to be told
             const bool has_all = co_await former.log->check();
             if (has_all) {
                 ++former.seen;
                 continue;
             }
             former.seen = 0;
-            if (former.is_there) {
-                (void)co_await former.log->ship();
-            } else {
+            if (!former.is_there) {
                 run_.say("Redis lost the end of a log that was copied and cut since: import its "
                          "copy, what is there is not counted twice");
                 former.seen = checks;

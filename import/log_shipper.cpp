@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 namespace luot::embedded {
@@ -32,6 +33,7 @@ constexpr std::size_t most_hits = 128, most_bytes = 64 * 1024;
 /// Of lines without hits: a log of pictures only moves on, too.
 constexpr std::uint64_t most_lines = 8192;
 constexpr std::size_t most_queued = 32, most_sent = 16;
+constexpr std::size_t prefix_bytes = 512;
 constexpr std::size_t lines_per_turn = 1024;
 constexpr std::int64_t visit_gap_ms = 30 * 60 * 1000;
 /// What was seen since then nobody has forgotten; and who is online is nobody's to say but theirs.
@@ -71,6 +73,14 @@ void import_counts::add(const std::string& file, const raw_line& line, line_fate
     const auto time = maker.time_ms();
     first_ms = first_ms == 0 ? time : std::min(first_ms, time);
     last_ms = std::max(last_ms, time);
+}
+
+std::string prefix_of(int descriptor)
+{
+    std::string bytes(prefix_bytes, '\0');
+    const auto got = ::pread(descriptor, bytes.data(), bytes.size(), 0);
+    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return bytes;
 }
 
 log_shipper::log_shipper(import_run& run, std::string file)
@@ -119,6 +129,7 @@ void log_shipper::open()
     }
     struct stat status {};
     is_pipe_ = ::fstat(reader_->descriptor(), &status) == 0 && !S_ISREG(status.st_mode);
+    prefix_ = prefix_of(reader_->descriptor());
     digest_.reset();
     number_ = 0;
     queue_.clear();

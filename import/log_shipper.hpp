@@ -76,6 +76,9 @@ struct import_run {
     bool stopping = false;
 };
 
+/// The first bytes of a file: it is another one when they change.
+[[nodiscard]] std::string prefix_of(int descriptor);
+
 /// Ships one log. All on the thread of one io_context.
 class log_shipper {
 public:
@@ -110,6 +113,8 @@ public:
     [[nodiscard]] bool has_rest() const noexcept { return reader_ && reader_->has_rest(); }
 
     [[nodiscard]] const std::string& file() const noexcept { return file_; }
+    /// How it began when it was opened.
+    [[nodiscard]] const std::string& prefix() const noexcept { return prefix_; }
     /// Null when it is closed.
     [[nodiscard]] line_reader* reader() noexcept { return reader_ ? &*reader_ : nullptr; }
     /// Its memory is given back; where it has to be read again it is opened by its name.
@@ -153,6 +158,7 @@ private:
     const unsigned partition_;
     std::optional<line_reader> reader_;
     bool is_pipe_ = false;
+    std::string prefix_;
 
     std::string producer_;  // empty: its first line is not known yet
     text_digest digest_;

@@ -254,6 +254,11 @@ public:
 
     [[nodiscard]] const importer::import_counts& counts() const { return run_->counts; }
     [[nodiscard]] bool is_stopped() const { return is_stopped_; }
+    /// Until all was in Redis, without what is waited for then.
+    [[nodiscard]] double seconds() const
+    {
+        return seconds_ > 0 ? seconds_ : progress_.seconds();
+    }
     /// Lines that Redis has and no aggregator has counted yet.
     [[nodiscard]] std::uint64_t waiting() const { return waiting_; }
 
@@ -298,6 +303,7 @@ private:
             if (!is_followed)
                 logs_.back()->close();
         }
+        seconds_ = progress_.seconds();
         co_await confirm();
         co_await settle();
     }
@@ -355,6 +361,7 @@ private:
     std::vector<std::unique_ptr<importer::log_shipper>> logs_;
     importer::log_shipper* at_ = nullptr;
     std::uint64_t bytes_ = 0, waiting_ = 0;
+    double seconds_ = 0;
     bool is_stopped_ = false;
 };
 
@@ -397,7 +404,7 @@ int import_logs(const config& c, const site_config& site, const import_log_optio
     run_on_redis(c, "luot-import", importer::log_shipper::scripts(), work);
     progress.clear();
     if (!options.is_quiet)
-        print_summary(running.counts(), site, inputs.size(), progress.seconds(), false);
+        print_summary(running.counts(), site, inputs.size(), running.seconds(), false);
     if (running.is_stopped() && !options.follows) {
         progress.say("stopped: run it again, it goes on where it was");
         return 1;
