@@ -1047,8 +1047,8 @@ asio::awaitable<bool> verification::check_ids(unsigned partition, std::set<std::
 }
 
 /// Nothing is counted that was not applied, and nothing twice: the offsets applied are those of
-/// what was counted, of hits that could not be, of repeats, and of those without a hit. Counts are read first:
-/// all of them only grow.
+/// what was counted, of hits that could not be, of repeats, and of those without a hit. Counts are
+/// read first: all of them only grow.
 asio::awaitable<bool> verification::check_counted_once(unsigned partition)
 {
     std::int64_t counted = 0;

@@ -68,9 +68,9 @@ private:
     log_line line_;
     line_fault fault_ = line_fault::none;
     std::uint64_t visitor_ = 0;
-    std::string first_host_;         // where the line names none
-    std::string host_;               // of the line before
-    bool host_is_own_ = true;        // whether it is the site's
+    std::string first_host_;   // where the line names none
+    std::string host_;         // of the line before
+    bool host_is_own_ = true;  // whether it is the site's
     std::string path_, referrer_, record_;
     campaign campaign_;
 };

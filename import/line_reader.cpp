@@ -88,8 +88,7 @@ error_code line_reader::rewind()
 
 bool line_reader::would_wait() noexcept
 {
-    const bool has_line =
-        std::memchr(text_.get() + scanned_, '\n', end_ - scanned_) != nullptr;
+    const bool has_line = std::memchr(text_.get() + scanned_, '\n', end_ - scanned_) != nullptr;
     return !has_line && source_.would_wait();
 }
 

@@ -61,10 +61,13 @@ private:
     [[nodiscard]] place find()
     {
         auto* reader = log_->reader();
-        struct stat here {}, named {};
+        struct stat here {
+        }, named{};
         if (reader == nullptr || ::fstat(reader->descriptor(), &here) != 0)
             return place::same;
         const auto prefix = prefix_of(reader->descriptor());
+        if (prefix_.size() < log_->prefix().size())
+            prefix_ = log_->prefix();
         if (static_cast<std::uint64_t>(here.st_size) < reader->input_bytes() ||
             !prefix.starts_with(prefix_))
             return place::cut;
@@ -113,8 +116,9 @@ private:
             }
             former.seen = 0;
             if (!former.is_there) {
-                run_.say("Redis lost the end of a log that was copied and cut since: import its "
-                         "copy, what is there is not counted twice");
+                run_.say(
+                    "Redis lost the end of a log that was copied and cut since: import its "
+                    "copy, what is there is not counted twice");
                 former.seen = checks;
             }
         }

@@ -53,8 +53,8 @@ const redis::script& seen_script()
 /// Answers of a Redis that will do it later.
 bool will_pass(const redis::reply_view& answer)
 {
-    constexpr std::array<std::string_view, 8> words{"OOM",  "LOADING",  "READONLY",    "NOSCRIPT",
-                                                    "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"};
+    constexpr std::array<std::string_view, 8> words{
+        "OOM", "LOADING", "READONLY", "NOSCRIPT", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"};
     return std::any_of(words.begin(), words.end(),
                        [&answer](std::string_view word) { return answer.is_error(word); });
 }
@@ -106,8 +106,10 @@ std::vector<const redis::script*> log_shipper::scripts()
 
 void log_shipper::differs(const std::string& how) const
 {
-    throw import_error(file_ + " is not the log that was imported before: it has the same first "
-                       "line, but " + how +
+    throw import_error(file_ +
+                       " is not the log that was imported before: it has the same first "
+                       "line, but " +
+                       how +
                        ". Nothing of it was imported this time. A log may grow, be renamed or "
                        "compressed; one that was edited, filtered or cut cannot go on: import the "
                        "whole log as it was written");
@@ -285,8 +287,8 @@ asio::awaitable<void> log_shipper::pass_over(const position& there)
         if (is_pipe_)
             co_await wait_for_input();
         if (!next(line))
-            differs(fmt::format("{} lines, and {} of it have been imported", number_,
-                                there.shipped));
+            differs(
+                fmt::format("{} lines, and {} of it have been imported", number_, there.shipped));
         hits.clear();
         if (take(line, hits) == line_fate::hit) {
             const auto time = run_.maker.time_ms();
@@ -294,8 +296,8 @@ asio::awaitable<void> log_shipper::pass_over(const position& there)
             auto& last = seen_[run_.maker.visitor()];
             last = std::max(last, time);
             if (seen_.size() > seen_bound_) {
-                std::erase_if(seen_,
-                              [this](const auto& v) { return v.second <= newest_ms_ - visit_gap_ms; });
+                std::erase_if(
+                    seen_, [this](const auto& v) { return v.second <= newest_ms_ - visit_gap_ms; });
                 seen_bound_ = std::max(least_seen_bound, 2 * seen_.size());
             }
         }
@@ -436,8 +438,7 @@ asio::awaitable<bool> log_shipper::send_some()
             differs(fmt::format("its first {} lines, which have been imported, are not the same",
                                 answer[1].text()));
         if (status == "full") {
-            full_pause_ms_ =
-                std::clamp(2 * full_pause_ms_, shortest_pause_ms, longest_pause_ms);
+            full_pause_ms_ = std::clamp(2 * full_pause_ms_, shortest_pause_ms, longest_pause_ms);
             co_await pause(std::chrono::milliseconds(full_pause_ms_));
         } else {  // moved: an answer was lost, Redis fell back, or somebody else imports it, too
             go_on_from({static_cast<std::uint64_t>(answer[1].count()), applied_,
@@ -453,9 +454,9 @@ void log_shipper::go_on_from(const position& there)
 {
     while (!queue_.empty() && queue_.front().last <= there.shipped)
         queue_.pop_front();
-    const bool is_known = queue_.empty() ? there.shipped == number_ &&
-                                               there.chain == to_hex(digest_.value())
-                                         : there.shipped == queue_.front().prev;
+    const bool is_known = queue_.empty()
+                              ? there.shipped == number_ && there.chain == to_hex(digest_.value())
+                              : there.shipped == queue_.front().prev;
     must_rewind_ = must_rewind_ || !is_known;
 }
 
@@ -544,9 +545,8 @@ asio::awaitable<bool> log_shipper::check()
         co_return true;
     const std::string ending = is_touched_ ? std::to_string(number_) : "?";
     const auto there = co_await ask(ending);
-    const bool has_less =
-        there.shipped < number_ ||
-        (there.shipped == number_ && there.chain != to_hex(digest_.value()));
+    const bool has_less = there.shipped < number_ ||
+                          (there.shipped == number_ && there.chain != to_hex(digest_.value()));
     must_rewind_ = must_rewind_ || has_less;
     co_return !has_less;
 }

@@ -162,8 +162,8 @@ private:
 
     std::string producer_;  // empty: its first line is not known yet
     text_digest digest_;
-    std::uint64_t number_ = 0;         // of the last line that was read
-    std::uint64_t counted_ = 0;        // lines up to it are in the counts
+    std::uint64_t number_ = 0;          // of the last line that was read
+    std::uint64_t counted_ = 0;         // lines up to it are in the counts
     std::uint64_t shipped_before_ = 0;  // when this run began
     std::uint64_t applied_ = 0;
     bool has_begun_ = false;     // it was read up to where Redis has it

@@ -128,8 +128,7 @@ std::vector<input> inputs_of(const import_log_options& options, const importer::
         in.file = file;
         auto reader = open_log(file);
         struct stat status {};
-        const bool is_file =
-            ::fstat(reader.descriptor(), &status) == 0 && S_ISREG(status.st_mode);
+        const bool is_file = ::fstat(reader.descriptor(), &status) == 0 && S_ISREG(status.st_mode);
         if (is_file) {
             in.bytes = static_cast<std::uint64_t>(status.st_size);
             importer::raw_line line;
@@ -170,10 +169,10 @@ void print_row(const char* name, std::uint64_t lines)
 void print_summary(const importer::import_counts& counts, const site_config& site,
                    std::size_t files, double seconds, bool is_dry_run)
 {
-    std::printf("%s: %s lines of %zu %s in %.1f s (%s lines/s)\n", site.id.c_str(),
-                grouped(counts.lines).c_str(), files, files == 1 ? "log" : "logs", seconds,
-                grouped(static_cast<std::uint64_t>(static_cast<double>(counts.lines) / seconds))
-                    .c_str());
+    std::printf(
+        "%s: %s lines of %zu %s in %.1f s (%s lines/s)\n", site.id.c_str(),
+        grouped(counts.lines).c_str(), files, files == 1 ? "log" : "logs", seconds,
+        grouped(static_cast<std::uint64_t>(static_cast<double>(counts.lines) / seconds)).c_str());
     print_row(is_dry_run ? "pages" : "pages shipped", counts.of(line_fate::hit));
     if (!is_dry_run)
         print_row("imported before", counts.before);
@@ -255,10 +254,7 @@ public:
     [[nodiscard]] const importer::import_counts& counts() const { return run_->counts; }
     [[nodiscard]] bool is_stopped() const { return is_stopped_; }
     /// Until all was in Redis, without what is waited for then.
-    [[nodiscard]] double seconds() const
-    {
-        return seconds_ > 0 ? seconds_ : progress_.seconds();
-    }
+    [[nodiscard]] double seconds() const { return seconds_ > 0 ? seconds_ : progress_.seconds(); }
     /// Lines that Redis has and no aggregator has counted yet.
     [[nodiscard]] std::uint64_t waiting() const { return waiting_; }
 

@@ -19,9 +19,8 @@ constexpr std::size_t bar_width = 20;
 std::string clock_text(double seconds)
 {
     const auto whole = static_cast<std::uint64_t>(seconds);
-    return whole < 3600
-               ? fmt::format("{}:{:02}", whole / 60, whole % 60)
-               : fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+    return whole < 3600 ? fmt::format("{}:{:02}", whole / 60, whole % 60)
+                        : fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
 }  // namespace
@@ -56,8 +55,8 @@ void import_progress::show(std::uint64_t lines, std::uint64_t bytes)
     std::string text;
     std::string left;
     if (whole_bytes_ > 0) {
-        const auto part = std::min(
-            1.0, static_cast<double>(bytes) / static_cast<double>(whole_bytes_));
+        const auto part =
+            std::min(1.0, static_cast<double>(bytes) / static_cast<double>(whole_bytes_));
         const auto full = static_cast<std::size_t>(part * bar_width);
         text = fmt::format("[{}{}] {:3.0f} %  ", std::string(full, '#'),
                            std::string(bar_width - full, '.'), part * 100);

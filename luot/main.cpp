@@ -108,11 +108,11 @@ int main(int argc, char** argv)
     log_import
         ->add_option("--format", log.format,
                      "combined, common, vhost_combined, json, caddy or traefik")
-        ->check(CLI::IsMember(
-            {"combined", "common", "vhost_combined", "json", "caddy", "traefik"}))
+        ->check(CLI::IsMember({"combined", "common", "vhost_combined", "json", "caddy", "traefik"}))
         ->capture_default_str();
-    log_import->add_option("--field", log.fields,
-                           "where JSON has a field: time=ts, path=request_uri ... (again for each)");
+    log_import->add_option(
+        "--field", log.fields,
+        "where JSON has a field: time=ts, path=request_uri ... (again for each)");
     log_import->add_option("--method", log.methods, "methods of pages (default GET)")
         ->delimiter(',');
     log_import->add_option("--status", log.statuses, "status codes of pages (default 200-299,304)")
