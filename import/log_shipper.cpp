@@ -41,7 +41,7 @@ constexpr std::int64_t fresh_ms = 5 * 60 * 1000;
 constexpr std::size_t seen_at_once = 500, least_seen_bound = 10'000;
 /// Servers write a line when the answer is sent, with the time at which the request came.
 constexpr std::int64_t idle_margin_ms = 10 * 60 * 1000;
-constexpr std::int64_t shortest_pause_ms = 2, longest_pause_ms = 100;
+constexpr std::int64_t shortest_pause_ms = 2, longest_pause_ms = 10;
 constexpr std::int64_t say_every_ms = 10'000;
 
 const redis::script& seen_script()
