@@ -7,6 +7,7 @@ other. In the end both hold the same, but for estimates.
 
 import gzip
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -114,6 +115,68 @@ class Killed(imports.ImportTest, FaultTest):
         self.assert_same(server.client(), "b", "a")
         self.assert_verified(luot)
         print(f"{self.name}: kills {dict(self.kills)}")
+
+    def test_redis_falls_back_while_a_log_is_imported_and_after(self):
+        server = self.world.redis()
+        luot = self.world.luot("aggregator", redis=server, sites=self.sites("a", "b"))
+        file = self.write("access", self.lines)
+        self.import_log(luot, "a", file)
+        begun = self.aof(server).stat().st_size
+        running = imports.Import(self, luot, "b", file)
+        goals = sorted(self.rng.randrange(LINES // 10, LINES) for _ in range(4))
+        for goal in goals:
+            eventually(lambda: self.shipped(server.client()) >= goal or running.process.poll() is not None, patience(30))
+            self.lose_tail(server, begun)
+            self.kills["Redis"] += 1
+        self.assertEqual(running.wait(120), 0, running.text())
+        self.assert_same(server.client(), "b", "a")
+        # When the import has ended long ago, it is run again.
+        self.lose_tail(server, begun)
+        rows = self.import_log(luot, "b", file)
+        self.assertGreater(rows["pages shipped"], 0)
+        self.assert_same(server.client(), "b", "a")
+        self.assert_verified(luot)
+        print(f"{self.name}: fell back {self.kills['Redis'] + 1} times; {running.text().count('Redis is away')} outages met")
+
+    @staticmethod
+    def aof(server):
+        return max((server.folder / "appendonlydir").glob("*.incr.aof"), key=lambda f: f.stat().st_mtime)
+
+    def lose_tail(self, server, least):
+        """A part of what came behind this size."""
+        server.kill()
+        file = self.aof(server)
+        more = file.stat().st_size - least
+        with file.open("r+b") as f:
+            f.truncate(least + more - self.rng.randrange(1, max(2, more // 2)))
+        server.start()
+
+    def test_the_network_misbehaves(self):
+        server = self.world.redis()
+        proxy = self.proxy(server)
+        counting = self.world.luot("aggregator", redis=server, sites=self.sites("a", "b"))
+        luot = self.world.luot("aggregator", name="far", redis=proxy, start=False, sites=self.sites("a", "b"))
+        file = self.write("access", self.lines)
+        self.import_log(counting, "a", file)
+        proxy.cut(self.proxy_rng)
+        running = imports.Import(self, luot, "b", file)
+        eventually(lambda: proxy.cuts >= 5 or running.process.poll() is not None, patience(30))
+        proxy.black_hole()
+        time.sleep(6)  # longer than it waits for an answer
+        proxy.forward(late=1)
+        self.assertEqual(running.wait(120), 0, running.text())
+        self.assert_same(server.client(), "b", "a")
+        self.assert_verified(counting)
+        print(f"{self.name}: {proxy.cuts} replies cut")
+
+    def test_two_imports_of_one_log_at_once(self):
+        luot = self.world.luot(sites=self.sites("a", "b"))
+        file = self.write("access", self.lines)
+        self.import_log(luot, "a", file)
+        both = [imports.Import(self, luot, "b", file) for _ in range(2)]
+        self.assertEqual([running.wait(120) for running in both], [0, 0], both[0].text() + both[1].text())
+        self.assert_same(luot.redis(), "b", "a")
+        self.assert_verified(luot)
 
 
 if __name__ == "__main__":
