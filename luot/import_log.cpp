@@ -10,6 +10,7 @@
 #include "import/log_follower.hpp"
 #include "import/log_shipper.hpp"
 #include "luot/commands.hpp"
+#include "luot/data_lock.hpp"
 #include "luot/import_progress.hpp"
 #include "luot/on_redis.hpp"
 
@@ -393,6 +394,7 @@ int import_logs(const config& c, const site_config& site, const import_log_optio
     }
     if (const auto error = make_directory(c.data_dir))
         throw std::runtime_error("cannot make data_dir " + c.data_dir + ": " + error.message());
+    refuse_for_another_user(c.data_dir);
     const importer::import_salt salt(c.data_dir + "/import.salt", unix_ms());
     importer::hit_maker maker(site, making, salt);
     log_import running(options, inputs, progress);
