@@ -236,7 +236,7 @@ asio::awaitable<void> log_shipper::read_and_send()
     failure_ = nullptr;
     is_sending_ = true;
     asio::co_spawn(run_.executor, send(), [this](std::exception_ptr e) {
-        failure_ = e;
+        failure_ = std::move(e);
         is_sending_ = false;
         reader_wake_.cancel();
     });

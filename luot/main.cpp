@@ -110,17 +110,21 @@ int main(int argc, char** argv)
                      "combined, common, vhost_combined, json, caddy or traefik")
         ->check(CLI::IsMember({"combined", "common", "vhost_combined", "json", "caddy", "traefik"}))
         ->capture_default_str();
-    log_import->add_option(
-        "--field", log.fields,
-        "where JSON has a field: time=ts, path=request_uri ... (again for each)");
+    log_import
+        ->add_option("--field", log.fields,
+                     "where JSON has a field: time=ts, path=request_uri ... (again for each)")
+        ->allow_extra_args(false);
     log_import->add_option("--method", log.methods, "methods of pages (default GET)")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->allow_extra_args(false);
     log_import->add_option("--status", log.statuses, "status codes of pages (default 200-299,304)")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->allow_extra_args(false);
     log_import
         ->add_option("--static", log.static_extensions,
                      "extensions of files that are no pages (default: GoAccess's)")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->allow_extra_args(false);
     log_import->add_flag("--host-names", log.takes_host_names,
                          "takes names of hosts for clients, too (HostnameLookups)");
     log_import->add_flag("--follow", log.follows,

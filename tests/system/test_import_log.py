@@ -123,7 +123,7 @@ class Lines(imports.ImportTest):
         file = self.write("access", lines)
         rows = self.import_log(self.luot, "a", file)
         self.assertEqual([rows[n] for n in ("pages shipped", "other methods", "other status", "static files")], [4, 2, 2, 1])
-        rows = self.import_log(self.luot, "b", file, "--method", "GET,POST", "--status", "200,301-308", "--static", "webp,.Png")
+        rows = self.import_log(self.luot, "b", "--method", "GET,POST", "--status", "200,301-308", "--static", "webp,.Png", file)
         self.assertEqual([rows[n] for n in ("pages shipped", "other methods", "other status", "static files")], [6, 1, 1, 1])
 
     def test_lines_of_other_hosts_are_counted_apart(self):
