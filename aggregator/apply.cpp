@@ -32,6 +32,9 @@ constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
 constexpr std::int64_t retire_after_ms = 8LL * 24 * 3600 * 1000;
 /// Longer than the hour that they are of, so that a short backlog is held to them, too.
 constexpr std::int64_t clients_kept_ms = 2 * hour_ms;
+/// A line of an access log has the time at which its request came, and is written when it is
+/// answered: lines before it may be so much later, and have moved the watermark on.
+constexpr std::int64_t late_line_ms = 10LL * 60 * 1000;
 constexpr int most_forgotten = 2000;  // visitors at once: a script must not hold Redis up
 
 }  // namespace
@@ -69,7 +72,7 @@ redis::command tidy_command(unsigned partition, const tidy_options& options)
         c.add(std::string_view(keys::visits(site)));
     }
     c.add(options.dedupe_window_ms)
-        .add(visit_gap_ms)
+        .add(visit_gap_ms + late_line_ms)
         .add(silent_after_ms)
         .add(retire_after_ms)
         .add(most_forgotten)
@@ -153,8 +156,10 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
     out.add(std::string_view("O"), a.positions.size());
     for (const auto& [producer, position] : a.positions)
         out.add(std::string_view(producer), position.applied, position.watermark_ms);
-    if (a.unconfigured > 0 || a.damaged > 0) {
+    if (a.unconfigured > 0 || a.damaged > 0 || a.bare > 0) {
         fields counts;
+        if (a.bare > 0)
+            counts["bare"] = static_cast<std::int64_t>(a.bare);
         if (a.unconfigured > 0)
             counts["unconfigured"] = static_cast<std::int64_t>(a.unconfigured);
         if (a.damaged > 0)

@@ -362,8 +362,8 @@ producers_state read_producers(std::string key, const redis::reply_view& reply, 
     const std::map<std::string_view, std::uint64_t*> numbers{
         {"applied", &state.applied}, {"lost", &state.lost},
         {"damaged", &state.damaged}, {"unconfigured", &state.unconfigured},
-        {"bytes", &state.bytes},     {"last_ms", &state.last_ms},
-        {"tidied", &state.tidied}};
+        {"bare", &state.bare},       {"bytes", &state.bytes},
+        {"last_ms", &state.last_ms}, {"tidied", &state.tidied}};
     for (std::size_t i = 0; i + 1 < reply.size(); i += 2) {
         const auto name = reply[i].text(), value = reply[i + 1].text();
         if (name == "tip") {

@@ -120,8 +120,8 @@ struct producers_state {
     std::string key;
     std::map<std::string, producer_position> producers;
     std::map<std::string, producer_position> retired;  ///< of another key; filled in beside
-    std::uint64_t applied = 0, lost = 0, damaged = 0, unconfigured = 0, bytes = 0, last_ms = 0,
-                  tidied = 0;
+    std::uint64_t applied = 0, lost = 0, damaged = 0, unconfigured = 0, bare = 0, bytes = 0,
+                  last_ms = 0, tidied = 0;
     std::string tip;
 };
 

@@ -1092,8 +1092,8 @@ asio::awaitable<bool> verification::check_ids(unsigned partition, std::set<std::
 }
 
 /// Nothing is counted that was not applied, and nothing twice: the offsets applied are those of
-/// what was counted, of hits that could not be, of repeats and of losses. Counts are read first:
-/// all of them only grow.
+/// what was counted, of hits that could not be, of repeats, and of those without a hit. Counts are
+/// read first: all of them only grow.
 asio::awaitable<bool> verification::check_counted_once(unsigned partition)
 {
     std::int64_t counted = 0;
@@ -1113,15 +1113,16 @@ asio::awaitable<bool> verification::check_counted_once(unsigned partition)
                 counted += moment_[i][field].count();
     }
     redis::pipeline commands;
-    commands.add("HMGET", keys::producers(partition), "applied"sv, "damaged"sv, "unconfigured"sv);
+    commands.add("HMGET", keys::producers(partition), "applied"sv, "damaged"sv, "unconfigured"sv,
+                 "bare"sv);
     if (!co_await ask(commands))
         co_return false;
     const auto held = answers_[0];
-    const auto least = counted + held[1].count() + held[2].count();
+    const auto least = counted + held[1].count() + held[2].count() + held[3].count();
     if (held[0].count() < least)
         differ("counted_once", keys::producers(partition), "applied",
                std::to_string(held[0].count()),
-               fmt::format("at least {} (counted, damaged and unconfigured)", least));
+               fmt::format("at least {} (counted, damaged, unconfigured and bare)", least));
     co_return true;
 }
 

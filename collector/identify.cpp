@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <sodium.h>
+#include <utility>
 
 namespace luot::collector {
 
@@ -27,27 +28,18 @@ std::uint64_t keyed_hash(const salt_chain::key& key, std::string_view bytes)
 
 }  // namespace
 
-identifier::identifier(const salt_chain& salts)
-    : salts_(salts), id_key_(salts.id_key()), oldest_salt_(salts.oldest())
+visitor_ids::visitor_ids(keys of_dates) : of_dates_(std::move(of_dates))
 {
     keys_.reserve(most_keys);  // it never moves, which would leave copies behind
 }
 
-void identifier::wipe_keys()
+void visitor_ids::wipe_keys()
 {
     sodium_memzero(keys_.data(), keys_.size() * sizeof(dated_key));
     keys_.clear();
 }
 
-void identifier::forget_old_keys()
-{
-    if (const auto oldest = salts_.oldest(); oldest != oldest_salt_) {
-        oldest_salt_ = oldest;
-        wipe_keys();
-    }
-}
-
-const salt_chain::key& identifier::key_of(std::int32_t date)
+const salt_chain::key& visitor_ids::key_of(std::int32_t date)
 {
     const auto known = std::find_if(keys_.begin(), keys_.end(),
                                     [date](const dated_key& k) { return k.date == date; });
@@ -55,11 +47,11 @@ const salt_chain::key& identifier::key_of(std::int32_t date)
         return known->key;
     if (keys_.size() >= most_keys)
         wipe_keys();
-    return keys_.emplace_back(dated_key{date, salts_.visitor_key(date)}).key;
+    return keys_.emplace_back(dated_key{date, of_dates_(date)}).key;
 }
 
-void identifier::identify(hit& h, const local_zone& zone, const http::ip_address& client,
-                          std::string_view tab)
+void visitor_ids::identify(hit& h, const local_zone& zone, const http::ip_address& client,
+                           std::string_view tab)
 {
     thread_local std::string who;
     who.assign(1, client_mark);
@@ -83,6 +75,22 @@ void identifier::identify(hit& h, const local_zone& zone, const http::ip_address
     const auto date_before = zone.date(h.time_ms - half_hour_ms);
     h.visitor_before = date_before < h.local_date ? keyed_hash(key_of(date_before), visitor) : 0;
     sodium_memzero(who.data(), who.size());
+}
+
+identifier::identifier(const salt_chain& salts)
+    : salts_(salts),
+      id_key_(salts.id_key()),
+      oldest_salt_(salts.oldest()),
+      ids_([&salts](std::int32_t date) { return salts.visitor_key(date); })
+{
+}
+
+void identifier::forget_old_keys()
+{
+    if (const auto oldest = salts_.oldest(); oldest != oldest_salt_) {
+        oldest_salt_ = oldest;
+        ids_.wipe_keys();
+    }
 }
 
 std::uint64_t identifier::hash_id(std::string_view site, std::string_view id) const

@@ -25,8 +25,6 @@ namespace luot::collector {
 
 namespace {
 
-constexpr std::size_t max_user_agent_bytes = 1000;
-
 // The transparent GIF89a of one pixel, 43 bytes, as nginx and everybody else serves it.
 constexpr std::string_view pixel{
     "GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x01\x00\x2c"

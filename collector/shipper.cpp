@@ -1,5 +1,6 @@
 #include "collector/shipper.hpp"
 
+#include "collector/scripts.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/fail_point.hpp"
@@ -20,10 +21,6 @@
 #include <map>
 #include <optional>
 #include <utility>
-
-namespace luot::embedded {
-extern const std::string_view ship_lua, ask_lua, retire_lua;
-}
 
 namespace luot::collector {
 
@@ -46,32 +43,6 @@ constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_u
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
 constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
-
-const redis::script& ship_script()
-{
-    static const redis::script s{embedded::ship_lua};
-    return s;
-}
-
-const redis::script& ask_script()
-{
-    static const redis::script s{embedded::ask_lua};
-    return s;
-}
-
-const redis::script& retire_script()
-{
-    static const redis::script s{embedded::retire_lua};
-    return s;
-}
-
-redis::command retire_command(unsigned partition, std::string_view producer)
-{
-    auto c = redis::evaluate(retire_script(), 2);
-    c.add(std::string_view(keys::producers(partition)));
-    c.add(std::string_view(keys::retired(partition))).add(producer);
-    return c;
-}
 
 std::string text(const std::optional<std::uint64_t>& chain)
 {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 #include <utility>
 #include <zlib.h>
@@ -97,6 +98,24 @@ result<byte_source> byte_source::open(const std::string& name)
     if (descriptor < 0)
         return last_error();
     return byte_source(descriptor);
+}
+
+error_code byte_source::rewind()
+{
+    if (::lseek(descriptor_, 0, SEEK_SET) < 0)
+        return last_error();
+    form_ = form::unknown;
+    error_ = {};
+    input_bytes_ = 0;
+    begin_ = end_ = 0;
+    inflater_.reset();
+    return {};
+}
+
+bool byte_source::would_wait() const noexcept
+{
+    pollfd asked{descriptor_, POLLIN, 0};
+    return begin_ == end_ && ::poll(&asked, 1, 0) == 0;
 }
 
 result<std::size_t> byte_source::read(char* to, std::size_t room)

@@ -31,6 +31,15 @@ public:
     /// Bytes read from the file, as it is on the disk: for how far it has come.
     [[nodiscard]] std::uint64_t input_bytes() const noexcept { return input_bytes_; }
 
+    /// Back to the beginning. Errors: the system's, for what cannot be read twice (a pipe).
+    [[nodiscard]] error_code rewind();
+
+    /// Whether read() would wait for somebody who writes into a pipe or types.
+    [[nodiscard]] bool would_wait() const noexcept;
+
+    /// Of the open file. It stays the source's.
+    [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
 private:
     class inflater;
     enum class form : std::uint8_t { unknown, plain, gzip };

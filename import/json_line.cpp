@@ -45,6 +45,23 @@ json_fields json_fields::caddy()
     return f;
 }
 
+json_fields json_fields::traefik()
+{
+    json_fields f;
+    f.host = "RequestHost";
+    f.client = "ClientHost";
+    f.time = "StartUTC";
+    f.request.clear();
+    f.method = "RequestMethod";
+    f.target = "RequestPath";
+    f.protocol = "RequestProtocol";
+    f.status = "DownstreamStatus";
+    f.bytes = "DownstreamContentSize";
+    f.referrer = "request_Referer";
+    f.user_agent = "request_User-Agent";
+    return f;
+}
+
 bool json_fields::set(std::string_view field, std::string_view path)
 {
     for (const auto& [name, member] : names) {

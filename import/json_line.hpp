@@ -33,6 +33,8 @@ struct json_fields {
     [[nodiscard]] static json_fields nginx() { return {}; }
     /// Caddy's access log.
     [[nodiscard]] static json_fields caddy();
+    /// Traefik's, which drops Referer and User-Agent unless its fields.headers keep them.
+    [[nodiscard]] static json_fields traefik();
 
     /// Sets a field by its name here ("client", ...). False when there is none of that name.
     [[nodiscard]] bool set(std::string_view field, std::string_view path);

@@ -57,10 +57,39 @@ void line_reader::give(raw_line& out, std::size_t size, std::size_t feed)
     out.number = ++number_;
     if (size > max_line_bytes)
         ++long_lines_;
+    last_ = {size, feed, dropped_};
     offset_ += size + dropped_ + feed;
     dropped_ = 0;
     begin_ += size + feed;
     scanned_ = begin_;
+}
+
+void line_reader::put_back() noexcept
+{
+    const auto& l = last_;
+    offset_ -= l.size + l.dropped + l.feed;
+    --number_;
+    if (l.size > max_line_bytes)
+        --long_lines_;
+    dropped_ = l.dropped;
+    begin_ -= l.size + l.feed;
+    scanned_ = begin_;
+}
+
+error_code line_reader::rewind()
+{
+    if (const auto error = source_.rewind())
+        return error;
+    error_ = {};
+    begin_ = scanned_ = end_ = 0;
+    dropped_ = offset_ = number_ = long_lines_ = 0;
+    return {};
+}
+
+bool line_reader::would_wait() noexcept
+{
+    const bool has_line = std::memchr(text_.get() + scanned_, '\n', end_ - scanned_) != nullptr;
+    return !has_line && source_.would_wait();
 }
 
 /// Reads behind the incomplete line that there is. False at the end, and when that fails.

@@ -38,11 +38,23 @@ public:
     /// max_line_bytes + 1 bytes, which line_parser refuses as too long; the rest is not kept.
     [[nodiscard]] outcome next(raw_line& out);
 
+    /// The line that next() gave last comes again. Once, right after it.
+    void put_back() noexcept;
+
+    /// Back to the first line. Errors: byte_source::rewind().
+    [[nodiscard]] error_code rewind();
+
+    /// Whether next() would wait for somebody who writes into a pipe.
+    [[nodiscard]] bool would_wait() noexcept;
+
     /// When the end is final: what stands behind the last line feed. False when that is nothing.
     [[nodiscard]] bool take_rest(raw_line& out);
 
     /// Why next() failed (byte_source::read()). All complete lines before were given.
     [[nodiscard]] error_code error() const noexcept { return error_; }
+
+    /// Whether anything stands behind the last complete line that was given.
+    [[nodiscard]] bool has_rest() const noexcept { return begin_ != end_ || dropped_ > 0; }
 
     /// Where the next line begins, in the decompressed text.
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
@@ -50,6 +62,8 @@ public:
     [[nodiscard]] std::uint64_t long_lines() const noexcept { return long_lines_; }
     /// Bytes read from the file, as it is on the disk: for how far it has come.
     [[nodiscard]] std::uint64_t input_bytes() const noexcept { return source_.input_bytes(); }
+    /// Of the open file. It stays the reader's.
+    [[nodiscard]] int descriptor() const noexcept { return source_.descriptor(); }
 
 private:
     bool refill();
@@ -67,6 +81,11 @@ private:
     std::uint64_t offset_ = 0;
     std::uint64_t number_ = 0;
     std::uint64_t long_lines_ = 0;
+
+    struct {
+        std::size_t size = 0, feed = 0;
+        std::uint64_t dropped = 0;
+    } last_;  // of the line given last
 };
 
 }  // namespace luot::importer

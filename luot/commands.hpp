@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace luot {
 
@@ -32,6 +33,20 @@ int remove_totals(const std::string& config_file, const std::string& site);
 /// Prints the counts of a site: of all time, and of the days `from` to `to`, both included.
 int export_site(const std::string& config_file, const std::string& site, std::int32_t from,
                 std::int32_t to, bool as_json);
+
+struct import_log_options {
+    std::vector<std::string> files;  ///< "-": standard input
+    std::string site;
+    std::string format = "combined";             ///< also "caddy" and "traefik"
+    std::vector<std::string> fields;             ///< of JSON: "time=ts"
+    std::vector<std::string> methods, statuses;  ///< of pages: "GET", "200-299"; none: as usual
+    std::vector<std::string> static_extensions;  ///< none: as usual
+    bool takes_host_names = false;               ///< for clients
+    bool is_dry_run = false, is_quiet = false, follows = false;
+};
+
+/// Ships the lines of access logs that show pages, each counted once however often it is run.
+int import_log_files(const std::string& config_file, const import_log_options& options);
 
 /// Takes paths of the site with fewer than `views_below` views, first seen more than `older_days`
 /// days ago, out of its pages.

@@ -30,6 +30,7 @@
 #include "core/metrics.hpp"
 #include "core/redis/client.hpp"
 #include "core/redis/reads.hpp"
+#include "import/import_salt.hpp"
 #include "luot/commands.hpp"
 #include "luot/data_lock.hpp"
 #include "luot/private_redis.hpp"
@@ -693,8 +694,14 @@ asio::awaitable<void> daemon::upkeep()
                 if (w.log)
                     w.spool_is_healthy = w.log->is_healthy();
             });
-        if (salts_ && steady_ms() - salts_at_ms > salts_every_ms) {
-            salts_at_ms = steady_ms();
+        if (steady_ms() - salts_at_ms <= salts_every_ms)
+            continue;
+        salts_at_ms = steady_ms();
+        if (const auto error = importer::import_salt::forget_old(
+                started_with_->data_dir + "/import.salt", unix_ms());
+            error && salts_limit.pass())
+            log::error("salt_not_removed", {{"file", "import.salt"}, {"why", error.message()}});
+        if (salts_) {
             if (const auto error = salts_->forget_old(unix_ms()); error && salts_limit.pass())
                 log::error("salts_not_written",
                            {{"why", error.message()}, {"held_back", salts_limit.held_back()}});

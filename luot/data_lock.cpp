@@ -48,4 +48,13 @@ std::string data_lock::identity() const
                            std::to_string(status.st_ino)));
 }
 
+void refuse_for_another_user(const std::string& data_dir)
+{
+    struct stat status {};
+    if (::stat(data_dir.c_str(), &status) == 0 && status.st_uid != ::geteuid())
+        throw std::runtime_error(
+            "data_dir " + data_dir + " belongs to user " + std::to_string(status.st_uid) +
+            ": run this as that user (sudo -u \\#" + std::to_string(status.st_uid) + " ...)");
+}
+
 }  // namespace luot

@@ -30,4 +30,8 @@ private:
     int descriptor_ = -1;
 };
 
+/// For commands that make files in it: those of root could not be used by luot. Throws
+/// std::runtime_error with a line for the operator when it belongs to somebody else.
+void refuse_for_another_user(const std::string& data_dir);
+
 }  // namespace luot

@@ -3,6 +3,7 @@
 //   luot serve        collector and aggregator in one process
 //   luot collector    takes hits, keeps them in the spool, ships them to Redis
 //   luot aggregator   counts them, answers reads
+//   luot import log FILE... --site S
 //   luot import totals FILE --site S, luot import totals --show|--remove --site S
 //   luot export --site S --from D --to D
 //   luot prune --site S --views-below N --older D
@@ -124,6 +125,39 @@ int main(int argc, char** argv)
         ->check(CLI::IsMember({"csv", "json"}))
         ->capture_default_str();
 
+    luot::import_log_options log;
+    auto* log_import = takes_config(import->add_subcommand(
+        "log", "access logs as hits; a line that was imported is not imported again"));
+    log_import->add_option("FILE", log.files, "access logs, also .gz; - : standard input")
+        ->required();
+    log_import->add_option("--site", log.site, "id of the site")->required();
+    log_import
+        ->add_option("--format", log.format,
+                     "combined, common, vhost_combined, json, caddy or traefik")
+        ->check(CLI::IsMember({"combined", "common", "vhost_combined", "json", "caddy", "traefik"}))
+        ->capture_default_str();
+    log_import
+        ->add_option("--field", log.fields,
+                     "where JSON has a field: time=ts, path=request_uri ... (again for each)")
+        ->allow_extra_args(false);
+    log_import->add_option("--method", log.methods, "methods of pages (default GET)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    log_import->add_option("--status", log.statuses, "status codes of pages (default 200-299,304)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    log_import
+        ->add_option("--static", log.static_extensions,
+                     "extensions of files that are no pages (default: GoAccess's)")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    log_import->add_flag("--host-names", log.takes_host_names,
+                         "takes names of hosts for clients, too (HostnameLookups)");
+    log_import->add_flag("--follow", log.follows,
+                         "goes on as the last log grows, over its rotation");
+    log_import->add_flag("--dry-run", log.is_dry_run, "reads and says what it found; no Redis");
+    log_import->add_flag("--quiet", log.is_quiet, "no progress and no summary");
+
     auto* prune = takes_config(app.add_subcommand(
         "prune", "takes paths that hardly anybody has read out of a site's pages, into (other)"));
     std::uint64_t views_below = 0;
@@ -186,6 +220,8 @@ int main(int argc, char** argv)
             return luot::run_daemon(config_file, {true, false});
         if (*aggregator)
             return luot::run_daemon(config_file, {false, true});
+        if (*log_import)
+            return luot::import_log_files(config_file, log);
         if (*totals && is_shown)
             return luot::show_totals(config_file, site);
         if (*totals && is_removed)

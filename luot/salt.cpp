@@ -36,16 +36,6 @@ std::string salts_of(const config& c)
     return c.data_dir + "/salts";
 }
 
-/// Files that root makes here could not be used by the collector.
-void refuse_for_another_user(const std::string& data_dir)
-{
-    struct stat status {};
-    if (::stat(data_dir.c_str(), &status) == 0 && status.st_uid != ::geteuid())
-        throw std::runtime_error(
-            "data_dir " + data_dir + " belongs to user " + std::to_string(status.st_uid) +
-            ": run this as that user (sudo -u \\#" + std::to_string(status.st_uid) + " ...)");
-}
-
 std::string content_of(const std::string& file)
 {
     if (file == "-")

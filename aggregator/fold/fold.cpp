@@ -613,6 +613,8 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
         auto& position = out.positions[e.producer];
         position.applied = std::max(position.applied, e.last);
         out.damaged += e.damaged;
+        const auto offsets = e.last - std::min(e.prev, e.last), held = e.hits.size() + e.damaged;
+        out.bare += offsets - std::min<std::uint64_t>(offsets, held);
         for (const auto& h : e.hits) {
             ++out.hits;
             const auto time_ms = time_of(h, e);

@@ -155,6 +155,8 @@ struct additions {
     std::uint64_t repeats = 0;       ///< hits whose id was known
     std::uint64_t unconfigured = 0;  ///< hits of sites that are not configured any more
     std::uint64_t damaged = 0;
+    /// Offsets that hold no hit: declared lost, or lines of an imported log that are no page.
+    std::uint64_t bare = 0;
     std::map<bot_kind, std::uint64_t> bots;
 
     /// How many members and fields a script would have to touch, but for rows of breakdowns.

@@ -257,6 +257,54 @@ class Collector:
             held.drop_first()
 
 
+class Text:
+    """An access log, which grows. A line holds a hit or none; each offset has a checksum of all lines up to it."""
+
+    def __init__(self, rng, part):
+        self.producer, self.part, self.lines, self.chains = f"{rng.getrandbits(64):016x}", part, [], [""]
+
+    def append(self, hit):
+        self.lines.append(hit)
+        self.chains.append(hashlib.sha256(f"{self.chains[-1]} {hit}".encode()).hexdigest()[:16])
+
+
+class Importer:
+    """A run of an import: it goes on where Redis says, in entries of its own cut, once the checksum there is that of the
+    text. It knows nothing of the runs before it, which may still be at work."""
+
+    def __init__(self, text):
+        self.text, self.cursor = text, None
+
+    def step(self, store, rng, now):
+        text = self.text
+        end = len(text.lines)
+        if self.cursor is None or self.cursor >= end:
+            ending = end if self.cursor == end else "?"
+            shipped, _, chain, _ = store.run("ask", [key(text.part, "producers"), key(text.part, "retired")],
+                                             [now * STEP_MS, text.producer, ending])
+            self.compare(int(shipped), chain.decode())
+            if self.cursor == end == int(shipped) and rng.random() < 0.3:
+                store.retire(text.part, text.producer)  # it has ended
+            if rng.random() >= 0.15:
+                self.cursor = int(shipped)
+            return
+        last = min(end, self.cursor + rng.randint(1, 6))
+        batch = [hit for hit in text.lines[self.cursor:last] if hit]
+        bound = 1 if rng.random() < 0.05 else 1 << 30
+        status, shipped, _, chain = store.run("ship", [key(text.part, n) for n in ("hits", "producers", "retired")], [
+            text.producer, self.cursor, last, 0, text.chains[self.cursor], text.chains[last], rng.getrandbits(53), bound, 1,
+            json.dumps(batch)])
+        if status not in (b"ok", b"moved", b"full"):
+            raise Broken(f"ship answered {status} to an import")
+        self.compare(int(shipped), chain.decode())
+        if rng.random() >= 0.15:  # else the answer was lost
+            self.cursor = int(shipped)
+
+    def compare(self, shipped, chain):
+        if shipped > len(self.text.lines) or chain != self.text.chains[shipped]:
+            raise Broken(f"Redis says that it has another text at line {shipped}")
+
+
 class Memory:
     """What an aggregator knows of a partition as of the entry applied last: the ids of sets that it has seen begin."""
 
@@ -420,17 +468,35 @@ class Broken(AssertionError):
     """A schedule in which the protocol did not hold."""
 
 
-def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.7):
+def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.7, texts=0):
     """reach: how far back, in answered steps, Redis may fall. Within RETAIN nothing may be lost; beyond,
     or emptied, only what is declared. copies: of spools, on so many other collectors; logs are retired early then,
-    also such as somebody still has, and clients repeat nothing. Returns (hits, lost)."""
+    also such as somebody still has, and clients repeat nothing. texts: access logs that are imported beside, each by
+    runs that are killed and of which two may be at work. Returns (hits, lost)."""
     tombstone = RETAIN if copies else TOMBSTONE
     rng, store = random.Random(seed), Store(client, mutation)
     store.rows_rng.seed(seed)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
     settlers = [Settler() for _ in range(3)]
     sent, repeats, gone, back_at = [], [], set(), 0
+    text_rng = random.Random(f"texts {seed}")
+    imported = [Text(text_rng, text_rng.choice(PARTITIONS)) for _ in range(texts)]
+    importers = [Importer(text) for text in imported for _ in range(2)]
+
+    def import_step(now, kills):
+        for at, importer in enumerate(importers):
+            if store.up and text_rng.random() < 0.5:
+                importer.step(store, text_rng, now)
+            if kills and text_rng.random() < 0.05:
+                importers[at] = Importer(importer.text)
+
     for now in range(STEPS):
+        for text in imported:
+            if text_rng.random() < 0.5:  # half of the lines are no page
+                hit = text_rng.random() < 0.5
+                text.append([len(sent), "", now] if hit else None)
+                sent += [(text.part, f"/{len(sent)}")] if hit else []
+        import_step(now, kills=True)
         if store.up:
             store.answered += 1
             store.remember(reach)
@@ -477,6 +543,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
     for now in range(STEPS, 3 * STEPS):
         for collector in collectors:
             collector.step(store, rng, now, tombstone)
+        import_step(now, kills=False)
         for aggregator in aggregators:
             aggregator.step(store, rng, stall=0)
         for settler in settlers:
@@ -484,6 +551,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
         waiting = any(client.xlen(key(part, "hits")) or client.exists(key(part, "tallies")) for part in PARTITIONS)
         unshipped = any(p.cursor is None or p.cursor < p.end()
                         for c in collectors for log in c.logs for p in log.parts.values())
+        unshipped = unshipped or any(i.cursor != len(i.text.lines) for i in importers)
         quiet = 0 if waiting or unshipped else quiet + 1
         if quiet > 20:
             break
@@ -511,6 +579,10 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
         of_part = [hit for p, hit in sent if p == part]
         doubled += [hit for hit in of_part if pages.get(hit, 0) > 1]
         lost += [hit for hit in of_part if pages.get(hit, 0) == 0 and hit not in gone]
+        for text in imported:
+            of_text = [f"/{hit[0]}" for hit in text.lines if hit] if text.part == part else []
+            if any(pages.get(hit, 0) != 1 for hit in of_text):
+                raise Broken(f"seed {seed}: a line of an access log does not count once")
         declared += int(producers.get("lost", 0))
         by_producer = sum(int(n) for f, n in producers.items() if f.endswith(":lost"))
         by_producer += sum(int(position.split()[1]) for position in client.hvals(key(part, "retired")))
@@ -532,6 +604,8 @@ FAULTS = {
     "Redis emptied": (RETAIN // 2, True, 0),
     "spools copied": (RETAIN // 2, False, 3),
 }
+# Access logs are whole for as long as they are imported: whatever Redis loses, nothing of them is lost.
+WITH_TEXTS = {"access logs": (RETAIN * 3, False), "access logs, Redis emptied": (RETAIN // 2, True)}
 
 
 class ProtocolTest(unittest.TestCase):
@@ -545,10 +619,10 @@ class ProtocolTest(unittest.TestCase):
 
 
 class Schedules(ProtocolTest):
-    def run_all(self, name):
-        reach, emptied, copies = FAULTS[name]
-        seeds = range(self.first_seed, self.first_seed + self.runs)
-        total = [run_schedule(self.client, seed, reach, emptied, copies) for seed in seeds]
+    def run_all(self, name, texts=0):
+        reach, emptied, copies = FAULTS.get(name) or (*WITH_TEXTS[name], 0)
+        seeds = range(self.first_seed, self.first_seed + (max(2, self.runs // 3) if texts else self.runs))
+        total = [run_schedule(self.client, seed, reach, emptied, copies, texts=texts) for seed in seeds]
         print(f"{name}: seeds {seeds.start} to {seeds.stop - 1}, {sum(t[0] for t in total)} hits, 0 doubled, "
               f"{sum(t[1] for t in total)} lost" + (", each declared" if emptied or reach > RETAIN else ""),
               flush=True)
@@ -564,6 +638,19 @@ class Schedules(ProtocolTest):
 
     def test_no_hit_is_lost_or_doubled_when_spools_are_copied_and_their_logs_retired(self):
         self.run_all("spools copied")
+
+    def test_each_line_of_an_access_log_counts_once_however_far_redis_falls_back(self):
+        for name in WITH_TEXTS:
+            self.run_all(name, texts=3)
+
+    def test_without_the_compare_of_offsets_lines_of_an_access_log_are_doubled(self):
+        for seed in range(40):
+            try:
+                run_schedule(self.client, seed, RETAIN // 2, False, mutation="ship-compares", texts=3)
+            except Broken as noticed:
+                if "access log" in str(noticed) or "import" in str(noticed) or "another text" in str(noticed):
+                    return
+        self.fail("nothing was noticed")
 
 
 class Mutations(ProtocolTest):

@@ -7,13 +7,18 @@ events, bots, paths, days, hours and months have to be the same, visitors within
 LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole of the real log.
 """
 
+import argparse
+import contextlib
 import datetime
+import hashlib
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import unicodedata
 import unittest
 from pathlib import Path
@@ -25,7 +30,7 @@ import paths  # noqa: E402
 import streams  # noqa: E402
 from counter import HOUR_MS, OTHER, Counter, Hit, Site  # noqa: E402
 from feed import DAY_S, AgainstLuot, Feed, as_numbers, is_bot  # noqa: E402
-from luot import LONG, SHARED_DATA, main  # noqa: E402
+from luot import LONG, SHARED_DATA, main, patience  # noqa: E402
 
 SEED = os.environ.get("LUOT_SEED") or "0"
 STREAMS = 200 if LONG else 6
@@ -402,6 +407,131 @@ class RealLog(AgainstLuot):
         print(f"{len(hits)} pages of the log: " + ", ".join(
             f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
             f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
+
+
+class ImportedLog(AgainstLuot):
+    """The same log by `luot import log`. What is a page is decided here once more, by docs/log-import.md."""
+
+    LINE = re.compile(r'(\S+) \S+ \S+ \[([^\]]+)\] "(\S+) (\S+)[^"]*" (\d+) \S+ "([^"]*)" "([^"]*)"?$')
+    FILES = frozenset(
+        "css js jpg png gif ico jpeg pdf csv mpeg mpg swf woff woff2 xls xlsx doc docx ppt pptx txt zip ogg mp3 mp4 exe "
+        "iso gz rar svg bmp tar tgz tiff tif ttf flv dmg xz zst".split())
+
+    def setUp(self):
+        if not LOG.exists():
+            self.skipTest(f"{LOG} is not there")
+        super().setUp()
+
+    def is_page(self, method, target, status):
+        name = target.partition("?")[0].rpartition("/")[2]
+        return (method == "GET" and (200 <= status < 300 or status == 304)
+                and ("." not in name or name.rpartition(".")[2].lower() not in self.FILES))
+
+    def pages(self, site):
+        for line in LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            client, when, method, target, status, referrer, agent = self.LINE.match(line).groups()
+            if self.is_page(method, target, int(status)):
+                when = datetime.datetime.strptime(when, "%d/%b/%Y:%H:%M:%S %z")
+                yield Hit(site, int(when.timestamp()) * 1000, client, agent.strip("-"), target, r=referrer.strip("-"))
+
+    def test_imported_for_two_sites(self):
+        hosts = ("semicomplete.com", "www.semicomplete.com")
+        sites = [Site("utc", hosts, limits_clients=False),
+                 Site("hanoi", hosts, "Asia/Ho_Chi_Minh", limits_clients=False),
+                 Site("few", hosts, "America/Los_Angeles", limits_clients=False, max_new_paths_per_day=20)]
+        hits = {site.id: list(self.pages(site.id)) for site in sites}
+        counter = Counter(sites, listed_bot({hit.agent for hit in hits["utc"]}))
+        server = self.world.redis()
+        configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone,
+                       "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
+        aggregator = self.world.luot("aggregator", redis=server, sites=configured)
+        aggregator.data_dir.mkdir(mode=0o700, exist_ok=True)
+        salt = aggregator.data_dir / "import.salt"
+        salt.touch(mode=0o600)
+        salt.write_text(f"luot-import-salt 1 {hashlib.sha256(b'the same each time').hexdigest()}\n")
+        for site in sites:
+            for hit in hits[site.id]:
+                self.assertTrue(counter.apply(hit), hit)
+            status, output, errors = self.world.run("import", "log", LOG, "--site", site.id, "--config",
+                                                    aggregator.config_file, deadline=patience(60))
+            self.assertEqual((status, errors), (0, ""), output)
+        self.compare(argparse.Namespace(redis=server, aggregator=aggregator), sites, counter)
+        self.assert_verified(aggregator)
+        print("the log imported: " + ", ".join(
+            f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
+            f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
+
+
+class BesideGoAccess(unittest.TestCase):
+    """The tables of docs/log-import.md: GoAccess's figures follow from the log by its definitions (and are what it says itself,
+    where it is installed), and luot's are left when each reason is taken off."""
+
+    def setUp(self):
+        if not LOG.exists():
+            self.skipTest(f"{LOG} is not there")
+        judge = ImportedLog()
+        self.lines = []
+        for line in LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            client, when, method, target, status, _, agent = ImportedLog.LINE.match(line).groups()
+            of_file = not judge.is_page("GET", target, 200)
+            self.lines.append((client, when[:11], agent, method, target, int(status), of_file,
+                               judge.is_page(method, target, int(status))))
+        is_bot = listed_bot({agent.strip("-") for _, _, agent, *_ in self.lines})
+        self.bots = {agent for _, _, agent, *_ in self.lines if is_bot(argparse.Namespace(agent=agent.strip("-")))}
+
+    def rows(self):
+        text = (HERE.parents[1] / "docs" / "log-import.md").read_text(encoding="utf-8")
+        rows = (tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
+                for line in text.splitlines() if line.startswith("| "))
+        return text, {row[0]: [cell.replace(",", "") for cell in row[1:]] for row in rows}
+
+    def test_the_rows_of_the_table(self):
+        text, rows = self.rows()
+        ok = {*range(200, 300), 304}
+        files = [x for x in self.lines if x[6] and x[5] != 404]
+        missing = [x for x in self.lines if x[5] == 404]
+        pages = [x for x in self.lines if x[7]]
+        get = [x for x in self.lines if x[3] == "GET"]
+        people = [x for x in pages if x[2] not in self.bots]
+        wanted = {
+            "static files": [len(files), sum(x[3] == "GET" and x[5] in ok for x in files)],
+            "not found": [len(missing), sum(x[3] == "GET" for x in missing)],
+            "other methods": ["", len(self.lines) - len(get)],
+            "other status": ["", sum(x[5] not in ok and x[5] != 404 for x in get)],
+            "pages": ["", len(pages)], "of them by bots": ["", len(pages) - len(people)], "views": ["", len(people)],
+        }
+        visitors = lambda lines: len({x[:3] for x in lines})  # noqa: E731
+        seen = [x for x in self.lines if not 400 <= x[5] < 500]
+        wanted["visitors"] = [visitors(seen), visitors(people)]
+        for name, values in wanted.items():
+            self.assertEqual(rows[name][:2], [str(value) for value in values], name)
+        not_bots = visitors(x for x in seen if x[2] not in self.bots)
+        self.assertIn(f"{not_bots:,} are nobody whom the lists", " ".join(text.split()))
+        self.assertIn(f"{not_bots - visitors(people)} of them have fetched no page", " ".join(text.split()))
+
+    def test_the_top_pages(self):
+        _, rows = self.rows()
+        hosts, of_page = ("semicomplete.com", "www.semicomplete.com"), {}
+        for x in self.lines:
+            if not x[6] and x[5] != 404:
+                with contextlib.suppress(paths.BadPath):
+                    of_page.setdefault(paths.normal_page(x[4], hosts).path, []).append(x)
+        counted = {path: (len(lines), sum(not x[7] for x in lines), sum(x[7] and x[2] in self.bots for x in lines),
+                          sum(x[7] and x[2] not in self.bots for x in lines)) for path, lines in of_page.items()}
+        for path in sorted(counted, key=lambda path: -counted[path][3])[:10]:
+            self.assertEqual(rows[path], [str(value) for value in counted[path]], path)
+
+    def test_goaccess_says_the_same(self):
+        if not shutil.which("goaccess"):
+            self.skipTest("goaccess is not installed")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["goaccess", LOG, "--log-format=COMBINED", "--no-progress", "-o", f"{folder}/report.json"],
+                           stdin=subprocess.DEVNULL, capture_output=True, check=True)
+            said = json.loads(Path(f"{folder}/report.json").read_text(encoding="utf-8"))
+        general = said["general"]
+        self.assertEqual((general["total_requests"], general["unique_visitors"], general["failed_requests"]), (10_000, 2_095, 0))
+        rows = {(row["data"], row["protocol"]): row["hits"]["count"] for row in said["requests"]["data"] if row["method"] == "GET"}
+        self.assertEqual((rows["/projects/xdotool/", "HTTP/1.1"], rows["/projects/xdotool/", "HTTP/1.0"]), (208, 11))
 
 
 def listed_bot(agents):

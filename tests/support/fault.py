@@ -312,7 +312,7 @@ class FaultTest(SystemTest):
         for part in range(PARTITIONS):
             fields = client.hgetall(f"luot:{{p{part:02}}}:producers")
             applied += int(fields.get(b"applied", 0))
-            explained += sum(int(fields.get(name, 0)) for name in (b"lost", b"damaged", b"unconfigured"))
+            explained += sum(int(fields.get(name, 0)) for name in (b"bare", b"damaged", b"unconfigured"))
         for key in client.scan_iter("luot:{p*}:*:totals"):
             explained += sum(int(n or 0) for n in client.hmget(key, "views", "events", "bots"))
         return applied - explained

@@ -222,6 +222,7 @@ class ByHand(Verify):
             add(producers, "applied", -1), add(producers, "bytes", 1), add(producers, "bytes", -1),
             (producers, lambda: r.hset(producers, "tidied", "lately")),
             add(producers, "last_ms", 1), add(producers, "damaged", 10**6), add(producers, "unconfigured", 10**6),
+            add(producers, "bare", 10**6),
             add(producers, f"{waiting}:applied", 1),
             (producers, lambda: r.hset(producers, "tip", f"{10**14}-1")),
             *((retired, lambda value=value: r.hset(retired, gone, value))

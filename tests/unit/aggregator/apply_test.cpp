@@ -1052,6 +1052,28 @@ BOOST_AUTO_TEST_CASE(damaged_and_unconfigured_hits_are_counted_in_the_partition)
     BOOST_TEST(held.at("unconfigured") == 21);
 }
 
+// Lines of an imported log that are no page, and hits that were declared lost: the sum of what was
+// applied is still told to the last one.
+BOOST_AUTO_TEST_CASE(offsets_without_a_hit_are_summed_in_the_partition)
+{
+    world redis;
+    auto entries = batch();
+    auto& e = entries[2];
+    e.last = e.prev + e.hits.size() + 70;
+    e.damaged = 4;
+    for (const auto& each : entries)
+        redis.ship(each);
+    redis.text("HSET", keys::producers(partition), "bare", 10);
+    BOOST_TEST(redis.text(call(entries, 3)) == "ok");
+    std::uint64_t offsets = 0, held = 0;
+    for (const auto& each : entries) {
+        offsets += each.last - each.prev;
+        held += each.hits.size() + each.damaged;
+    }
+    BOOST_TEST(redis.hash(keys::producers(partition)).at("bare") ==
+               static_cast<std::int64_t>(10 + offsets - held));
+}
+
 // Redis refuses writes when it is full: then nothing but applying makes room.
 BOOST_AUTO_TEST_CASE(a_full_redis_can_be_drained)
 {

@@ -112,6 +112,59 @@ void check_lines(const all_read& all, std::string_view text)
 
 BOOST_AUTO_TEST_SUITE(line_readers)
 
+// The first line names a log: it is looked at before the log is read.
+BOOST_AUTO_TEST_CASE(a_line_that_is_put_back_comes_again)
+{
+    const temp_dir dir;
+    const std::string long_one(3 * max_line_bytes, 'x');
+    write_file(dir.file("log"), "one\n" + long_one + "\ntwo\n");
+    auto reader = *line_reader::open(dir.file("log"));
+    raw_line line;
+    for (const std::uint64_t number : {1U, 2U, 3U}) {
+        BOOST_TEST_REQUIRE((reader.next(line) == outcome::line));
+        const std::string text(line.text);
+        const auto offset = line.offset, behind = reader.offset();
+        reader.put_back();
+        BOOST_TEST(reader.offset() == offset);
+        BOOST_TEST_REQUIRE((reader.next(line) == outcome::line));
+        BOOST_TEST(line.text == text);
+        BOOST_TEST(line.number == number);
+        BOOST_TEST(line.offset == offset);
+        BOOST_TEST(reader.offset() == behind);
+    }
+    BOOST_TEST(reader.long_lines() == 1U);
+    BOOST_TEST((reader.next(line) == outcome::end));
+    BOOST_TEST(!reader.has_rest());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_read_again_from_its_beginning_and_a_pipe_is_not)
+{
+    const temp_dir dir;
+    const std::string text = "one\ntwo\nrest";
+    for (const auto& content : {text, gzipped(text)}) {
+        write_file(dir.file("log"), content);
+        auto reader = *line_reader::open(dir.file("log"));
+        for (int round = 0; round < 2; ++round) {
+            raw_line line;
+            BOOST_TEST_REQUIRE((reader.next(line) == outcome::line));
+            BOOST_TEST(line.text == "one");
+            BOOST_TEST(line.number == 1U);
+            BOOST_TEST_REQUIRE((reader.next(line) == outcome::line));
+            BOOST_TEST((reader.next(line) == outcome::end));
+            BOOST_TEST(reader.has_rest());
+            BOOST_TEST(reader.input_bytes() == content.size());
+            BOOST_TEST(!reader.rewind());
+        }
+    }
+    BOOST_TEST_REQUIRE(::mkfifo(dir.file("pipe").c_str(), 0600) == 0);
+    std::thread writer([&] { write_file(dir.file("pipe"), text); });
+    auto reader = *line_reader::open(dir.file("pipe"));
+    raw_line line;
+    BOOST_TEST((reader.next(line) == outcome::line));
+    BOOST_TEST(reader.rewind().value() == ESPIPE);
+    writer.join();
+}
+
 BOOST_AUTO_TEST_CASE(every_line_comes_with_its_offset_and_number)
 {
     const auto all = read_text("one\n\nthree\r\n");
