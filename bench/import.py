@@ -4,7 +4,8 @@ in the same run. A real redis-server with an append-only file, and a real `luot 
 
     bench/import.py [--lines 1000000] [--rounds 3] [--log ../shared/data/apache_access_2015.log] [--check]
 
-The log is repeated to so many lines, each copy four days later than the one before, as the log of four days is. CPU seconds
+The log is enlarged to so many lines: by default each of them comes so many times, from other addresses, as if the site had so many times as
+many readers; with --days it is repeated, each copy four days later, as if it were so much older. CPU seconds
 are those of each process; memory is the importer's resident set at its peak, and after a tenth of the lines. --check ends with status 1 when luot is
 less than 5 times as fast, or takes more than 100 MB.
 """
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +30,19 @@ SITE = {"id": "semi", "hosts": ["semicomplete.com", "www.semicomplete.com"], "ti
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def enlarge(source, lines, target):
+def busier(source, lines, target):
+    """Each line of `source` many times, each time from another address."""
+    text = source.read_bytes().splitlines(keepends=True)
+    with open(target, "wb") as out:
+        for i, line in enumerate(text):
+            client, _, rest = line.partition(b" ")
+            first, name = lines * i // len(text), zlib.crc32(client)
+            for copy in range(lines * (i + 1) // len(text) - first):
+                address = client if copy == 0 else b"%d.%d.%d.%d" % (1 + (name + copy) % 220, *(name * (copy + 1)).to_bytes(8, "big")[-3:])
+                out.write(address + b" " + rest)
+
+
+def older(source, lines, target):
     """`source` again and again, each time four days later."""
     text = source.read_bytes().splitlines(keepends=True)
     dates = {date for line in text for date in TIME.findall(line)}
@@ -120,11 +134,12 @@ def main():
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--log", type=Path, default=SHARED_DATA / "apache_access_2015.log")
+    parser.add_argument("--days", action="store_true")
     parser.add_argument("--without-goaccess", action="store_true")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"luot-bench-import.{os.getpid()}.log"
-    enlarge(options.log, options.lines, log)
+    (older if options.days else busier)(options.log, options.lines, log)
     luot, goaccess = [], []
     try:
         for _ in range(options.rounds):
