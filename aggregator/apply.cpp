@@ -32,9 +32,6 @@ constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
 constexpr std::int64_t retire_after_ms = 8LL * 24 * 3600 * 1000;
 /// Longer than the hour that they are of, so that a short backlog is held to them, too.
 constexpr std::int64_t clients_kept_ms = 2 * hour_ms;
-/// A line of an access log has the time at which its request came, and is written when it is
-/// answered: lines before it may be so much later, and have moved the watermark on.
-constexpr std::int64_t late_line_ms = 10LL * 60 * 1000;
 constexpr int most_forgotten = 2000;  // visitors at once: a script must not hold Redis up
 
 }  // namespace

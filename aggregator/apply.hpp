@@ -35,6 +35,10 @@ struct apply_options {
 [[nodiscard]] redis::command reject_command(unsigned partition, const entry& e,
                                             std::string_view reason);
 
+/// A line of an access log has the time at which its request came, and is written when it is
+/// answered: lines before it may be so much later, and have moved the watermark on.
+inline constexpr std::int64_t late_line_ms = 10LL * 60 * 1000;
+
 /// What a partition forgets, and when.
 struct tidy_options {
     std::int64_t dedupe_window_ms = 0;

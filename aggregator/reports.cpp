@@ -2,13 +2,19 @@
 
 #include "aggregator/progress.hpp"
 #include "core/clock.hpp"
+#include "core/hit.hpp"
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
 #include "core/redis/reads.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 
 namespace luot::aggregator {
@@ -20,6 +26,7 @@ namespace {
 
 /// A read holds Redis up: a breakdown has up to 1,001 rows, one of pages ten times as many.
 constexpr std::size_t keys_per_read = 16, page_rows_per_read = 1;
+constexpr std::int64_t longest_wait_ms = 1500, ask_every_ms = 50;
 
 /// Sends reads in groups, and looks at each whether Redis is not behind what was shown before.
 class grouped_reads {
@@ -68,6 +75,23 @@ private:
     const std::size_t keys_;
     std::vector<group> groups_;
 };
+
+/// Rows that wait are written within a second or, under load, a few: a report waits for them for a
+/// while, so that it holds what its reader has just seen counted.
+asio::awaitable<void> await_rows(redis::client& redis, unsigned partition)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto until = steady_ms() + longest_wait_ms;
+    while (steady_ms() < until) {
+        redis::pipeline asking;
+        asking.add("EXISTS", keys::tallies(partition));
+        const auto answers = co_await redis.exec(asking);
+        if (!answers || (*answers)[0].count() == 0)
+            co_return;
+        timer.expires_after(std::chrono::milliseconds(ask_every_ms));
+        co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+}
 
 std::string_view field_of(metric what, time_step step)
 {
@@ -179,6 +203,8 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
             if (const auto field = fields[i].text(); field.starts_with("bots:"))
                 sum.add(field.substr(5), fields[i + 1].number().value_or(0));
     };
+    if (by && depth == 0)
+        co_await await_rows(redis, partition_of(id));
     const bool is_long = by && is_of_pages(*by) && depth == 0;
     grouped_reads wanted(is_long ? page_rows_per_read : keys_per_read);
     const auto rows_of = [&](std::string key) {
@@ -213,6 +239,8 @@ asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
 {
     std::vector<point> points;
     grouped_reads wanted;
+    if (!path.empty())
+        co_await await_rows(redis, partition_of(site.settings->id));
     plan_series(wanted, points, site, what, step, range, path);
     if (const auto error = co_await wanted.send(redis, guard, partition_of(site.settings->id)))
         co_return error;

@@ -266,7 +266,7 @@ void check_visit(const std::string& key, std::string_view visitor, std::string_v
     if (visitor.size() != sizeof(std::uint64_t))
         out.push_back({"seen_members", key, {}, std::string(visitor),
                        fmt::format("{} bytes", visitor.size()), "8 bytes"});
-    else if (const auto v = decode_visit(bytes); v.exit.empty())
+    else if (decode_visit(bytes).date == 0)
         out.push_back({"visit", key, {}, std::string(visitor), std::string(bytes), "a visit"});
 }
 

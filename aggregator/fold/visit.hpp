@@ -43,7 +43,7 @@ struct visit {
 [[nodiscard]] std::string encode(const visit& v);
 
 /// One that cannot be read is a visit of which nothing is known but that it lasts: `views` is not
-/// 0, all else is empty.
+/// 0, all else is empty or 0.
 [[nodiscard]] visit decode_visit(std::string_view bytes);
 
 }  // namespace luot::aggregator

@@ -15,6 +15,7 @@ import collections
 import datetime
 import ipaddress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import paths
@@ -25,7 +26,8 @@ VISIT_GAP_MS = 30 * MINUTE_MS
 FIRST_HALF_HOUR_MS = 30 * MINUTE_MS
 NEW_PATHS_PER_CLIENT = 20
 MOST_SECTION_BYTES = 100
-OTHER = "(other)"
+OTHER, NONE = "(other)", "(none)"
+GROUPS = paths.read_groups((Path(__file__).resolve().parents[2] / "docs" / "sources.md").read_text())
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,20 @@ class Counts:
     referrers: collections.Counter = field(default_factory=collections.Counter)
     sections: collections.Counter = field(default_factory=collections.Counter)
     visits: list = field(default_factory=list)
+    rows: collections.Counter = field(default_factory=collections.Counter)  # (day, breakdown, row) -> views
     repeats: int = 0
 
     @property
     def entries(self):
-        return collections.Counter(visit.entry for visit in self.visits)
+        """By the day that the visit counts in, as exits and bounces."""
+        return collections.Counter((visit.day, "entries", visit.entry) for visit in self.visits)
 
     @property
     def exits(self):
-        return collections.Counter(visit.exit for visit in self.visits)
+        return collections.Counter((visit.day, "exits", visit.exit) for visit in self.visits)
 
     @property
     def bounces(self):
-        """By the day that the visit counts in."""
         return collections.Counter(visit.day for visit in self.visits if visit.views == 1)
 
 
@@ -196,6 +199,9 @@ class _SiteCounter:
             period.visitors += is_new_visitor
         counts.views_by_hour[hour] += 1
         counts.paths[path] += 1
+        group = paths.group_of(paths.normal_referrer(hit.r, self.site.hosts), GROUPS)
+        for by, row in (("pages", path), ("sections", paths.cut(hit.c, MOST_SECTION_BYTES)), ("referrers", group)):
+            counts.rows[str(day), by, row or NONE] += 1
         counts.referrers[paths.normal_referrer(hit.r, self.site.hosts)] += 1
         counts.sections[paths.cut(hit.c, MOST_SECTION_BYTES)] += 1
         if visit is None:

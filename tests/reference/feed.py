@@ -39,7 +39,7 @@ class Feed:
         self.redis.start()
         configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone, "path_host": s.path_host, "only": s.only,
                        "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
-        config = {"collector": {"workers": 1}, "aggregator": {"max_paths": max_paths}}
+        config = {"collector": {"workers": 1}, "aggregator": {"max_paths": max_paths, "keep_days": 36_500}}
         self.collectors, self.clocks = [], []
         for i in range(streams.COLLECTORS):
             collector = world.luot("collector", f"c{i}", redis=self.redis, start=False, sites=configured, config=config)
@@ -149,6 +149,7 @@ class AgainstLuot(SystemTest):
     def compare(self, feed, sites, counter):
         """All that luot has counted."""
         client = feed.redis.client()
+        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(10), "no rows wait")
         for site in sites:
             counts = counter[site.id]
             keys = sorted(key.decode() for key in client.scan_iter(f"luot:{{p*}}:{site.id}:*", count=10_000))
@@ -176,7 +177,28 @@ class AgainstLuot(SystemTest):
             for month in months:
                 found = as_numbers(client.hgetall(part[f"month:{month}"]))
                 self.assert_period(site, month, found, counts.months[month], "visitor_days")
+            self.compare_rows(client, site, part, counts)
             self.compare_api(feed.aggregator, site, counts)
+
+    def compare_rows(self, client, site, part, counts):
+        """Breakdowns by day, and those of the months, which are their sums."""
+        wanted = {key: n for key, n in (counts.rows + counts.entries + counts.exits).items()}
+        found, by_month = {}, collections.Counter()
+        for name in part:
+            day = re.fullmatch(r"day:(\d{4}-\d\d-\d\d):(pages|sections|referrers|entries|exits)", name)
+            for row, n in client.zrange(part[name], 0, -1, withscores=True) if day else ():
+                if n:  # a page may be where visits ended once, and do no more
+                    found[day[1], day[2], row.decode()] = n
+        self.assertEqual(found, wanted, f"rows of {site.id}")
+        for (day, by, row), n in found.items():
+            by_month[day[:7], by, row] += n
+        months = {(month[1], month[2], row.decode()): n for name in part
+                  for month in [re.fullmatch(r"month:(\d{4}-\d\d):(pages|sections|referrers|entries|exits)", name)] if month
+                  for row, n in client.zrange(part[name], 0, -1, withscores=True) if n}
+        self.assertEqual(months, dict(by_month), f"rows of months of {site.id}")
+        bounces = {day: n for day in counts.days
+                   if (n := as_numbers(client.hgetall(part[f"day:{day}"])).get("bounces", 0))}
+        self.assertEqual(bounces, dict(counts.bounces), f"bounces of {site.id}")
 
     def assert_period(self, site, when, found, wanted, visitors):
         names = ("views", "visits", "events", "bots")

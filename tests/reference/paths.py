@@ -227,6 +227,41 @@ def normal_referrer(address, hosts):
     return cut(host + path, MOST_REFERRER_BYTES)
 
 
+# ---- groups of referrers --------------------------------------------------------------------------------------
+
+
+def read_groups(page):
+    """host pattern -> group, from the table of docs/sources.md: ".zalo.me" and all below it, "t.co" alone,
+    "google.*" under com and the domains of countries."""
+    groups = {}
+    for line in page.partition("## Groups")[2].partition("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 5 and cells[1] not in ("group", "---"):
+            groups.update((host, cells[1]) for host in re.findall(r"`([^`]+)`", cells[3]))
+    return groups
+
+
+def group_of(referrer, groups):
+    """The group of a normalised referrer, or its host."""
+    host = referrer.partition("/")[0]
+    labels = host.split(".")
+    for first in range(len(labels)):  # the longest is the first
+        name = ".".join(labels[first:])
+        if first == 0 and name in groups:
+            return groups[name]
+        if "." + name in groups:
+            return groups["." + name]
+        # google.com, google.vn, google.com.vn
+        for behind in (1, 2):
+            stem, ending = labels[first:-behind], labels[-behind:]
+            is_country = len(ending[-1]) == 2 if ending else False
+            fits = ending == ["com"] or (is_country and (behind == 1 or ending[0] in ("com", "co", "net", "org", "gov")))
+            pattern = ".".join(stem) + ".*"
+            if stem and fits and ((first == 0 and pattern in groups) or "." + pattern in groups):
+                return groups.get(pattern) or groups["." + pattern]
+    return host
+
+
 # ---- `only` ----------------------------------------------------------------------------------------------------
 
 

@@ -155,7 +155,9 @@ class CountsByHand(unittest.TestCase):
         self.assertEqual({day: (p.views, p.visits, p.visitors) for day, p in counts.days.items()},
                          {"2026-07-25": (1, 1, 1), "2026-07-26": (3, 1, 1)})
         self.assertEqual(counts.total.visitors, 2, "visitor days")
-        self.assertEqual((counts.entries, counts.exits), ({"/a": 1, "/d": 1}, {"/c": 1, "/d": 1}))
+        self.assertEqual((counts.entries, counts.exits),
+                         ({("2026-07-25", "entries", "/a"): 1, ("2026-07-26", "entries", "/d"): 1},
+                          {("2026-07-25", "exits", "/c"): 1, ("2026-07-26", "exits", "/d"): 1}))
         self.assertEqual(counts.bounces, {"2026-07-26": 1})
         self.assertEqual(self.visits((-1, 1, "/"), (1799, 1, "/")), {"2026-07-25": 1, "2026-07-26": 1})
 
@@ -444,7 +446,8 @@ class ImportedLog(AgainstLuot):
         server = self.world.redis()
         configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone,
                        "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
-        aggregator = self.world.luot("aggregator", redis=server, sites=configured)
+        aggregator = self.world.luot("aggregator", redis=server, sites=configured,
+                                     config={"aggregator": {"keep_days": 36_500}})
         aggregator.data_dir.mkdir(mode=0o700, exist_ok=True)
         salt = aggregator.data_dir / "import.salt"
         salt.touch(mode=0o600)

@@ -852,8 +852,8 @@ BOOST_AUTO_TEST_CASE(a_visit_is_forgotten_with_its_visitor)
     o.sites = {"a", "b"};
     put_idle_log(redis, producer, midnight);
     for (const auto& site : o.sites)
-        for (const auto& [visitor, seen] : {std::pair{"visitor1", midnight - visit_gap_ms - 1},
-                                            {"visitor2", midnight - visit_gap_ms}}) {
+        for (const auto& [visitor, seen] : {std::pair{"visitor1", midnight - visit_gap_ms - late_line_ms - 1},
+                                            {"visitor2", midnight - visit_gap_ms - late_line_ms}}) {
             redis.text("ZADD", keys::seen(site), seen, visitor);
             redis.text("HSET", keys::visits(site), visitor, "state");
         }
