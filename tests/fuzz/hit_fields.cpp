@@ -179,7 +179,7 @@ hit_fields used_fields()
         fields.*field = "left from the hit before";
     for (const auto& [name, field] : counts)
         fields.*field = 4711;
-    fields.properties = "left\x1Ffrom the hit before\x1E";
+    fields.properties = "left\037from the hit before\036";
     return fields;
 }
 
