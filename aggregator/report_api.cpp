@@ -133,7 +133,7 @@ void report_api::add_routes(http::router& routes)
 
 asio::awaitable<http::response> report_api::top(const http::request& r)
 {
-    auto q = read_query(r, sites_, {"by", "limit"});
+    auto q = read_query(r, sites_, {"by", "limit", "event", "property"});
     if (q.refused)
         co_return std::move(*q.refused);
     const auto name = value_of(q.given, "by");
@@ -141,16 +141,26 @@ asio::awaitable<http::response> report_api::top(const http::request& r)
     if (!by && name != bots_name) {
         std::vector<std::string_view> names;
         for (const auto& n : breakdown_names)
-            names.push_back(n.request);
+            if (!n.request.empty())
+                names.push_back(n.request);
         names.push_back(bots_name);
         co_return failure(400, "bad_request", "`by` is one of " + listed(names));
     }
+    const auto event = value_of(q.given, "event"), property = value_of(q.given, "property");
+    const bool is_of_one_event = q.given.contains("event");
+    if (is_of_one_event && (by != breakdown::event || event.empty()))
+        co_return failure(400, "bad_request", "`event` is a name, and goes with `by=event`");
+    if (q.given.contains("property") && (!is_of_one_event || property.empty()))
+        co_return failure(400, "bad_request", "`property` is a key, and goes with `event`");
     std::uint64_t limit = default_rows;
     const auto wanted = value_of(q.given, "limit");
     if (!wanted.empty() && (!parse_number(wanted, limit) || limit == 0 || limit > most_rows))
         co_return failure(400, "bad_request", "`limit` is a number from 1 to 1000");
-    const auto read =
-        co_await read_top(redis_, guard_, *q.site, by, q.range, static_cast<std::size_t>(limit));
+    const auto most = static_cast<std::size_t>(limit);
+    auto reading = is_of_one_event
+                       ? read_properties(redis_, guard_, *q.site, event, property, q.range, most)
+                       : read_top(redis_, guard_, *q.site, by, q.range, most);
+    const auto read = co_await std::move(reading);
     if (!read)
         co_return answers_.unavailable();
     auto out = envelope(q);

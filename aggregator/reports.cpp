@@ -27,6 +27,7 @@ namespace {
 /// A read holds Redis up: a breakdown has up to 1,001 rows, one of pages ten times as many.
 constexpr std::size_t keys_per_read = 16, page_rows_per_read = 1;
 constexpr std::int64_t longest_wait_ms = 1500, ask_every_ms = 50;
+constexpr std::string_view separator(&property_separator, 1);
 
 /// Sends reads in groups, and looks at each whether Redis is not behind what was shown before.
 class grouped_reads {
@@ -91,6 +92,22 @@ asio::awaitable<void> await_rows(redis::client& redis, unsigned partition)
         timer.expires_after(std::chrono::milliseconds(ask_every_ms));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }
+}
+
+/// Rows of a breakdown in these months and days; `depth`: the first so many of each; 0: all.
+void add_rows(grouped_reads& wanted, const grouped_reads::taker& take, const std::string& site,
+              breakdown by, const period_parts& parts, std::size_t depth = 0)
+{
+    const auto rows_of = [&](std::string key) {
+        if (depth == 0)
+            wanted.add(take, "ZRANGE", std::move(key), 0, -1, "WITHSCORES"sv);
+        else
+            wanted.add(take, "ZRANGE", std::move(key), 0, depth - 1, "REV"sv, "WITHSCORES"sv);
+    };
+    for (const auto month : parts.months)
+        rows_of(keys::month_breakdown(site, month, by));
+    for (const auto date : parts.days)
+        rows_of(keys::day_breakdown(site, date, by));
 }
 
 std::string_view field_of(metric what, time_step step)
@@ -187,6 +204,21 @@ period_parts parts_of(date_range range)
     return parts;
 }
 
+std::optional<std::string_view> property_row(std::string_view member, std::string_view event,
+                                             std::string_view property) noexcept
+{
+    if (!member.starts_with(event) || member.substr(event.size(), 1) != separator)
+        return std::nullopt;
+    member.remove_prefix(event.size() + 1);
+    const auto end = member.find(property_separator);
+    if (end == std::string_view::npos)
+        return std::nullopt;
+    const auto key = member.substr(0, end);
+    if (property.empty())
+        return key;
+    return key == property ? std::optional(member.substr(end + 1)) : std::nullopt;
+}
+
 asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard& guard,
                                            const site_table::site& site,
                                            std::optional<breakdown> by, date_range range,
@@ -207,25 +239,35 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
         co_await await_rows(redis, partition_of(id));
     const bool is_long = by && is_of_pages(*by) && depth == 0;
     grouped_reads wanted(is_long ? page_rows_per_read : keys_per_read);
-    const auto rows_of = [&](std::string key) {
-        if (depth == 0)
-            wanted.add(take_rows, "ZRANGE", std::move(key), 0, -1, "WITHSCORES"sv);
-        else
-            wanted.add(take_rows, "ZRANGE", std::move(key), 0, depth - 1, "REV"sv, "WITHSCORES"sv);
-    };
     const auto parts = parts_of(range);
-    for (const auto month : parts.months) {
-        if (by)
-            rows_of(keys::month_breakdown(id, month, *by));
-        else
+    if (by) {
+        add_rows(wanted, take_rows, id, *by, parts, depth);
+    } else {
+        for (const auto month : parts.months)
             wanted.add(take_bots, "HGETALL", keys::month(id, month));
-    }
-    for (const auto date : parts.days) {
-        if (by)
-            rows_of(keys::day_breakdown(id, date, *by));
-        else
+        for (const auto date : parts.days)
             wanted.add(take_bots, "HGETALL", keys::day(id, date));
     }
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    co_return sum.top(limit);
+}
+
+asio::awaitable<result<top_rows>> read_properties(redis::client& redis, fall_back_guard& guard,
+                                                  const site_table::site& site,
+                                                  std::string_view event, std::string_view property,
+                                                  date_range range, std::size_t limit)
+{
+    const auto& id = site.settings->id;
+    row_sum sum;
+    const auto take_rows = [&](const redis::reply_view& rows) {
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+            if (const auto row = property_row(rows[i].text(), event, property))
+                sum.add(*row, rows[i + 1].number().value_or(0));
+    };
+    co_await await_rows(redis, partition_of(id));
+    grouped_reads wanted;
+    add_rows(wanted, take_rows, id, breakdown::event_property, parts_of(range));
     if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
         co_return error;
     co_return sum.top(limit);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace luot::aggregator {
@@ -67,6 +68,19 @@ struct period_parts {
 [[nodiscard]] boost::asio::awaitable<result<top_rows>> read_top(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site,
     std::optional<breakdown> by, date_range range, std::size_t limit, std::size_t depth = 0);
+
+/// The row of a report of one event's properties that a row of breakdown::event_property belongs
+/// to: the value of `property`, or, where that is empty, the key. nullopt: it is of no such event.
+[[nodiscard]] std::optional<std::string_view> property_row(std::string_view member,
+                                                           std::string_view event,
+                                                           std::string_view property) noexcept;
+
+/// Events of one name by the values of one property, or (`property` empty) by the keys that they
+/// have. What found no place among the rows is in none: whose it is is not known.
+/// Errors as of read_top().
+[[nodiscard]] boost::asio::awaitable<result<top_rows>> read_properties(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site,
+    std::string_view event, std::string_view property, date_range range, std::size_t limit);
 
 enum class metric : std::uint8_t { views, visits, visitors };
 enum class time_step : std::uint8_t { hour, day, month };

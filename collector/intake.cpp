@@ -169,6 +169,7 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     h.title = fields_.title;
     h.section = fields_.section.empty() ? section_ : fields_.section;
     h.event = fields_.event;
+    h.properties = fields_.properties;
     normalise_referrer(fields_.referrer, settings, referrer_);
     h.referrer = referrer_;
     describe_client(r, is_from_server, client, h);

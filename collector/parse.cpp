@@ -1,5 +1,6 @@
 #include "collector/parse.hpp"
 
+#include "core/hit.hpp"
 #include "core/utf8.hpp"
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -21,6 +22,7 @@ namespace json = boost::json;
 constexpr std::size_t max_json_depth = 32;
 constexpr std::uint32_t max_number = 99'999;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr std::string_view properties_name = "d", property_prefix = "d.";
 
 enum class kind {
     token,    // [A-Za-z0-9_-]; too long or malformed: refused
@@ -76,10 +78,10 @@ bool is_token(std::string_view text)
     });
 }
 
-/// A text that can be shown and logged. Whole characters only, up to `max_bytes`.
-void store_text(std::string_view value, std::size_t max_bytes, std::string& out)
+/// Appends a text that can be shown and logged. Whole characters only, up to `max_bytes`.
+void append_text(std::string_view value, std::size_t max_bytes, std::string& out)
 {
-    out.clear();
+    const auto most = out.size() + max_bytes;
     while (!value.empty()) {
         const std::size_t bytes = utf8::sequence_bytes(value);
         std::string_view shown = value.substr(0, bytes);
@@ -87,11 +89,39 @@ void store_text(std::string_view value, std::size_t max_bytes, std::string& out)
             shown = replacement;
         else if (is_control(shown[0]) || (shown[0] == '\xC2' && shown[1] < '\xA0'))
             shown = " ";
-        if (out.size() + shown.size() > max_bytes)
+        if (out.size() + shown.size() > most)
             break;
         out += shown;
         value.remove_prefix(std::max<std::size_t>(bytes, 1));
     }
+}
+
+bool is_property_key(std::string_view key)
+{
+    return !key.empty() && key.size() <= most_property_key_bytes && is_token(key);
+}
+
+/// Adds a property to `out`, unless it has no place there.
+void add_property(std::string_view key, std::string_view value, std::string& out)
+{
+    if (!is_property_key(key))
+        return;
+    std::size_t count = 0;
+    for (std::string_view rest = out; !rest.empty(); ++count) {
+        const auto known = take_property(rest);
+        if (known.substr(0, known.find(property_separator)) == key)
+            return;
+    }
+    if (count == most_properties)
+        return;
+    const auto before = out.size();
+    out.append(key) += property_separator;
+    const auto begin = out.size();
+    append_text(value, most_property_value_bytes, out);
+    if (out.size() == begin)
+        out.resize(before);
+    else
+        out += property_end;
 }
 
 std::uint32_t to_number(std::string_view digits)
@@ -122,7 +152,8 @@ bool store(const field& f, std::string_view value, hit_fields& out)
             (out.*f.text).resize(utf8::cut(out.*f.text, f.max_bytes).size());
             return true;
         case kind::text:
-            store_text(value, f.max_bytes, out.*f.text);
+            (out.*f.text).clear();
+            append_text(value, f.max_bytes, out.*f.text);
             return true;
         case kind::word:
             out.*f.text = value;
@@ -212,15 +243,19 @@ public:
     using error = boost::system::error_code;
 
     /// `mended`: halves of surrogate pairs were replaced, which no address or token may have.
-    body_reader(hit_fields& out, bool mended) : out_(out), mended_(mended) { value_.clear(); }
+    body_reader(hit_fields& out, bool mended) : out_(out), mended_(mended)
+    {
+        value_.clear();
+        key_.clear();
+    }
 
     [[nodiscard]] bool has_refused() const noexcept { return refused_; }
 
     bool on_document_begin(error&) { return true; }
     bool on_document_end(error&) { return true; }
-    bool on_object_begin(error&) { return begin(); }
+    bool on_object_begin(error&) { return begin(is_properties_); }
     bool on_object_end(std::size_t, error&) { return end(); }
-    bool on_array_begin(error&) { return begin(); }
+    bool on_array_begin(error&) { return begin(false); }
     bool on_array_end(std::size_t, error&) { return end(); }
 
     bool on_key_part(std::string_view s, std::size_t, error&) { return append(s); }
@@ -228,6 +263,10 @@ public:
     {
         const auto name = whole(s);
         field_ = depth_ == 1 ? find_field(name) : nullptr;
+        is_properties_ = depth_ == 1 && name == properties_name;
+        key_.clear();
+        if (depth_ == 2 && in_properties_ && is_property_key(name))
+            key_ = name;
         value_.clear();
         return true;
     }
@@ -235,27 +274,33 @@ public:
     bool on_string_part(std::string_view s, std::size_t, error&) { return append(s); }
     bool on_string(std::string_view s, std::size_t, error&)
     {
-        return take([&] { return store(*field_, whole(s), out_); });
+        return key_.empty() ? take([&] { return store(*field_, whole(s), out_); })
+                            : take_property_value(whole(s));
     }
     bool on_number_part(std::string_view s, error&) { return append(s); }
     bool on_int64(std::int64_t v, std::string_view s, error&) { return number(v, s); }
     bool on_uint64(std::uint64_t v, std::string_view s, error&) { return number(v, s); }
     bool on_double(double v, std::string_view s, error&) { return number(v, s); }
-    bool on_bool(bool, error&)
+    bool on_bool(bool is_true, error&)
     {
-        return take([] { return false; });
+        return key_.empty() ? take([] { return false; })
+                            : take_property_value(is_true ? "true" : "false");
     }
     bool on_null(error&)
     {
+        key_.clear();
         return take([&] { return store(*field_, {}, out_); });
     }
     bool on_comment_part(std::string_view, error&) { return true; }
     bool on_comment(std::string_view, error&) { return true; }
 
 private:
-    bool begin()
+    bool begin(bool is_properties)
     {
         refused_ = field_ != nullptr;  // none is an object or an array
+        if (depth_ == 1)
+            in_properties_ = is_properties;
+        key_.clear();
         ++depth_;
         return !refused_;
     }
@@ -284,6 +329,8 @@ private:
     template <class Number>
     bool number(Number value, std::string_view s)
     {
+        if (!key_.empty())
+            return take_property_value(whole(s));
         return take([&] {
             return field_->is == kind::number
                        ? store_number(*field_, static_cast<double>(value), out_)
@@ -305,17 +352,34 @@ private:
         return !refused_;
     }
 
+    bool take_property_value(std::string_view value)
+    {
+        add_property(key_, value, out_.properties);
+        key_.clear();
+        value_.clear();
+        return true;
+    }
+
     hit_fields& out_;
     const bool mended_;
     bool refused_ = false;
     int depth_ = 0;
     const field* field_ = nullptr;
+    bool is_properties_ = false;  ///< the value to come is what `d` says
+    bool in_properties_ = false;  ///< it is an object, and we are in it
     std::string& value_ = pieces();
+    std::string& key_ = property_key();  ///< of the value to come, if that is a property
 
     static std::string& pieces()
     {
         thread_local std::string text;
         return text;
+    }
+
+    static std::string& property_key()
+    {
+        thread_local std::string key;
+        return key;
     }
 };
 
@@ -346,6 +410,7 @@ void hit_fields::clear() noexcept
         else
             this->*f.number = 0;
     }
+    properties.clear();
 }
 
 error_code parse_query(std::string_view query, hit_fields& out)
@@ -359,14 +424,23 @@ error_code parse_query(std::string_view query, hit_fields& out)
         query.remove_prefix(std::min(size + 1, query.size()));
 
         const std::size_t equals = std::min(pair.find('='), pair.size());
-        const field* f = find_field(pair.substr(0, equals));
+        const auto name = pair.substr(0, equals);
+        const auto value = pair.substr(std::min(equals + 1, pair.size()));
+        if (name.starts_with(property_prefix)) {
+            (void)decode(value, decoded);
+            add_property(name.substr(property_prefix.size()), decoded, out.properties);
+            continue;
+        }
+        const field* f = find_field(name);
         if (f == nullptr || std::exchange(seen[static_cast<std::size_t>(f - fields.data())], true))
             continue;
-        const bool whole = decode(pair.substr(std::min(equals + 1, pair.size())), decoded);
+        const bool whole = decode(value, decoded);
         const bool strict = f->is == kind::address || f->is == kind::token;
         if ((strict && !whole) || !store(*f, decoded, out))
             return errc::bad_request;
     }
+    if (out.event.empty())
+        out.properties.clear();
     return {};
 }
 
@@ -377,7 +451,10 @@ error_code parse_body(std::string_view body, hit_fields& out)
         return parse_query(body, out);
     out.clear();
     try {
-        return parse_json(body, false, out);
+        const auto error = parse_json(body, false, out);
+        if (out.event.empty())
+            out.properties.clear();
+        return error;
     } catch (const std::exception&) {  // no memory: one hit is refused, the process lives
         return errc::bad_request;
     }

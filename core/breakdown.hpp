@@ -31,9 +31,10 @@ enum class breakdown : std::uint8_t {
     exit,
     page_visits,
     event,
+    event_property,
 };
 
-inline constexpr std::size_t breakdown_count = 18;
+inline constexpr std::size_t breakdown_count = 19;
 
 struct breakdown_name {
     breakdown what;
@@ -43,7 +44,8 @@ struct breakdown_name {
     std::string_view whole;
 };
 
-/// In the order of the enumerators.
+/// In the order of the enumerators, whose numbers are stored (luot:{pNN}:tallies): a new one goes
+/// to the end.
 inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
     {breakdown::path, "pages", "path", "views"},
     {breakdown::section, "sections", "section", "views"},
@@ -63,6 +65,7 @@ inline constexpr std::array<breakdown_name, breakdown_count> breakdown_names{{
     {breakdown::exit, "exits", "exit", "visits"},
     {breakdown::page_visits, "page_visits", "", ""},
     {breakdown::event, "events", "event", "events"},
+    {breakdown::event_property, "event_properties", "", ""},
 }};
 
 [[nodiscard]] constexpr const breakdown_name& name_of(breakdown what) noexcept

@@ -2,6 +2,7 @@
 
 #include "core/bytes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -34,6 +35,7 @@ constexpr std::uint8_t client_tag = 15;
 constexpr std::size_t client_bytes = 4;
 constexpr std::uint8_t flags_tag = 16;
 constexpr std::uint8_t hints_tag = 17;
+constexpr std::uint8_t properties_tag = 18;
 /// Bits of the one byte behind flags_tag.
 constexpr std::uint8_t from_server_flag = 1, from_data_center_flag = 2;
 
@@ -72,6 +74,11 @@ void encode(const hit& h, std::string& out)
         put_varint(out, h.client_hints.size());
         out.append(h.client_hints);
     }
+    if (!h.properties.empty()) {
+        put_u8(out, properties_tag);
+        put_varint(out, h.properties.size());
+        out.append(h.properties);
+    }
 }
 
 error_code decode(std::string_view record, hit& out) noexcept
@@ -98,6 +105,8 @@ error_code decode(std::string_view record, hit& out) noexcept
             out.is_from_data_center = (flags & from_data_center_flag) != 0;
         } else if (tag == hints_tag)
             out.client_hints = text;
+        else if (tag == properties_tag)
+            out.properties = text;
     }
     // A time that arithmetic could overflow on is no time.
     if (out.time_ms < 0 || out.time_ms > max_time_ms)
@@ -105,6 +114,14 @@ error_code decode(std::string_view record, hit& out) noexcept
     if (!in.ok() || out.site.empty() || (out.path.empty() && out.event.empty()))
         return errc::bad_record;
     return {};
+}
+
+std::string_view take_property(std::string_view& rest) noexcept
+{
+    const auto size = std::min(rest.find(property_end), rest.size());
+    const auto first = rest.substr(0, size);
+    rest.remove_prefix(std::min(size + 1, rest.size()));
+    return first;
 }
 
 unsigned partition_of(std::string_view site) noexcept

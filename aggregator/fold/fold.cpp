@@ -90,7 +90,14 @@ public:
     {
         for (auto* counts : periods(date))
             ++(*counts)["events"];
-        count(out_.broken_down[date], breakdown::event, h.event);
+        auto& t = out_.broken_down[date];
+        count(t, breakdown::event, h.event);
+        std::string member;
+        for (auto rest = h.properties; !rest.empty();) {
+            member.assign(h.event) += property_separator;
+            member += take_property(rest);
+            count(t, breakdown::event_property, member);
+        }
         (void)go_on(h, time_ms, date);  // an event begins no visit
     }
 

@@ -1,5 +1,6 @@
 #include "tests/fuzz/hit_fields.hpp"
 
+#include "core/hit.hpp"
 #include "core/utf8.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -9,7 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace luot::fuzz {
 
@@ -62,6 +66,31 @@ bool has_c1_control(const std::string& text)
     return false;
 }
 
+std::string escaped(const std::string_view text)
+{
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += '%';
+        out += "0123456789abcdef"[byte >> 4];
+        out += "0123456789ABCDEF"[byte & 15];
+    }
+    return out;
+}
+
+/// Keys and values, as parse.hpp says they stand in a text.
+std::vector<std::pair<std::string, std::string>> properties_of(const hit_fields& f)
+{
+    std::vector<std::pair<std::string, std::string>> properties;
+    for (std::string_view rest = f.properties; !rest.empty();) {
+        const auto property = take_property(rest);
+        const auto end = property.find(property_separator);
+        check(end != std::string_view::npos, "a property has a key and a value");
+        properties.emplace_back(property.substr(0, end), property.substr(end + 1));
+    }
+    return properties;
+}
+
 void check_shown(const std::string& text, std::size_t most_bytes)
 {
     check(text.size() <= most_bytes, "a text for people is cut");
@@ -92,12 +121,23 @@ void check_limits(const hit_fields& f)
     check(f.language.size() <= 35 && std::all_of(f.language.begin(), f.language.end(),
                                                  [](char c) { return c > 0x20 && c < 0x7F; }),
           "a language is 35 printable ASCII characters");
+    const auto properties = properties_of(f);
+    check(properties.size() <= most_properties, "an event has eight properties");
+    check(properties.empty() || !f.event.empty(), "only an event has properties");
+    std::set<std::string> keys;
+    for (const auto& [key, value] : properties) {
+        check(!key.empty() && key.size() <= 32 && is_token(key), "a key is a token of 32 bytes");
+        check(keys.insert(key).second, "a key stands there once");
+        check(!value.empty(), "a property has a value");
+        check_shown(value, 100);
+    }
     check(f.width <= 99'999 && f.bot_hint <= 99'999, "a number has five digits");
 }
 
 bool are_equal(const hit_fields& a, const hit_fields& b)
 {
-    return std::all_of(texts.begin(), texts.end(),
+    return a.properties == b.properties &&
+           std::all_of(texts.begin(), texts.end(),
                        [&](const auto& t) { return a.*t.second == b.*t.second; }) &&
            std::all_of(counts.begin(), counts.end(),
                        [&](const auto& c) { return a.*c.second == b.*c.second; });
@@ -106,15 +146,13 @@ bool are_equal(const hit_fields& a, const hit_fields& b)
 std::string as_query(const hit_fields& fields)
 {
     std::string query;
-    for (const auto& [name, field] : texts) {
-        query.append(query.empty() ? "" : "&").append(name).append("=");
-        for (const char c : fields.*field) {
-            const auto byte = static_cast<unsigned char>(c);
-            query += '%';
-            query += "0123456789abcdef"[byte >> 4];
-            query += "0123456789ABCDEF"[byte & 15];
-        }
-    }
+    for (const auto& [name, field] : texts)
+        query.append(query.empty() ? "" : "&")
+            .append(name)
+            .append("=")
+            .append(escaped(fields.*field));
+    for (const auto& [key, value] : properties_of(fields))
+        query.append("&d.").append(key).append("=").append(escaped(value));
     for (const auto& [name, field] : counts)
         query.append("&").append(name).append("=").append(std::to_string(fields.*field));
     return query;
@@ -127,6 +165,10 @@ std::string as_json(const hit_fields& fields)
         object[name] = fields.*field;
     for (const auto& [name, field] : counts)
         object[name] = fields.*field;
+    boost::json::object properties;
+    for (const auto& [key, value] : properties_of(fields))
+        properties[key] = value;
+    object["d"] = std::move(properties);
     return boost::json::serialize(object);
 }
 
@@ -137,6 +179,7 @@ hit_fields used_fields()
         fields.*field = "left from the hit before";
     for (const auto& [name, field] : counts)
         fields.*field = 4711;
+    fields.properties = "left\037from the hit before\036";
     return fields;
 }
 

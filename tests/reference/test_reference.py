@@ -434,7 +434,17 @@ class ImportedLog(AgainstLuot):
             client, when, method, target, status, referrer, agent = self.LINE.match(line).groups()
             if self.is_page(method, target, int(status)):
                 when = datetime.datetime.strptime(when, "%d/%b/%Y:%H:%M:%S %z")
-                yield Hit(site, int(when.timestamp()) * 1000, client, agent.strip("-"), target, r=referrer.strip("-"))
+                yield Hit(site, int(when.timestamp()) * 1000, client, agent.strip("-"), target,
+                          r=self.unescaped(referrer.strip("-")))
+
+    @staticmethod
+    def unescaped(text):
+        """What Apache has written as \\xHH; bytes that are no text are no address."""
+        try:
+            return re.sub(rb"\\x([0-9a-fA-F]{2})", lambda found: bytes.fromhex(found[1].decode()),
+                          text.encode(errors="surrogateescape")).decode()
+        except UnicodeDecodeError:
+            return ""
 
     def test_imported_for_two_sites(self):
         hosts = ("semicomplete.com", "www.semicomplete.com")

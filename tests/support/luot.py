@@ -801,7 +801,8 @@ def mixed_hits(rng, pages, count=None, prefix="h", clients=None, ids=True):
         if draw < 0.05:
             yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=id, agent=GOOGLEBOT, client=client), "bot")
         elif draw < 0.10:
-            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=id, n="download", client=client), "event")
+            yield Hit(hit.site, hit.page, hit_request(hit.site, hit.page, id=id, n="download", d={"file": "a.pdf"}, client=client),
+                      "event")
         elif draw < 0.15 and ids:
             yield Hit(hit.site, hit.page, hit.request, "repeat", hit.client)
 

@@ -169,6 +169,68 @@ class Reports(SystemTest):
         self.assertEqual(self.top("event", limit=1)[0], {"e0": 2})
         self.assert_verified(self.luot)
 
+    def properties(self, event, property=None, **parameters):
+        more = {"property": property} if property else {}
+        return self.top("event", event=event, **more, **parameters)
+
+    def test_the_properties_of_events_are_counted_by_key_and_value(self):
+        luot = self.luot
+        for how, more in (("json", {"d": {"file": "báo cáo.pdf", "pages": 12, "paid": True, "none": None, "list": [1]}}),
+                          ("json", {"d": {"file": "b.pdf", "half": "a\ud83d"}}),
+                          ("form", {"d.file": "báo cáo.pdf", "d.pages": "12", "d.bad key": "x", "d.empty": ""}),
+                          ("pixel", {"d.file": "báo cáo.pdf", "d.paid": "true"}),
+                          ("json", {"d": "no object"}), ("json", {})):
+            token = luot.take_hit("skhcn", "/tin/a", how=how, n="tải về", **more)
+        luot.take_hit("skhcn", "/tin/a", n="in", d={"file": "b.pdf"})
+        luot.take_hit("skhcn", "/tin/a", d={"file": "of a view"})
+        luot.take_hit("skhcn", "/tin/a", how="pixel", **{"d.file": "of a view"})
+        for kind in ({"agent": GOOGLEBOT}, {"b": 1}):
+            token = luot.take_hit("skhcn", "/tin/a", n="tải về", d={"file": "b.pdf", "bot": "yes"}, **kind)
+        luot.wait_for("skhcn", token)
+        self.assertEqual(self.properties("tải về"), ({"file": 4, "pages": 2, "paid": 2, "half": 1}, 9, 0))
+        self.assertEqual(self.properties("tải về", "file"), ({"báo cáo.pdf": 3, "b.pdf": 1}, 4, 0))
+        self.assertEqual(self.properties("tải về", "file", limit=1), ({"báo cáo.pdf": 3}, 4, 1))
+        self.assertEqual(self.properties("tải về", "pages"), ({"12": 2}, 2, 0))
+        self.assertEqual(self.properties("tải về", "paid"), ({"true": 2}, 2, 0))
+        self.assertEqual(self.properties("tải về", "half"), ({"a\ufffd": 1}, 1, 0))
+        self.assertEqual(self.properties("in"), ({"file": 1}, 1, 0))
+        for nothing in (("in", "pages"), ("tải", "file"), ("tải về", "fil"), ("none",), ("tải về", "bot")):
+            self.assertEqual(self.properties(*nothing), ({}, 0, 0), nothing)
+        first = self.today().replace(day=1)
+        last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        self.assertEqual(self.properties("tải về", "file", **{"from": first, "to": last})[1], 4)
+        self.assertEqual(self.top("event"), ({"tải về": 6, "in": 1}, 7, 0))
+        self.assertEqual((self.top("bot")[1], luot.views("skhcn")), (2, 2))
+        self.assert_verified(luot)
+
+    def test_an_event_has_eight_properties_of_hundred_bytes(self):
+        many = {f"k{i}": i for i in range(12)}
+        for how, more in (("json", {"d": many}), ("form", {f"d.{k}": v for k, v in many.items()}),
+                          ("pixel", {f"d.{k}": v for k, v in many.items()}),
+                          ("json", {"d": {"k" * 32: "é" * 60, "k" * 33: "x", "a.b": "x", "": "x"}}),
+                          ("pixel", {"d." + "k" * 32: "é" * 60, "d." + "k" * 33: "x"})):
+            token = self.luot.take_hit("skhcn", "/a", how=how, n="e", **more)
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.properties("e")[0], {**{f"k{i}": 3 for i in range(8)}, "k" * 32: 2})
+        self.assertEqual(self.properties("e", "k" * 32)[0], {"é" * 50: 2})
+        self.assert_verified(self.luot)
+
+    def test_properties_beyond_a_thousand_are_in_no_row(self):
+        """Values are the clients' own. Whose they were is not kept: they are in no event's report."""
+        for i in range(1003):
+            token = self.luot.take_hit("skhcn", "/a", n="e", d={"v": i}, client=f"198.51.{i % 200}.{i // 200}")
+            if i % 100 == 0:
+                self.luot.wait_for("skhcn", token)
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.properties("e")[0], {"v": 1000})
+        rows, total, other = self.properties("e", "v", limit=1000)
+        self.assertEqual((len(rows), total, other), (1000, 1000, 0))
+        self.assertEqual(self.top("event"), ({"e": 1003}, 1003, 0))
+        token = self.luot.take_hit("skhcn", "/a", n="e", d={"v": 0})  # one that is there still counts
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.properties("e", "v", limit=1), ({"0": 2}, 1001, 999))
+        self.assert_verified(self.luot)
+
     def test_a_series_has_no_gaps(self):
         self.read_some()
         today = self.today()
@@ -191,7 +253,11 @@ class Reports(SystemTest):
                 ("top", {}), ("top", {"by": "shoe"}), ("top", {"by": "path", "limit": 0}), ("top", {"by": "path", "limit": 1001}),
                 ("top", {"by": "path", "from": "2021-02-30"}), ("top", {"by": "path", "to": "yesterday"}),
                 ("top", {"by": "path", "from": "2021-07-02", "to": "2021-07-01"}), ("top", {"by": "path", "cuontry": "VN"}),
-                ("top", {"by": "path", "from": "1990-01-01"}), ("series", {"metric": "clicks"}), ("series", {"step": "minute"}),
+                ("top", {"by": "path", "from": "1990-01-01"}), ("top", {"by": "event", "property": "a"}),
+                ("top", {"by": "path", "event": "e"}), ("top", {"by": "bot", "event": "e"}), ("top", {"by": "event", "event": ""}),
+                ("top", {"by": "event", "event": "e", "property": ""}), ("top", {"by": "path", "property": "a"}),
+                ("top", {"by": "property"}), ("top", {"by": ""}), ("top", {"by": "event_properties"}),
+                ("series", {"event": "e"}), ("series", {"metric": "clicks"}), ("series", {"step": "minute"}),
                 ("series", {"metric": "visitors", "step": "hour"}), ("series", {"path": "/a", "metric": "visits"}),
                 ("series", {"path": "/a", "step": "hour"}), ("series", {"path": "https://other.example/a"}),
                 ("series", {"step": "hour", "from": "2019-01-01"})):

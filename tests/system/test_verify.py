@@ -147,7 +147,7 @@ class ByHand(Verify):
             return name, lambda: r.hincrby(name, field, by)
 
         more = "bounces", "visit_ms"
-        of_rows = "rows:pages", "rows:browsers", "rows:entries", "rows:events"
+        of_rows = "rows:pages", "rows:browsers", "rows:entries", "rows:events", "rows:event_properties"
         changes = [
             *(add(totals, f, by) for f in ("views", "visits", "visitor_days", "events", "bots", "bots:search", *more)
               for by in (1, -1)),
@@ -181,7 +181,10 @@ class ByHand(Verify):
             (visits, lambda: r.hset(visits, visitor, r.hget(visits, visitor)[:20])),
             *((f"{period}:{by}", lambda key=f"{period}:{by}", n=n: r.zincrby(key, n, r.zrange(key, 0, 0)[0]))
               for period in (day, month) for by in ("pages", "browsers", "entries", "exits") for n in (1, -1)),
-            *((f"{period}:events", lambda key=f"{period}:events": r.zadd(key, {"none": 0})) for period in (day, month)),
+            *((f"{period}:{by}", lambda key=f"{period}:{by}": r.zadd(key, {"none": 0}))
+              for period in (day, month) for by in ("events", "event_properties")),
+            *((f"{period}:event_properties", lambda key=f"{period}:event_properties", n=n: r.zincrby(key, n, r.zrange(key, 0, 0)[0]))
+              for period in (day, month) for n in (1, -1)),
             (f"{day}:devices", lambda: r.zadd(f"{day}:devices", {f"d{i}": 1 for i in range(1001)})),
             (f"{month}:page_visits", lambda: (r.delete(f"{month}:page_visits"), r.set(f"{month}:page_visits", "1"))),
             (first_seen, lambda: r.append(first_seen, b"12345678")),

@@ -17,8 +17,8 @@ bool are_equal(const hit& a, const hit& b)
            a.referrer == b.referrer && a.user_agent == b.user_agent && a.language == b.language &&
            a.country == b.country && a.source == b.source && a.medium == b.medium &&
            a.campaign == b.campaign && a.term == b.term && a.content == b.content &&
-           a.client_hints == b.client_hints && a.is_from_server == b.is_from_server &&
-           a.is_from_data_center == b.is_from_data_center;
+           a.client_hints == b.client_hints && a.properties == b.properties &&
+           a.is_from_server == b.is_from_server && a.is_from_data_center == b.is_from_data_center;
 }
 
 void try_hit(std::string_view bytes)

@@ -15,6 +15,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 #include <string>
@@ -96,6 +97,7 @@ std::vector<entry> batch()
     first[0].client = 0xab;
     first[1].client = 0xcd;
     first[2].id = 102;
+    first[2].properties = "file\037a.pdf\036";
     std::vector<hit> second{view_of(skhcn(), 1, midnight + minute, "/a"),
                             view_of(skhcn(), 3, midnight + minute, "/a"),
                             view_of(skhcn(), 4, midnight + minute)};
@@ -106,6 +108,12 @@ std::vector<entry> batch()
     third[0].site = gone;
     return {entry_of(producer, 3, first), entry_of(other_producer, 13, second),
             entry_of(producer, 4, third)};
+}
+
+/// Of the event of batch(), which is of the day before.
+bool is_of_events(breakdown what)
+{
+    return what == breakdown::event || what == breakdown::event_property;
 }
 
 /// The call for the first `count` of these entries, as the aggregator makes it.
@@ -210,7 +218,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                     {"visitor_days", 2}});
     for (const auto& by : breakdown_names) {
         // One of both goes on with a visit that has read the page.
-        const auto sum = by.whole == "views" ? 2 : by.what == breakdown::event ? 0 : 1;
+        const auto sum = by.whole == "views" ? 2 : is_of_events(by.what) ? 0 : 1;
         BOOST_TEST(redis.hash(keys::day("skhcn", tomorrow))[rows_field(by)] == sum, by.key);
     }
     BOOST_TEST(redis.hash(keys::day("skhcn", today))["rows:events"] == 1);
@@ -219,6 +227,9 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
     is(redis.scores(keys::month_breakdown("skhcn", today, breakdown::path)),
        {{"/a", 4}, {"/b", 1}});
     is(redis.scores(keys::day_breakdown("skhcn", today, breakdown::event)), {{"download", 1}});
+    BOOST_TEST(redis.hash(keys::day("skhcn", today))["rows:event_properties"] == 1);
+    is(redis.scores(keys::month_breakdown("skhcn", today, breakdown::event_property)),
+       {{"download\037file\037a.pdf", 1}});
     // A day's end by their number, a month's never.
     BOOST_TEST(redis.number("PTTL", keys::day_breakdown("skhcn", today, breakdown::path)) > 0);
     BOOST_TEST(redis.number("PTTL", keys::month_breakdown("skhcn", today, breakdown::path)) == -1);
@@ -275,6 +286,8 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::month("skhcn", tomorrow),
         keys::day_breakdown("skhcn", today, breakdown::event),
         keys::month_breakdown("skhcn", today, breakdown::event),
+        keys::day_breakdown("skhcn", today, breakdown::event_property),
+        keys::month_breakdown("skhcn", today, breakdown::event_property),
         keys::hits(partition),
         keys::producers(partition),
         keys::lease(partition),
@@ -284,7 +297,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
         keys::id_set(partition, set_after),
     };
     for (const auto& b : breakdown_names)
-        if (b.what != breakdown::event)
+        if (!is_of_events(b.what))
             for (const auto date : {today, tomorrow}) {
                 wanted.insert(keys::day_breakdown("skhcn", date, b.what));
                 wanted.insert(keys::month_breakdown("skhcn", date, b.what));
@@ -419,6 +432,21 @@ BOOST_AUTO_TEST_CASE(rows_that_wait_come_to_those_written_at_once)
     }
     BOOST_TEST(late.number("EXISTS", list) == 0);
     BOOST_TEST(rows_in(late) == rows_in(at_once));
+}
+
+// Their numbers wait in Redis while luot is upgraded: none may come to mean another one.
+BOOST_AUTO_TEST_CASE(the_number_of_a_breakdown_never_changes)
+{
+    constexpr std::array names{"pages",       "sections",  "referrers",       "sources",
+                               "media",       "campaigns", "terms",           "contents",
+                               "countries",   "languages", "browsers",        "systems",
+                               "devices",     "screens",   "entries",         "exits",
+                               "page_visits", "events",    "event_properties"};
+    BOOST_TEST_REQUIRE(names.size() == breakdown_count);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        BOOST_TEST(breakdown_names[i].key == names[i]);
+        BOOST_TEST(static_cast<std::size_t>(breakdown_names[i].what) == i);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(tallies_that_are_damaged_add_nothing)

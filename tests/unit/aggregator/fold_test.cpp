@@ -653,6 +653,30 @@ fields rows_of(const additions& a, std::int32_t date, breakdown by)
     return {t.begin(), t.end()};
 }
 
+BOOST_AUTO_TEST_CASE(the_properties_of_an_event_are_counted_by_name_key_and_value)
+{
+    const auto begin = utc(2021, 7, 26, 3);
+    const auto today = days(2021, 7, 26);
+    auto of_a = event_of(skhcn(), 1, begin), of_b = of_a, of_other = of_a, of_bot = of_a;
+    of_a.properties = "file\037a.pdf\036paid\037true\036";
+    of_b.properties = "file\037b.pdf\036";
+    of_other.properties = of_b.properties;
+    of_other.event = "print";
+    of_bot.properties = of_a.properties;
+    of_bot.user_agent = crawler;
+    const auto a = folded({of_a, of_a, of_b, of_other, of_bot, event_of(skhcn(), 1, begin),
+                           view_of(skhcn(), 1, begin)});
+    const auto rows = rows_of(a, today, breakdown::event_property);
+    const fields wanted{{"download\037file\037a.pdf", 2},
+                        {"download\037file\037b.pdf", 1},
+                        {"download\037paid\037true", 2},
+                        {"print\037file\037b.pdf", 1}};
+    BOOST_TEST(text_of(rows) == text_of(wanted));
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::event)) ==
+               text_of({{"download", 4}, {"print", 1}}));
+    BOOST_TEST(count_of(a.sites.at("skhcn").totals, "events") == 5);
+}
+
 BOOST_AUTO_TEST_CASE(a_visit_with_one_view_is_a_bounce_until_there_is_another)
 {
     const auto begin = utc(2021, 7, 26, 3);

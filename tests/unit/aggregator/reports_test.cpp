@@ -67,6 +67,30 @@ BOOST_AUTO_TEST_CASE(rows_and_the_rest_add_up_to_the_total)
     BOOST_TEST(row_sum{}.top(10).rows.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_row_of_properties_is_of_one_event_and_one_key)
+{
+    const struct {
+        std::string member, event, property, wanted;
+    } table[] = {
+        {"download\037file\037a.pdf", "download", "file", "a.pdf"},
+        {"download\037file\037a.pdf", "download", "", "file"},
+        {"download\037file\037a.pdf", "download", "fil", "none"},
+        {"download\037file\037a.pdf", "download", "filed", "none"},
+        {"download\037file\037a.pdf", "down", "file", "none"},
+        {"download\037file\037a.pdf", "downloads", "file", "none"},
+        {"download\037file\037a.pdf", "download\037file", "", "none"},
+        {"(other)", "(other)", "", "none"},
+        {"(other)", "download", "file", "none"},
+        {"download\037file", "download", "file", "none"},
+        {"", "download", "file", "none"},
+    };
+    for (const auto& row : table) {
+        BOOST_TEST_CONTEXT(row.member << " of " << row.event << ' ' << row.property)
+        BOOST_TEST(property_row(row.member, row.event, row.property).value_or("none") ==
+                   row.wanted);
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

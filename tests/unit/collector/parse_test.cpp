@@ -2,10 +2,12 @@
 
 #include "collector/parse.hpp"
 
+#include "core/hit.hpp"
 #include "core/utf8.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <random>
@@ -63,6 +65,29 @@ const std::vector<way> ways{
     {"form", [](const auto& f, const auto& v) { return body(f + '=' + escaped(v)); }},
     {"json", [](const auto& f, const auto& v) { return body("{\"" + f + "\":\"" + v + "\"}"); }}};
 
+/// Properties as they can be read: "key=value key=value".
+std::string properties(const parsed& p)
+{
+    std::string out;
+    for (std::string_view rest = p.fields.properties; !rest.empty();) {
+        const auto property = luot::take_property(rest);
+        const auto end = std::min(property.find(luot::property_separator), property.size());
+        out.append(out.empty() ? "" : " ").append(property.substr(0, end)).append("=");
+        out.append(property.substr(std::min(end + 1, property.size())));
+    }
+    return out;
+}
+
+/// An event with one property, in each of the ways.
+const std::vector<way> ways_of_properties{
+    {"query",
+     [](const auto& key, const auto& v) { return query("n=e&d." + key + '=' + escaped(v)); }},
+    {"form",
+     [](const auto& key, const auto& v) { return body("d." + key + '=' + escaped(v) + "&n=e"); }},
+    {"json", [](const auto& key, const auto& v) {
+         return body("{\"d\":{\"" + key + "\":\"" + v + "\"},\"n\":\"e\"}");
+     }}};
+
 BOOST_AUTO_TEST_SUITE(parse)
 
 BOOST_AUTO_TEST_CASE(a_query_fills_all_fields)
@@ -116,14 +141,15 @@ BOOST_AUTO_TEST_CASE(json_fills_all_fields)
 BOOST_AUTO_TEST_CASE(nothing_is_left_of_the_hit_before)
 {
     hit_fields fields;
-    BOOST_TEST(
-        !parse_query("s=a&p=/a&u=/b&id=c&r=d&t=e&c=f&n=g&l=h&w=1&b=2&tab=i&ip=j&ua=k", fields));
+    BOOST_TEST(!parse_query("s=a&p=/a&u=/b&id=c&r=d&t=e&c=f&n=g&l=h&w=1&b=2&tab=i&ip=j&ua=k&d.a=l",
+                            fields));
     BOOST_TEST(!parse_body("", fields));
     const hit_fields none;
     for (const auto text : {&hit_fields::site, &hit_fields::page, &hit_fields::location,
                             &hit_fields::id, &hit_fields::referrer, &hit_fields::title,
                             &hit_fields::section, &hit_fields::event, &hit_fields::language})
         BOOST_TEST((fields.*text).empty());
+    BOOST_TEST(fields.properties.empty());
     BOOST_TEST(fields.width == 0U);
     BOOST_TEST(fields.bot_hint == 0U);
     BOOST_TEST(!parse_query("t=a", fields));
@@ -408,6 +434,109 @@ BOOST_AUTO_TEST_CASE(half_an_emoji_costs_no_hit)
     BOOST_TEST(body("{\"t\":\"\\uD83Dx\",\"p\":\"/a\"}").fields.page == "/a");
     BOOST_TEST(body("{\"p\":\"/a\\ud83d\"}").refused());
     BOOST_TEST(body("{\"t\":\"\\ud83d").refused());
+}
+
+BOOST_AUTO_TEST_CASE(an_event_has_properties)
+{
+    BOOST_TEST(properties(query("n=e&d.file=b%C3%A1o+c%C3%A1o.pdf&d.pages=12&d=x&e.x=1")) ==
+               "file=báo cáo.pdf pages=12");
+    BOOST_TEST(properties(body("d.file=a.pdf&n=e&d.a-B_9=1")) == "file=a.pdf a-B_9=1");
+    const auto p = body(
+        "{\"d\":{\"file\":\"b\\u00e1o.pdf\",\"pages\":12,\"size\":1.50,\"paid\":true,"
+        "\"new\":false},\"n\":\"e\",\"file\":\"none\"}");
+    BOOST_TEST(!p.error);
+    BOOST_TEST(properties(p) == "file=báo.pdf pages=12 size=1.50 paid=true new=false");
+    BOOST_TEST(p.fields.event == "e");
+    // Only an event: what a page said of itself is not kept.
+    BOOST_TEST(properties(query("p=/a&d.file=a.pdf")) == "");
+    BOOST_TEST(properties(body("{\"p\":\"/a\",\"d\":{\"file\":\"a.pdf\"}}")) == "");
+    BOOST_TEST(properties(body("{\"n\":\"\",\"d\":{\"file\":\"a.pdf\"}}")) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_property_has_limits_and_costs_no_hit)
+{
+    using namespace std::string_literals;
+    const auto shown = "é" + std::string(97, 'v');  // 99 bytes
+    const struct {
+        std::string key, value, wanted;
+    } table[] = {
+        {"file", "a", "file=a"},
+        {std::string(32, 'k'), "a", std::string(32, 'k') + "=a"},
+        {std::string(33, 'k'), "a", ""},
+        {"", "a", ""},
+        {"a.b", "a", ""},
+        {"a b", "a", ""},
+        {"khóa", "a", ""},
+        {"file", "", ""},
+        {"file", shown + "aé", "file=" + shown + "a"},
+        {"file", shown + "éa", "file=" + shown},
+        {"file",
+         "a\xFF"
+         "b\xC2\x85",
+         "file=a\uFFFD"
+         "b "},
+        {"file", "{}&=a", "file={}&=a"},
+    };
+    for (const auto& way : ways_of_properties)
+        for (const auto& row : table) {
+            BOOST_TEST_CONTEXT(way.name << ' ' << row.key << '=' << row.value)
+            {
+                const auto p = way.parse(row.key, row.value);
+                BOOST_TEST(!p.error);
+                BOOST_TEST(p.fields.event == "e");
+                BOOST_TEST(properties(p) == row.wanted);
+            }
+        }
+    // Nothing in them can be taken for what stands between them.
+    for (int c = 0; c < 0x20; ++c) {
+        char code[8];
+        std::snprintf(code, sizeof code, "%02x", c);
+        BOOST_TEST(properties(query("n=e&d.a=x%"s + code + "y")) == "a=x y");
+        BOOST_TEST(properties(body("{\"n\":\"e\",\"d\":{\"a\":\"x\\u00"s + code + "y\"}}")) ==
+                   "a=x y");
+        BOOST_TEST(query("n=x%"s + code + "y").fields.event == "x y");
+        BOOST_TEST(properties(body("{\"n\":\"e\",\"d\":{\"a\\u00"s + code + "\":\"y\"}}")) == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_first_eight_properties_count_and_the_first_of_a_key)
+{
+    std::string form = "n=e&d.bad key=x&d.empty=", object, wanted;
+    for (int i = 0; i < 12; ++i) {
+        const auto key = "k" + std::to_string(i);
+        form += "&d." + key + "=" + std::to_string(i) + "&d." + key + "=again";
+        object += ",\"" + key + "\":" + std::to_string(i) + ",\"" + key + "\":\"again\"";
+        if (i < 8)
+            wanted += (i ? " k" : "k") + std::to_string(i) + "=" + std::to_string(i);
+    }
+    BOOST_TEST(properties(query(form)) == wanted);
+    BOOST_TEST(properties(body(form)) == wanted);
+    const auto json = "{\"n\":\"e\",\"d\":{\"bad key\":1" + object + "}}";
+    BOOST_TEST(properties(body(json)) == wanted);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_property_is_passed_over)
+{
+    const auto of = [](const std::string& d) {
+        const auto p = body("{\"d\":" + d + ",\"n\":\"e\",\"a\":\"no\"}");
+        BOOST_TEST(!p.error, d);
+        BOOST_TEST(p.fields.event == "e", d);
+        return properties(p);
+    };
+    for (const auto* d :
+         {"\"x\"", "1", "true", "null", "[]", "{}", "[\"x\",{\"a\":\"x\"}]", "[[{\"a\":1}]]",
+          "{\"a\":null}", "{\"a\":[1,\"x\",true]}", "{\"a\":{\"b\":1,\"d\":{\"c\":2}}}"})
+        BOOST_TEST(of(d) == "", d);
+    BOOST_TEST(of("{\"a\":{\"b\":1},\"c\":2,\"e\":[3],\"f\":4}") == "c=2 f=4");
+    BOOST_TEST(of("{\"n\":\"other\",\"p\":\"/x\"}") ==
+               "n=other p=/x");  // fields of the hit are not meant
+    BOOST_TEST(properties(body("{\"n\":\"e\",\"x\":{\"d\":{\"a\":1},\"a\":1}}")) == "");
+    BOOST_TEST(properties(body("{\"n\":\"e\",\"d\":{\"a\":null},\"x\":\"y\"}")) == "");
+    BOOST_TEST(properties(body("{\"n\":\"e\",\"d\":{\"a\":\"\\ud83d\",\"b\":1}}")) ==
+               "a=\uFFFD b=1");
+    BOOST_TEST(body("{\"n\":\"e\",\"d\":{\"a\":1").refused());
+    BOOST_TEST(properties(query("n=e&d.=x&d&d.a&.a=1&D.a=1")) == "");
+    BOOST_TEST(properties(query("n=e&d.a=%4&d.b=%")) == "a=%4 b=%");
 }
 
 BOOST_AUTO_TEST_CASE(a_body_larger_than_the_threads_memory_is_read_too)

@@ -17,9 +17,10 @@ namespace {
 using namespace luot;
 
 constexpr std::string_view hit::*texts[] = {
-    &hit::site,     &hit::path,       &hit::title,    &hit::section, &hit::event,
-    &hit::referrer, &hit::user_agent, &hit::language, &hit::country, &hit::source,
-    &hit::medium,   &hit::campaign,   &hit::term,     &hit::content, &hit::client_hints};
+    &hit::site,    &hit::path,     &hit::title,        &hit::section,
+    &hit::event,   &hit::referrer, &hit::user_agent,   &hit::language,
+    &hit::country, &hit::source,   &hit::medium,       &hit::campaign,
+    &hit::term,    &hit::content,  &hit::client_hints, &hit::properties};
 
 std::string encoded(const hit& h)
 {
@@ -66,6 +67,7 @@ hit full_hit()
     h.term = "t";
     h.content = "x";
     h.client_hints = "1Android;Brave/126";
+    h.properties = "file\037a.pdf\036pages\03712\036";
     h.is_from_server = true;
     h.is_from_data_center = true;
     return h;
@@ -142,7 +144,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_tag_is_skipped)
 {
     const hit h = full_hit();
     const std::string plain = encoded(h);
-    for (const int tag : {0, 18, 127, 128, 255}) {
+    for (const int tag : {0, 19, 127, 128, 255}) {
         BOOST_TEST_CONTEXT("tag " << tag)
         {
             std::string bytes = plain;
@@ -235,6 +237,32 @@ BOOST_AUTO_TEST_CASE(flags_stand_in_one_byte_that_has_room_for_more)
         BOOST_TEST(!decode(bytes, back));
         BOOST_TEST(same(h, back), size);
     }
+}
+
+// The byte format of tag 18, and that a luot of before passes it over: it stands behind all else.
+BOOST_AUTO_TEST_CASE(properties_stand_behind_all_that_was_there_before_them)
+{
+    using namespace std::string_view_literals;
+    hit h;
+    h.site = "s";
+    h.event = "read";
+    const std::string plain = encoded(h);
+    h.properties = "a\0371\036"sv;
+    BOOST_TEST(encoded(h) == plain + "\022\004a\0371\036");
+}
+
+BOOST_AUTO_TEST_CASE(properties_are_taken_one_by_one)
+{
+    using namespace std::string_view_literals;
+    auto rest = "a\0371\036b\0372\036"sv;
+    BOOST_TEST(take_property(rest) == "a\0371"sv);
+    BOOST_TEST(take_property(rest) == "b\0372"sv);
+    BOOST_TEST(rest.empty());
+    rest = "\036not ended"sv;  // no collector writes it
+    BOOST_TEST(take_property(rest).empty());
+    BOOST_TEST(take_property(rest) == "not ended");
+    BOOST_TEST(rest.empty());
+    BOOST_TEST(take_property(rest).empty());
 }
 
 // A torn record never looks like a whole one with other words in it.
