@@ -68,6 +68,18 @@ class FailPoints(FaultTest):
     def test_after_apply_lua(self):
         self.die_at("apply.answered")
 
+    # So much that rows of breakdowns wait.
+    BUSY = {"config": {"collector": {"workers": 1}}, "rate": 8 * RATE, "passes": 3}
+
+    def test_before_rows_that_wait_are_put_together(self):
+        self.die_at("settle.merge", **self.BUSY)
+
+    def test_before_rows_are_written(self):
+        self.die_at("settle.before", **self.BUSY)
+
+    def test_after_rows_were_written(self):
+        self.die_at("settle.answered", **self.BUSY)
+
     def test_in_the_removal_of_a_segment(self):
         self.die_at("segment.removed", passes=6, **self.SMALL)
 

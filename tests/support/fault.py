@@ -281,12 +281,26 @@ class FaultTest(SystemTest):
         self.assertLessEqual(declared, lost)
         self.assertFalse(load.refused)
         self.assertLessEqual(self.repeats_applied(readers[0]), again, "ids hid what was shipped twice")
+        self.assert_rows(readers[0])
         for reader in readers:
             self.assert_ways_out(reader, load, differing, are_visits_known=not lost and not clock_was_set)
         steadily(lambda: self._differences(load, readers[0]) == differing, 1.5, "no old log brings a hit once more")
         if collectors:
             self.assert_balanced(*collectors)
             self.assert_positions(*collectors, lost=declared)  # verified, too
+
+    def assert_rows(self, reader):
+        """Each view, visit and event is in one row of each breakdown, however many batches were written together."""
+        client = self.redis_of(reader)
+        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(20), "no rows wait")
+        for key in client.scan_iter("luot:{p*}:*:totals", count=10_000):
+            prefix, totals = key.decode()[:-len("totals")], client.hgetall(key)
+            sums = collections.Counter()
+            for month in client.scan_iter(f"{prefix}month:????-??", count=10_000):
+                sums.update({f: int(n) for f, n in client.hgetall(month).items() if f.startswith(b"rows:")})
+            for rows, whole in (("pages", "views"), ("browsers", "views"), ("sources", "views"), ("entries", "visits"),
+                                ("exits", "visits"), ("events", "events")):
+                self.assertEqual(sums[f"rows:{rows}".encode()], int(totals.get(whole.encode(), 0)), f"{rows} of {prefix}")
 
     def free_leases(self, server):
         """So that an aggregator that was just started has work at once, and the next kill meets it at work:
