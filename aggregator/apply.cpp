@@ -56,8 +56,8 @@ const redis::script& tidy_script()
 
 redis::command tidy_command(unsigned partition, const tidy_options& options)
 {
-    auto c = redis::evaluate(
-        tidy_script(), 3 + options.early_sets.size() + options.sets.size() + 2 * options.sites.size());
+    auto c = redis::evaluate(tidy_script(), 3 + options.early_sets.size() + options.sets.size() +
+                                                2 * options.sites.size());
     c.add(std::string_view(keys::producers(partition)));
     c.add(std::string_view(keys::id_sets(partition)));
     c.add(std::string_view(keys::retired(partition)));

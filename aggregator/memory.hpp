@@ -31,7 +31,8 @@ public:
     [[nodiscard]] const std::string& tip() const noexcept { return tip_; }
 
     [[nodiscard]] std::optional<std::int64_t> seen(std::uint64_t visitor) const;
-    /// The encoded visit of a visitor whom seen() knows; null: there is none. Until the next change.
+    /// The encoded visit of a visitor whom seen() knows; null: there is none. Until the next
+    /// change.
     [[nodiscard]] const std::string* visit_of(std::uint64_t visitor) const;
     [[nodiscard]] bool knows(std::string_view site, std::string_view path) const;
     void learn(std::string_view site, std::string_view path);
@@ -65,8 +66,8 @@ private:
     visitor_times seen_;
     visit_states visits_;
     boost::unordered_flat_set<std::uint64_t> ids_;
-    std::map<std::int64_t, std::vector<std::uint64_t>> sets_;  // which of ids_ go together
-    boost::unordered_flat_set<std::uint64_t> paths_;           // hashes
+    std::map<std::int64_t, std::vector<std::uint64_t>> sets_;         // which of ids_ go together
+    boost::unordered_flat_set<std::uint64_t> paths_;                  // hashes
     boost::unordered_flat_map<std::uint64_t, std::uint64_t> agreed_;  // path -> what, hashes
     std::uint64_t path_seed_;  // nobody outside can make two paths that look the same
 };

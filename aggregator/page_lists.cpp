@@ -91,8 +91,8 @@ asio::awaitable<result<std::shared_ptr<const page_list>>> list_api::list_of(
     if (const auto found = kept_.find(key);
         found != kept_.end() && steady_ms() - found->second.read_ms < kept_ms)
         co_return found->second.list;
-    const auto top = co_await read_top(redis_, guard_, site, breakdown::path, range, most_pages,
-                                       most_pages);
+    const auto top =
+        co_await read_top(redis_, guard_, site, breakdown::path, range, most_pages, most_pages);
     if (!top)
         co_return top.error();
     std::vector<std::string> paths;
@@ -140,7 +140,8 @@ asio::awaitable<http::response> list_api::related(const http::request& r)
         co_return failure(400, "bad_request", "a list is of 92 days at most");
     std::string path;
     if (const auto given = q.given.find("path");
-        given == q.given.end() || normalise_page(given->second, *q.site->settings, {}, path, nullptr))
+        given == q.given.end() ||
+        normalise_page(given->second, *q.site->settings, {}, path, nullptr))
         co_return failure(400, "bad_request", "`path` names no page of this site");
     const auto list = co_await list_of(*q.site, q.range);
     if (!list)

@@ -1,4 +1,5 @@
-// Lists of pages that a site may show to everybody: the most read ones, and those related to a page.
+// Lists of pages that a site may show to everybody: the most read ones, and those related to a
+// page.
 
 #pragma once
 
@@ -63,7 +64,8 @@ private:
     fall_back_guard& guard_;
     std::shared_ptr<const site_table> sites_;
     answers answers_;
-    std::map<std::tuple<std::string, std::int32_t, std::int32_t>, kept> kept_;  ///< by site and days
+    std::map<std::tuple<std::string, std::int32_t, std::int32_t>, kept>
+        kept_;  ///< by site and days
 };
 
 }  // namespace luot::aggregator

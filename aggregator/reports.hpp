@@ -62,9 +62,9 @@ struct period_parts {
 };
 [[nodiscard]] period_parts parts_of(date_range range);
 
-/// Rows of a breakdown, or of bots by their kind where `by` is nullopt. `depth`: only so many rows of
-/// each day and month are looked at, the first; `total` is of these then. 0: all.
-/// Errors: redis_away (also while Redis is behind what was shown before), redis_error.
+/// Rows of a breakdown, or of bots by their kind where `by` is nullopt. `depth`: only so many rows
+/// of each day and month are looked at, the first; `total` is of these then. 0: all. Errors:
+/// redis_away (also while Redis is behind what was shown before), redis_error.
 [[nodiscard]] boost::asio::awaitable<result<top_rows>> read_top(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site,
     std::optional<breakdown> by, date_range range, std::size_t limit, std::size_t depth = 0);

@@ -22,9 +22,9 @@ constexpr std::size_t most_named_parts = 3;
 /// Entries of a time to come are taken off by who is at work; nobody is when a clock was set back.
 constexpr std::uint64_t most_ahead_ms = 86'400'000;
 
-/// Fields of a day, a month and all time that are sums of their parts (rows of breakdowns: not those of
-/// all time, which has none). A day's `visitors` are the
-/// `visitor_days` of what it is a part of.
+/// Fields of a day, a month and all time that are sums of their parts (rows of breakdowns: not
+/// those of all time, which has none). A day's `visitors` are the `visitor_days` of what it is a
+/// part of.
 bool adds_up(std::string_view field, std::string_view rule)
 {
     static constexpr std::array<std::string_view, 8> fields{
@@ -202,8 +202,7 @@ void check_hash(const count_hash& hash, differences& out)
         must_equal(out, "hours_of_day", hash.key, "visits", hash["visits"], hour_visits);
     }
     const auto views = static_cast<std::uint64_t>(hash["views"]);
-    for (const std::string_view field :
-         {"visits", "visitors", "visitor_days", "new_paths"})
+    for (const std::string_view field : {"visits", "visitors", "visitor_days", "new_paths"})
         must_not_exceed(out, "visits_within_views", hash.key, field,
                         static_cast<std::uint64_t>(hash[field]), views);
     must_not_exceed(out, "bounces_within_visits", hash.key, "bounces",
@@ -264,8 +263,12 @@ void check_visit(const std::string& key, std::string_view visitor, std::string_v
                  differences& out)
 {
     if (visitor.size() != sizeof(std::uint64_t))
-        out.push_back({"seen_members", key, {}, std::string(visitor),
-                       fmt::format("{} bytes", visitor.size()), "8 bytes"});
+        out.push_back({"seen_members",
+                       key,
+                       {},
+                       std::string(visitor),
+                       fmt::format("{} bytes", visitor.size()),
+                       "8 bytes"});
     else if (decode_visit(bytes).date == 0)
         out.push_back({"visit", key, {}, std::string(visitor), std::string(bytes), "a visit"});
 }

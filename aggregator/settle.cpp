@@ -120,8 +120,8 @@ asio::awaitable<void> row_settler::settle(unsigned partition, std::uint32_t keep
     // One behind the other: what follows one that failed finds itself not the first, and waits.
     redis::pipeline settling;
     for (std::size_t i = 0; i < parts.size(); ++i)
-        settling.add(settle_command(partition, nonce_of(merged[i]), parts[i].first,
-                                    parts[i].second, keep_days));
+        settling.add(settle_command(partition, nonce_of(merged[i]), parts[i].first, parts[i].second,
+                                    keep_days));
     fail_point("settle.before");
     const auto answers = co_await redis_.exec(settling);
     fail_point("settle.answered");

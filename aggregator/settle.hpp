@@ -42,8 +42,8 @@ inline constexpr std::size_t most_rows_settled = 1000;
                                             const std::string& site, const date_tallies& of_site,
                                             std::uint32_t keep_days);
 
-/// Settles the rows that wait, of the partitions that a worker works on. Belongs to that worker. What
-/// it remembers is a hint: Redis alone knows what waits.
+/// Settles the rows that wait, of the partitions that a worker works on. Belongs to that worker.
+/// What it remembers is a hint: Redis alone knows what waits.
 class row_settler {
 public:
     /// Longer than this rows do not wait, beside batches and without.
@@ -56,8 +56,8 @@ public:
 
     /// Writes what has waited for long enough. `is_busy`: batches wait, too, and rows can so that
     /// those of more batches go together.
-    [[nodiscard]] boost::asio::awaitable<void> settle_due(std::bitset<partitions> ours, bool is_busy,
-                                                          std::uint32_t keep_days);
+    [[nodiscard]] boost::asio::awaitable<void> settle_due(std::bitset<partitions> ours,
+                                                          bool is_busy, std::uint32_t keep_days);
 
 private:
     struct partition_state {

@@ -1,5 +1,5 @@
-// What batches add to breakdowns, as it is counted and as it waits in Redis (luot:{pNN}:tallies) to be
-// written: many rows of many breakdowns change with every view, so under load those of many
+// What batches add to breakdowns, as it is counted and as it waits in Redis (luot:{pNN}:tallies) to
+// be written: many rows of many breakdowns change with every view, so under load those of many
 // batches are put together before they are written.
 
 #pragma once

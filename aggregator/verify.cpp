@@ -151,8 +151,8 @@ private:
                                                        const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_seen(const std::string& site);
     [[nodiscard]] asio::awaitable<bool> check_each_of(
-        const std::string& key, void (*check)(const std::string&, std::string_view,
-                                              std::string_view, differences&));
+        const std::string& key,
+        void (*check)(const std::string&, std::string_view, std::string_view, differences&));
     [[nodiscard]] asio::awaitable<bool> check_first_seen_of(const std::string& site,
                                                             const std::set<std::int32_t>& days);
     [[nodiscard]] asio::awaitable<bool> check_breakdowns(
@@ -585,9 +585,10 @@ asio::awaitable<bool> verification::check_seen(const std::string& site)
 }
 
 /// What is remembered of visits that go on, and of pages, can be read.
-asio::awaitable<bool> verification::check_each_of(
-    const std::string& key, void (*check)(const std::string&, std::string_view, std::string_view,
-                                          differences&))
+asio::awaitable<bool> verification::check_each_of(const std::string& key,
+                                                  void (*check)(const std::string&,
+                                                                std::string_view, std::string_view,
+                                                                differences&))
 {
     differences found;
     std::string cursor = "0";
@@ -914,8 +915,8 @@ asio::awaitable<bool> verification::check_partition(unsigned partition,
                                                     const found_partition& there)
 {
     if (!co_await check_waiting(partition) || !co_await check_rejected(partition) ||
-        !co_await check_ids(partition, there.id_sets) ||
-        !co_await check_tallies_of(partition) || !co_await check_counted_once(partition))
+        !co_await check_ids(partition, there.id_sets) || !co_await check_tallies_of(partition) ||
+        !co_await check_counted_once(partition))
         co_return false;
     if (!co_await check_retired_logs(partition))
         co_return false;

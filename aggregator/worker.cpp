@@ -35,8 +35,8 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t read_entries = 8;    ///< of a partition at once: about 1,000 hits
 constexpr std::size_t most_weight = 4000;  ///< members that one script may touch: 5 ms of Redis
-/// A batch of no more writes its rows of breakdowns itself: where little comes, reports are as fresh
-/// as counts.
+/// A batch of no more writes its rows of breakdowns itself: where little comes, reports are as
+/// fresh as counts.
 constexpr std::uint64_t most_hits_settled = 32;
 constexpr std::int64_t block_ms = 250;  ///< of a read of empty streams; also what a stop waits for
 /// A round rests for so many times what it took, within bounds: hits that come meanwhile go

@@ -79,8 +79,7 @@ line_fate hit_maker::make(std::string_view text, std::string& out)
     }
     campaign_.clear();
     const auto host = line_.host.empty() ? std::string_view(first_host_) : line_.host;
-    if (const auto error = normalise_page(line_.target, site_, host, path_, &campaign_,
-                                          &section_))
+    if (const auto error = normalise_page(line_.target, site_, host, path_, &campaign_, &section_))
         return error == errc::foreign_host ? line_fate::other_host : line_fate::bad_address;
 
     hit h;

@@ -505,8 +505,8 @@ void daemon::start_workers()
             w.reports =
                 std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
             w.reports->add_routes(w.routes);
-            w.articles = std::make_unique<aggregator::article_api>(
-                *w.redis, guard_, config_, metrics_);
+            w.articles =
+                std::make_unique<aggregator::article_api>(*w.redis, guard_, config_, metrics_);
             w.articles->add_routes(w.routes);
             w.lists = std::make_unique<aggregator::list_api>(*w.redis, guard_, config_, metrics_);
             w.lists->add_routes(w.routes);

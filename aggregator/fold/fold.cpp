@@ -399,8 +399,8 @@ private:
         return h.path;
     }
 
-    /// What the hit says of its page. Readers behind one address have one vote: an address is harder
-    /// to come by than a User-Agent.
+    /// What the hit says of its page. Readers behind one address have one vote: an address is
+    /// harder to come by than a User-Agent.
     void vote(const hit& h, std::int32_t date)
     {
         const bool says_nothing = h.title.empty() && h.section.empty();
@@ -529,8 +529,8 @@ std::size_t additions::weight() const noexcept
     for (const auto& [time, members] : ids)
         sum += members.size();
     for (const auto& [id, s] : sites) {
-        sum += s.totals.size() + s.pages.size() + s.seen.size() + s.visits.size() +
-               s.votes.size() + s.first_seen.size();
+        sum += s.totals.size() + s.pages.size() + s.seen.size() + s.visits.size() + s.votes.size() +
+               s.first_seen.size();
         for (const auto& [hour, clients] : s.new_by_client)
             sum += clients.size();
         for (const auto& [date, day] : s.days)
@@ -557,7 +557,8 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
     for (std::size_t i = 0; i < count; ++i) {
         for (const auto& h : batch[i].hits) {
             if (at == by_site.end() || at->first != h.site)
-                at = by_site.try_emplace(h.site, asked_site{sites.find(h.site), nullptr, {}, {}}).first;
+                at = by_site.try_emplace(h.site, asked_site{sites.find(h.site), nullptr, {}, {}})
+                         .first;
             auto& s = at->second;
             if (!s.site)
                 continue;

@@ -112,9 +112,9 @@ struct questions {
 /// The answers to questions, read while the batch was at the head of its stream.
 struct knowledge {
     struct site {
-        visitor_times seen;                     ///< visitor -> time of the last hit
-        visit_states visits;                    ///< visitor -> encoded visit
-        std::unordered_set<std::string> paths;  ///< those that exist already
+        visitor_times seen;                                 ///< visitor -> time of the last hit
+        visit_states visits;                                ///< visitor -> encoded visit
+        std::unordered_set<std::string> paths;              ///< those that exist already
         std::unordered_map<std::string, page_votes> votes;  ///< by path
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date

@@ -1,5 +1,5 @@
-// What readers' browsers say of a page - its title and section - and what is believed: that of most of
-// the last 16 readers, so that a stranger cannot write into the lists that a site shows.
+// What readers' browsers say of a page - its title and section - and what is believed: that of most
+// of the last 16 readers, so that a stranger cannot write into the lists that a site shows.
 
 #pragma once
 
@@ -29,8 +29,8 @@ struct page_votes {
     std::int32_t first_seen = 0;  ///< local date; 0: not known
     std::vector<vote> votes;
 
-    /// Takes the place of the voter's earlier vote. False when nothing changes by it: the voter said
-    /// the same last.
+    /// Takes the place of the voter's earlier vote. False when nothing changes by it: the voter
+    /// said the same last.
     bool add(std::uint32_t voter, std::string_view title, std::string_view section);
 
     /// What most say, of two the one said last; empty: nobody says anything. An empty title or

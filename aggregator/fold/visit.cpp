@@ -65,7 +65,8 @@ std::string encode(const visit& v)
         put_text(out, *text);
     for (const auto& p : v.pages) {
         put_u32(out, p.id);
-        put_varint(out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, v.last_view_ms - p.at_ms)));
+        put_varint(out,
+                   static_cast<std::uint64_t>(std::max<std::int64_t>(0, v.last_view_ms - p.at_ms)));
     }
     return out;
 }

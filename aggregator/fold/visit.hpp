@@ -17,7 +17,7 @@ struct visit {
     static constexpr std::size_t most_pages = 32;
 
     struct page {
-        std::uint32_t id = 0;  ///< of page_id()
+        std::uint32_t id = 0;    ///< of page_id()
         std::int64_t at_ms = 0;  ///< of its last counted view
     };
 

@@ -64,7 +64,6 @@ MUTATIONS = {
     ),
     "apply-tip": ("apply", [("redis.call('HGET', producers, 'tip') ~= ARGV[5]", "false")]),
     "apply-trim": ("apply", [("redis.call('XTRIM', stream, 'MINID', '=', after)", "")]),
-    "settle-first": ("settle", [("not stands(0, ARGV[3]) or ", "")]),
     "settle-last": ("settle", [(" or not stands(count - 1, ARGV[4])", "")]),
     "settle-trim": ("settle", [("end\nredis.call('LTRIM', list, count, -1)\nreturn 'ok'", "end\nreturn 'ok'")]),
     "apply-offsets": ("apply", [("later_pairs('HSET', producers, new)", "")]),
@@ -685,9 +684,6 @@ class Mutations(ProtocolTest):
     def test_apply_that_does_not_trim_is_noticed(self):
         self.assert_noticed("apply-trim")
 
-    def test_settle_without_the_compare_of_the_first_is_noticed(self):
-        self.assert_noticed("settle-first")
-
     def test_settle_without_the_compare_of_the_last_is_noticed(self):
         self.assert_noticed("settle-last")
 
@@ -950,6 +946,33 @@ class Scripts(ProtocolTest):
         self.ship(1, 2)
         self.apply("G", 5, f"{20:016}", packed("v"), "O", 1, self.PRODUCER, 2, 1, keys=("a:seen",))
         self.assertEqual(self.client.zscore(key(0, "a:seen"), packed("v")), 50)
+
+    def test_rows_that_were_written_in_parts_are_not_written_again(self):
+        """One puts together what another has taken apart and begun to write: the last still stands where it stood."""
+        list_key, keys = key(0, "tallies"), [key(0, "tallies"), *row_keys(0)]
+        first, second, last = (f"tally{n:03}" + json.dumps({f"/{n}": 1}) for n in range(3))
+        self.client.rpush(list_key, first, second, last)
+
+        def merge(count, first, last, *parts):
+            return self.store.run("settle", [list_key], ["merge", count, first[:8], last[:8], *parts])
+
+        def add(tally):
+            return self.store.run("settle", keys, ["add", 1, tally[:8], tally[:8], *rows(2, json.loads(tally[8:]))])
+
+        parts = "part0001" + json.dumps({"/0": 1}), "part0002" + json.dumps({"/none": 0})
+        together = "together" + json.dumps({"/0": 1, "/1": 1, "/2": 1})
+        self.assertEqual(merge(1, first, first, *parts), b"ok")
+        self.assertEqual(add(parts[0]), b"ok")
+        self.assertEqual(self.client.lrange(list_key, 2, 2), [last.encode()], "it stands where it stood")
+        before = self.state()
+        self.assertEqual(merge(3, first, last, together), b"stale")
+        self.assertEqual(merge(3, parts[1], second, together), b"stale")
+        self.assertEqual(add(parts[0]), b"stale")
+        self.assertEqual(self.state(), before)
+        self.assertEqual(merge(3, parts[1], last, "together" + json.dumps({"/1": 1, "/2": 1})), b"ok")
+        self.assertEqual(add("together" + json.dumps({"/1": 1, "/2": 1})), b"ok")
+        self.assertEqual(dict(self.client.zrange(row_keys(0)[1], 0, -1, withscores=True)), {b"/0": 1, b"/1": 1, b"/2": 1})
+        self.assertEqual(self.client.hget(row_keys(0)[0], "rows:pages"), b"3")
 
     def test_only_the_owner_prolongs_a_lease(self):
         self.ship(0, 1)

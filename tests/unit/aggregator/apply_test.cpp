@@ -51,8 +51,7 @@ const std::int64_t old_set = midnight / id_set_ms - 60;
 /// A Redis in which entries of the partition wait, as ship.lua left them.
 class world : public redis_session {
 public:
-    world()
-        : redis_session({&apply_script(), &settle_script(), &reject_script(), &tidy_script()})
+    world() : redis_session({&apply_script(), &settle_script(), &reject_script(), &tidy_script()})
     {
     }
 
@@ -406,9 +405,7 @@ BOOST_AUTO_TEST_CASE(rows_that_wait_come_to_those_written_at_once)
         }
     }
     const auto list = keys::tallies(partition);
-    const auto waiting = [&] {
-        return late.exec(redis::pipeline{}.add("LRANGE", list, 0, -1));
-    };
+    const auto waiting = [&] { return late.exec(redis::pipeline{}.add("LRANGE", list, 0, -1)); };
     const auto read = waiting();
     const auto count = read[0].size();
     BOOST_TEST(count == 2U);  // the third is of no site
@@ -880,8 +877,9 @@ BOOST_AUTO_TEST_CASE(a_visit_is_forgotten_with_its_visitor)
     o.sites = {"a", "b"};
     put_idle_log(redis, producer, midnight);
     for (const auto& site : o.sites)
-        for (const auto& [visitor, seen] : {std::pair{"visitor1", midnight - visit_gap_ms - late_line_ms - 1},
-                                            {"visitor2", midnight - visit_gap_ms - late_line_ms}}) {
+        for (const auto& [visitor, seen] :
+             {std::pair{"visitor1", midnight - visit_gap_ms - late_line_ms - 1},
+              {"visitor2", midnight - visit_gap_ms - late_line_ms}}) {
             redis.text("ZADD", keys::seen(site), seen, visitor);
             redis.text("HSET", keys::visits(site), visitor, "state");
         }

@@ -69,8 +69,8 @@ struct site_with_days {
 
     article_report read(const std::optional<std::string>& section = std::nullopt)
     {
-        auto r = session.run(read_articles(session.client(), guard, *sites.find("skhcn"),
-                                           {today, today}, section));
+        auto r = session.run(
+            read_articles(session.client(), guard, *sites.find("skhcn"), {today, today}, section));
         BOOST_REQUIRE(r);
         return std::move(*r);
     }

@@ -763,11 +763,12 @@ BOOST_AUTO_TEST_CASE(views_are_owed_to_where_their_visit_came_from)
     first.campaign = "tet";
     auto other = view_of(skhcn(), 2, begin);
     other.referrer = "zalo.me";
-    const auto a = folded({first, view_of(skhcn(), 1, begin + minute, "/b"), other,
-                           view_of(skhcn(), 3, begin)});
+    const auto a = folded(
+        {first, view_of(skhcn(), 1, begin + minute, "/b"), other, view_of(skhcn(), 3, begin)});
     BOOST_TEST(text_of(rows_of(a, today, breakdown::source)) ==
                text_of({{"Google", 2}, {"Zalo", 1}, {"(direct)", 1}}));
-    BOOST_TEST(text_of(rows_of(a, today, breakdown::campaign)) == text_of({{"tet", 2}, {"(none)", 2}}));
+    BOOST_TEST(text_of(rows_of(a, today, breakdown::campaign)) ==
+               text_of({{"tet", 2}, {"(none)", 2}}));
     BOOST_TEST(text_of(rows_of(a, today, breakdown::referrer)) ==
                text_of({{"Google", 1}, {"Zalo", 1}, {"(none)", 2}}));
 }
@@ -781,9 +782,12 @@ BOOST_AUTO_TEST_CASE(what_a_page_is_read_with_is_a_row_each)
     h.width = 390;
     h.country = "VN";
     const auto a = folded({h});
-    for (const auto& [by, row] : {std::pair{breakdown::browser, "Chrome"}, {breakdown::os, "Windows"},
-                                  {breakdown::device, "desktop"}, {breakdown::language, "vi-VN"},
-                                  {breakdown::screen, "phone"}, {breakdown::country, "VN"}})
+    for (const auto& [by, row] : {std::pair{breakdown::browser, "Chrome"},
+                                  {breakdown::os, "Windows"},
+                                  {breakdown::device, "desktop"},
+                                  {breakdown::language, "vi-VN"},
+                                  {breakdown::screen, "phone"},
+                                  {breakdown::country, "VN"}})
         BOOST_TEST(text_of(rows_of(a, today, by)) == text_of({{row, 1}}));
 }
 
@@ -831,7 +835,8 @@ BOOST_AUTO_TEST_CASE(where_all_agree_nothing_is_asked_or_written)
     known.sites["skhcn"].paths = {"/a"};
     known.sites["skhcn"].votes["/a"] = all;
     BOOST_TEST(fold(batch, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.empty());
-    BOOST_TEST(fold(other, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.size() == 1U);
+    BOOST_TEST(fold(other, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.size() ==
+               1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_page_has_a_visit_once_however_often_it_is_read_in_it)
@@ -855,7 +860,8 @@ BOOST_AUTO_TEST_CASE(a_reload_within_the_window_is_no_view)
     const auto counts = [&](const std::vector<hit>& hits) {
         const auto a = folded(sites, {entry_of(producer, hits.size(), hits)});
         const auto& s = a.sites.at("skhcn");
-        BOOST_TEST(count_of(s.pages, "/a") + count_of(s.pages, "/b") == count_of(s.totals, "views"));
+        BOOST_TEST(count_of(s.pages, "/a") + count_of(s.pages, "/b") ==
+                   count_of(s.totals, "views"));
         return std::pair(count_of(s.totals, "views"), count_of(s.totals, "reloads"));
     };
     using two = std::pair<std::int64_t, std::int64_t>;
@@ -1478,7 +1484,8 @@ BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
     two.id = 2;
     // Totals, day and month: views, visits, bounces; the day also new_paths, views@ and visits@.
     const std::size_t counts = 3 + 6 + 3;
-    // And the day's list of pages first seen; the page, the id, who was seen, the visit, the visitor.
+    // And the day's list of pages first seen; the page, the id, who was seen, the visit, the
+    // visitor.
     // ... and what is kept of the page.
     BOOST_TEST(folded({one}).weight() == counts + 1 + 6);
     BOOST_TEST(folded({one, two}).weight() == counts + 1 + 2 * 6);

@@ -145,11 +145,12 @@ BOOST_AUTO_TEST_CASE(what_is_old_and_hardly_read_goes_and_its_views_to_other)
     BOOST_TEST(done.views == 2U);
     BOOST_TEST(shown(redis.pages()) == "(other)=2 /new=1 /read=4 /younger=1");
     redis.check_sums();
-    // Nothing else: pages and what is known of them, the tip, that pages were changed, and the list of that day, which now
-    // holds the other path.
+    // Nothing else: pages and what is known of them, the tip, that pages were changed, and the list
+    // of that day, which now holds the other path.
     BOOST_TEST(differing(before, redis.picture()) ==
                keys::producers(partition) + ", " + keys::day_first_seen("skhcn", today - 31) +
-                   ", " + keys::facts("skhcn") + ", " + keys::pages("skhcn") + ", " + keys::totals("skhcn"));
+                   ", " + keys::facts("skhcn") + ", " + keys::pages("skhcn") + ", " +
+                   keys::totals("skhcn"));
     BOOST_TEST(redis.text("GET", keys::day_first_seen("skhcn", today - 31)) ==
                member(path_hash("/read")));
     // Again: there is nothing to do.
