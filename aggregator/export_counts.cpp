@@ -1,6 +1,8 @@
 #include "aggregator/export_counts.hpp"
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/reports.hpp"
+#include "core/hit.hpp"
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
 #include "core/redis/reads.hpp"
@@ -182,6 +184,7 @@ std::vector<const redis::script*> export_scripts()
 asio::awaitable<void> export_counts(redis::client& redis, const site_config& site, date_range range,
                                     const std::function<void(const export_row&)>& take)
 {
+    co_await await_rows(redis, partition_of(site.id));
     exporting run{redis, site, take};
     co_await run.all_time();
     const auto periods = periods_of(site.id, range);

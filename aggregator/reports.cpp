@@ -77,23 +77,6 @@ private:
     std::vector<group> groups_;
 };
 
-/// Rows that wait are written within a second or, under load, a few: a report waits for them for a
-/// while, so that it holds what its reader has just seen counted.
-asio::awaitable<void> await_rows(redis::client& redis, unsigned partition)
-{
-    asio::steady_timer timer(co_await asio::this_coro::executor);
-    const auto until = steady_ms() + longest_wait_ms;
-    while (steady_ms() < until) {
-        redis::pipeline asking;
-        asking.add("EXISTS", keys::tallies(partition));
-        const auto answers = co_await redis.exec(asking);
-        if (!answers || (*answers)[0].count() == 0)
-            co_return;
-        timer.expires_after(std::chrono::milliseconds(ask_every_ms));
-        co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    }
-}
-
 /// Rows of a breakdown in these months and days; `depth`: the first so many of each; 0: all.
 void add_rows(grouped_reads& wanted, const grouped_reads::taker& take, const std::string& site,
               breakdown by, const period_parts& parts, std::size_t depth = 0)
@@ -160,6 +143,21 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
 }
 
 }  // namespace
+
+asio::awaitable<void> await_rows(redis::client& redis, unsigned partition)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto until = steady_ms() + longest_wait_ms;
+    while (steady_ms() < until) {
+        redis::pipeline asking;
+        asking.add("EXISTS", keys::tallies(partition));
+        const auto answers = co_await redis.exec(asking);
+        if (!answers || (*answers)[0].count() == 0)
+            co_return;
+        timer.expires_after(std::chrono::milliseconds(ask_every_ms));
+        co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+}
 
 void row_sum::add(std::string_view key, std::int64_t views)
 {

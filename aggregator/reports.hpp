@@ -62,6 +62,10 @@ struct period_parts {
 };
 [[nodiscard]] period_parts parts_of(date_range range);
 
+/// Rows that wait are written within a second or, under load, a few (settle.hpp): waits for them, a
+/// second and a half at most, so that a report holds what its reader has just seen counted.
+[[nodiscard]] boost::asio::awaitable<void> await_rows(redis::client& redis, unsigned partition);
+
 /// Rows of a breakdown, or of bots by their kind where `by` is nullopt. `depth`: only so many rows
 /// of each day and month are looked at, the first; `total` is of these then. 0: all. Errors:
 /// redis_away (also while Redis is behind what was shown before), redis_error.
