@@ -119,14 +119,17 @@ class Privacy(SystemTest):
         print(f"searched {len(blobs)} files, keys and values, {size} bytes", flush=True)
         return blobs
 
-    def run_and_search(self, options):
+    def all_that_meets_addresses(self):
+        """Sites and configuration of a luot that does with addresses all that it can."""
         token_file, data_centers = self.world.folder / "token", self.world.folder / "data-centers"
         token_file.write_text(TOKEN + "\n")
         token_file.chmod(0o600)
         data_centers.write_text("192.0.2.0/25\n2001:db8:dead::/48\n")
-        luot = self.world.luot(
-            options=options, sites=[{**SITES[0], "visitor": "tab", "token_file": str(token_file)}, *SITES[1:]],
-            config={"collector": {"data_center_networks": str(data_centers)}})
+        return {"sites": [{**SITES[0], "visitor": "tab", "token_file": str(token_file)}, *SITES[1:]],
+                "config": {"collector": {"data_center_networks": str(data_centers)}}}
+
+    def run_and_search(self, options):
+        luot = self.world.luot(options=options, **self.all_that_meets_addresses())
         client = luot.redis()
         client.config_set("slowlog-log-slower-than", 0)
         client.config_set("slowlog-max-len", 100_000)
@@ -158,7 +161,8 @@ class Privacy(SystemTest):
     def test_an_address_is_not_kept_when_hits_wait_in_the_stream(self):
         """Between collector and aggregator, where nothing has been folded yet."""
         server = self.world.redis()
-        collector = self.world.luot("collector", redis=server, options=["--log-level", "debug"])
+        collector = self.world.luot("collector", redis=server, options=["--log-level", "debug"],
+                                    **self.all_that_meets_addresses())
         client = server.client()
         self.send_hits(collector)
         eventually(lambda: sum(client.xlen(key) for key in client.keys("luot:*:hits")) > 0, patience(5))
