@@ -38,7 +38,9 @@ local before, after = {}, {}
 function init()
   math.randomseed(1)
   for i = 1, mixtures do
-    local site, page = sites[i % 3 + 1], '/tin-tuc/bai-' .. math.random(1000) .. '.html'
+    local number = math.random(1000)
+    local site, page = sites[i % 3 + 1], '/tin-tuc/bai-' .. number .. '.html'
+    local title = number % 3 + 1  -- a page has one, as pages have
     local reader = math.random(0, 5999)
     local headers = ' HTTP/1.1\r\nHost: stats.example.vn\r\nUser-Agent: ' .. agents[reader % 4 + 1]
       .. '\r\nAccept: image/avif,image/webp,*/*;q=0.8\r\nAccept-Language: vi-VN,vi;q=0.9,en;q=0.8'
@@ -48,12 +50,12 @@ function init()
     if way == 'post' then
       local head = 'POST /hit' .. headers .. 'Origin: https://' .. site
         .. '.example.vn\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: '
-      local body = '{"s":"' .. site .. '","p":"' .. page .. '","t":"' .. plain_titles[math.random(3)] .. '","r":"'
+      local body = '{"s":"' .. site .. '","p":"' .. page .. '","t":"' .. plain_titles[title] .. '","r":"'
         .. plain_referrers[math.random(4)] .. '","l":"vi","w":412,"id":"'
       before[i] = head .. (#body + 16 + 2) .. '\r\n\r\n' .. body
       after[i] = '"}'
     else
-      before[i] = 'GET /hit.gif?s=' .. site .. '&p=' .. page .. '&t=' .. titles[math.random(3)] .. '&r='
+      before[i] = 'GET /hit.gif?s=' .. site .. '&p=' .. page .. '&t=' .. titles[title] .. '&r='
         .. referrers[math.random(4)] .. '&l=vi&w=412&id='
       after[i] = headers .. '\r\n'
     end
