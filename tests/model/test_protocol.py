@@ -476,7 +476,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
     rng, store = random.Random(seed), Store(client, mutation)
     store.rows_rng.seed(seed)
     collectors, aggregators = [Collector(rng) for _ in range(3)], [Aggregator(f"a{i}") for i in range(3)]
-    settlers = [Settler() for _ in range(3)]
+    settlers = [Settler() for _ in range(2)]
     sent, repeats, gone, back_at = [], [], set(), 0
     text_rng = random.Random(f"texts {seed}")
     imported = [Text(text_rng, text_rng.choice(PARTITIONS)) for _ in range(texts)]
@@ -534,7 +534,7 @@ def run_schedule(client, seed, reach, emptied, copies=0, mutation=None, stall=0.
             if rng.random() < 0.03:
                 aggregator.work = None
         for settler in settlers:
-            if store.up and store.rows_rng.random() < 0.9:
+            if store.up and store.rows_rng.random() < 0.6:
                 settler.step(store, store.rows_rng, stall=0.6)
 
     store.up = True
