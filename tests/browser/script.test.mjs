@@ -528,13 +528,14 @@ describe('the script on a page', () => {
   test('keeps a random id for the tab where the site asks for it, and nothing else', async () => {
     const tag = stub.tag.replace('data-site', 'data-visitor="tab" data-site');
     const url = stub.page('/a', count, tag);
+    // The number shown: the hit was answered, so that leaving the page does not send it again.
     await page.goto(url);
-    await hits(1);
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
     await page.reload();
-    await hits(2);
+    assert.equal(await shows(page, '#n', '1.406'), '1.406');
     const other = await page.context().newPage();
     await other.goto(url);
-    await hits(3);
+    assert.equal(await shows(other, '#n', '1.406'), '1.406');
     await page.goto(stub.page('/b', count));  // a page whose tag does not ask
     await hits(4);
     const [first, again, of_other, silent] = stub.hits.map((hit) => hit.tab);

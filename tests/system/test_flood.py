@@ -58,6 +58,9 @@ class Counts:
         return max(key.decode().removeprefix(self.prefix)[4:14] for key in self.client.keys(self.prefix + "day:*"))
 
     def let_pass(self, days):
+        # Rows that wait would be written to the new today.
+        waiting = self.prefix.rpartition(f"{SITE}:")[0] + "tallies"
+        eventually(lambda: not self.client.exists(waiting), patience(30), "rows are written")
         today = self.today()
         earlier = str(datetime.date.fromisoformat(today) - datetime.timedelta(days))
         for key in self.client.keys(f"{self.prefix}day:{today}*"):
