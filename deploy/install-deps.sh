@@ -14,7 +14,7 @@ build_packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-test1.81-dev
   libhiredis-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libsodium-dev libre2-dev
   libtomlplusplus-dev libcli11-dev libxxhash-dev libhowardhinnant-date-dev libutf8proc-dev
-  libidn2-dev zlib1g-dev libmaxminddb-dev
+  libidn2-dev zlib1g-dev libmaxminddb-dev libjemalloc-dev
   redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
 )
 test_packages=(

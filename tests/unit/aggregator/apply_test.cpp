@@ -127,7 +127,7 @@ apply_options with_everything()
 {
     apply_options o;
     o.lease_owner = "me";
-    o.lease_ms = 10'000;
+    o.lease_ms = 300'000;
     o.keep_days = 36'500;
     return o;
 }
@@ -152,7 +152,7 @@ void put_history(world& redis)
           std::string_view("recently"));
     p.add("SADD", keys::id_set(partition, old_set), std::string_view("12345678"));
     p.add("ZADD", keys::id_sets(partition), 1, old_set);
-    p.add("SET", keys::lease(partition), std::string_view("me"), std::string_view("PX"), 2'000);
+    p.add("SET", keys::lease(partition), std::string_view("me"), std::string_view("PX"), 60'000);
     p.add("HSET", keys::producers(partition), std::string_view("applied"), 1000,
           std::string_view("lost"), 5);
     redis.exec(p);
@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(all_additions_land_where_they_belong)
                                                 {"bytes", 0},
                                                 {"lost", 5}});
     BOOST_TEST(redis.text("HGET", keys::producers(partition), "tip") == entries[2].id);
-    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) > 2'000);
+    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) > 60'000);
     BOOST_TEST(redis.text("GET", keys::day_first_seen("skhcn", today)) ==
                "earlier!" + member(path_hash("/a")) + member(path_hash("/b")));
     is(redis.hash(keys::new_paths("skhcn", bringing_hour)), {{"000000ab", 1}, {"000000cd", 6}});
@@ -483,9 +483,9 @@ BOOST_AUTO_TEST_CASE(a_batch_that_was_applied_is_stale_and_changes_nothing)
     BOOST_TEST(redis.text(call(entries, 1)) == "stale");
     BOOST_TEST(differing(before, redis.picture()) == "");
     // Nor does it bring the lease back.
-    redis.text("PEXPIRE", keys::lease(partition), 5'000);
+    redis.text("PEXPIRE", keys::lease(partition), 60'000);
     BOOST_TEST(redis.text(command) == "stale");
-    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 5'000);
+    BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 60'000);
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_whose_head_or_end_is_gone_is_stale)
@@ -539,7 +539,7 @@ void refuses(world& redis, const std::vector<entry>& entries, const std::string&
             redis.exec(redis::pipeline{}.add(call(entries, entries.size(), with_everything())));
         BOOST_TEST(answers[0].is_error(), answers[0].text());
         BOOST_TEST(differing(before, redis.picture()) == "");
-        BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 2'000);
+        BOOST_TEST(redis.number("PTTL", keys::lease(partition)) <= 60'000);
     }
 }
 
@@ -804,18 +804,18 @@ BOOST_AUTO_TEST_CASE(a_lease_is_prolonged_for_its_owner_alone)
         world redis;
         redis.ship(entries[0]);
         if (!holder.empty())
-            redis.text("SET", keys::lease(partition), holder, "PX", 2'000);
+            redis.text("SET", keys::lease(partition), holder, "PX", 60'000);
         apply_options o;
         o.lease_owner = applier;
-        o.lease_ms = 10'000;
+        o.lease_ms = 300'000;
         BOOST_TEST(redis.text(call(entries, 1, o)) == "ok");
         BOOST_TEST(redis.text("GET", keys::lease(partition)) == holder);
         return redis.number("PTTL", keys::lease(partition));
     };
-    BOOST_TEST(ttl_after("me", "me") > 2'000);
-    BOOST_TEST(ttl_after("me", "me") <= 10'000);
-    BOOST_TEST(ttl_after("another", "me") <= 2'000);
-    BOOST_TEST(ttl_after("me", "") <= 2'000);
+    BOOST_TEST(ttl_after("me", "me") > 60'000);
+    BOOST_TEST(ttl_after("me", "me") <= 300'000);
+    BOOST_TEST(ttl_after("another", "me") <= 60'000);
+    BOOST_TEST(ttl_after("me", "") <= 60'000);
     // Who has lost it does not get it back by the way. -2: there is none.
     BOOST_TEST(ttl_after("", "me") == -2);
 }

@@ -131,7 +131,9 @@ BOOST_AUTO_TEST_CASE(a_pipeline_is_answered_in_its_order)
 BOOST_AUTO_TEST_CASE(coroutines_that_share_a_client_get_their_own_answers)
 {
     redis_server server;
-    world w(server.address());
+    auto patient = world::quick();
+    patient.command_timeout = 60s;
+    world w(server.address(), patient);
     w.redis.start();
     int finished = 0;
     w.run([&]() -> asio::awaitable<void> {
