@@ -139,7 +139,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         if (!s.votes.empty()) {
             out.add(std::string_view("V"), out.key(keys::facts(id)), s.votes.size());
             for (const auto& [path, votes] : s.votes)
-                out.add(std::string_view(path), std::string_view(encode(votes)));
+                out.add(path, std::string_view(votes));
         }
         if (!s.visits.empty()) {
             out.add(std::string_view("V"), out.key(keys::visits(id)), s.visits.size());

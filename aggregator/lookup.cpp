@@ -172,8 +172,10 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
                    });
         read_parts(answers, at, s.voted_paths,
                    [&, &site = id](const std::string& path, const redis::reply_view& r) {
-                       if (!r.is_null())
-                           memory_.learn(site, path, out.votes[path] = decode_votes(r.text()));
+                       if (r.is_null())
+                           return;
+                       const auto& votes = out.votes[path] = r.text();
+                       memory_.learn(site, path, votes);
                    });
         for (const auto date : s.dates)
             out.new_paths[date] = answers[at++].count();

@@ -10,6 +10,7 @@ namespace {
 
 // Of each of the 16 partitions; beyond, all of a kind is forgotten and learnt again.
 constexpr std::size_t most_visitors = 1 << 15, most_paths = 1 << 15, most_ids = 1 << 18;
+constexpr std::size_t most_voted = 1 << 12;  // of up to page_votes::most_bytes
 
 std::uint64_t hash_of(std::uint64_t seed, std::string_view site, std::string_view path) noexcept
 {
@@ -49,15 +50,25 @@ bool partition_memory::agrees(std::string_view site, std::string_view path, std:
     return found != agreed_.end() && found->second == hash_of(path_seed_, title, section);
 }
 
-void partition_memory::learn(std::string_view site, std::string_view path, const page_votes& votes)
+const std::string* partition_memory::votes_of(std::string_view site, std::string_view path) const
+{
+    const auto found = votes_.find(hash_of(path_seed_, site, path));
+    return found == votes_.end() ? nullptr : &found->second;
+}
+
+void partition_memory::learn(std::string_view site, std::string_view path, std::string votes)
 {
     const auto page = hash_of(path_seed_, site, path);
-    const auto& last = votes.votes.empty() ? page_votes::vote{} : votes.votes.back();
+    const auto said = decode_votes(votes);
+    const auto last = said.votes.empty() ? page_votes::vote{} : said.votes.back();
     // A longer title was cut: it is asked for again.
-    if (votes.is_settled_on(last.title, last.section))
+    if (said.is_settled_on(last.title, last.section)) {
         agreed_[page] = hash_of(path_seed_, last.title, last.section);
-    else
+        votes_.erase(page);
+    } else {
         agreed_.erase(page);
+        votes_[page] = std::move(votes);
+    }
 }
 
 void partition_memory::make_room()
@@ -70,6 +81,8 @@ void partition_memory::make_room()
         paths_.clear();
     if (agreed_.size() >= most_paths)
         agreed_.clear();
+    if (votes_.size() >= most_voted)
+        votes_.clear();
     if (ids_.size() >= most_ids) {
         ids_.clear();
         sets_.clear();
@@ -112,8 +125,8 @@ void partition_memory::applied(const std::string& upto, additions a, const id_se
             seen_[visitor] = time;
         for (auto& [visitor, state] : s.visits)
             visits_[visitor] = std::move(state);
-        for (const auto& [path, votes] : s.votes)
-            learn(id, path, votes);
+        for (auto& [path, votes] : s.votes)
+            learn(id, path, std::move(votes));
     }
     for (const auto& [ten_minutes, members] : a.ids) {
         if (before.contains(ten_minutes) && !sets_.contains(ten_minutes))
@@ -133,6 +146,7 @@ void partition_memory::forget_state()
     sets_.clear();
     paths_.clear();
     agreed_.clear();
+    votes_.clear();
 }
 
 }  // namespace luot::aggregator

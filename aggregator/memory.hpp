@@ -39,7 +39,9 @@ public:
     /// Whether all of a page's last votes say so: one more for it changes nothing.
     [[nodiscard]] bool agrees(std::string_view site, std::string_view path, std::string_view title,
                               std::string_view section) const;
-    void learn(std::string_view site, std::string_view path, const page_votes& votes);
+    /// Encoded page_votes, where they do not all agree; null: not known. Until the next change.
+    [[nodiscard]] const std::string* votes_of(std::string_view site, std::string_view path) const;
+    void learn(std::string_view site, std::string_view path, std::string votes);
     /// Forgets what is too much. Not between the questions of a batch and its fold: what was not
     /// asked would not be known either.
     void make_room();
@@ -69,6 +71,7 @@ private:
     std::map<std::int64_t, std::vector<std::uint64_t>> sets_;         // which of ids_ go together
     boost::unordered_flat_set<std::uint64_t> paths_;                  // hashes
     boost::unordered_flat_map<std::uint64_t, std::uint64_t> agreed_;  // path -> what, hashes
+    boost::unordered_flat_map<std::uint64_t, std::string> votes_;     // of other paths
     std::uint64_t path_seed_;  // nobody outside can make two paths that look the same
 };
 

@@ -18,7 +18,7 @@ page_facts facts_of(const redis::reply_view& held)
     if (held.is_null())
         return {};
     const auto votes = decode_votes(held.text());
-    page_facts out{votes.title(), votes.section(), std::nullopt};
+    page_facts out{std::string(votes.title()), std::string(votes.section()), std::nullopt};
     if (votes.first_seen > 0)
         out.first_seen = votes.first_seen;
     return out;

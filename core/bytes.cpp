@@ -36,11 +36,12 @@ void put_u64(std::string& out, std::uint64_t value)
 
 void put_varint(std::string& out, std::uint64_t value)
 {
-    while (value >= 0x80) {
-        out.push_back(static_cast<char>(value | 0x80));
-        value >>= 7;
-    }
-    out.push_back(static_cast<char>(value));
+    char bytes[10];
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7)
+        bytes[size++] = static_cast<char>(value | 0x80);
+    bytes[size++] = static_cast<char>(value);
+    out.append(bytes, size);
 }
 
 void set_u32(std::string& out, std::size_t at, std::uint32_t value)
@@ -62,8 +63,13 @@ std::string_view byte_reader::bytes(std::uint64_t count) noexcept
 
 std::uint8_t byte_reader::u8() noexcept
 {
-    const auto taken = bytes(1);
-    return taken.empty() ? 0 : static_cast<std::uint8_t>(taken[0]);
+    if (rest_.empty()) {
+        ok_ = false;
+        return 0;
+    }
+    const auto value = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return value;
 }
 
 std::uint32_t byte_reader::u32() noexcept

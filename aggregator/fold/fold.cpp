@@ -408,20 +408,25 @@ private:
             (says_nothing ||
              (memory_ && memory_->agrees(site_.settings->id, h.path, h.title, h.section))))
             return;
-        auto at = out_.votes.find(h.path);
-        if (at == out_.votes.end()) {
-            std::string path(h.path);
-            const auto known = known_.votes.find(path);
-            auto before = known == known_.votes.end() ? page_votes{} : known->second;
-            if (before.is_settled_on(h.title, h.section))
-                return;
-            at = out_.votes.emplace(std::move(path), std::move(before)).first;
-        }
+        const auto of_batch = out_.votes.find(h.path);
+        const auto before =
+            of_batch != out_.votes.end() ? std::string_view(of_batch->second) : known_votes(h.path);
+        auto votes = before.empty() ? page_votes{} : decode_votes(before);
+        if (votes.is_settled_on(h.title, h.section))
+            return;
         if (is_new_page_)
-            at->second = {date, {}};
+            votes = {date, {}};
         const auto voter = static_cast<std::uint32_t>(h.client ? h.client : h.visitor);
-        if (!says_nothing)
-            at->second.add(voter, h.title, h.section);
+        if (says_nothing || votes.add(voter, h.title, h.section) || is_new_page_)
+            out_.votes.insert_or_assign(h.path, encode(votes));
+    }
+
+    std::string_view known_votes(std::string_view path) const
+    {
+        if (const auto* held = memory_ ? memory_->votes_of(site_.settings->id, path) : nullptr)
+            return *held;
+        const auto known = known_.votes.find(std::string(path));
+        return known == known_.votes.end() ? std::string_view{} : known->second;
     }
 
     /// The limit that a new path would break.
@@ -576,7 +581,8 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
                     s.ask->clients[time_ms / hour_ms].push_back(h.client);
             }
             if (!h.is_event() && !(h.title.empty() && h.section.empty()) &&
-                !(memory && memory->agrees(h.site, h.path, h.title, h.section)))
+                !(memory && (memory->agrees(h.site, h.path, h.title, h.section) ||
+                             memory->votes_of(h.site, h.path))))
                 s.voted_paths.push_back(h.path);
             const auto date = date_of(h, time_ms, *s.site);
             auto& dates = s.ask->dates;

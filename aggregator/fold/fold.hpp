@@ -112,10 +112,10 @@ struct questions {
 /// The answers to questions, read while the batch was at the head of its stream.
 struct knowledge {
     struct site {
-        visitor_times seen;                                 ///< visitor -> time of the last hit
-        visit_states visits;                                ///< visitor -> encoded visit
-        std::unordered_set<std::string> paths;              ///< those that exist already
-        std::unordered_map<std::string, page_votes> votes;  ///< by path
+        visitor_times seen;                                  ///< visitor -> time of the last hit
+        visit_states visits;                                 ///< visitor -> encoded visit
+        std::unordered_set<std::string> paths;               ///< those that exist already
+        std::unordered_map<std::string, std::string> votes;  ///< by path, encoded
         std::uint64_t path_count = 0;
         std::map<std::int32_t, std::int64_t> new_paths;  ///< by date
         client_counts new_by_client;
@@ -127,7 +127,7 @@ struct knowledge {
 
 using fields = std::map<std::string, std::int64_t, std::less<>>;
 
-/// What a batch adds.
+/// What a batch adds. Some of it points into the batch.
 struct additions {
     struct site {
         fields totals;
@@ -138,7 +138,8 @@ struct additions {
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
         visitor_times seen;
         visit_states visits;
-        std::map<std::string, page_votes, std::less<>> votes;  ///< by path, all that there are now
+        /// Page votes, encoded, by path: all that there are now.
+        boost::unordered_flat_map<std::string_view, std::string, text_hash, std::equal_to<>> votes;
         client_counts new_by_client;
         std::map<std::int32_t, std::vector<std::uint64_t>> first_seen;     ///< path_hash, by date
         std::uint64_t views = 0, new_paths = 0;                            ///< for rates

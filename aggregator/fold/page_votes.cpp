@@ -17,41 +17,38 @@ std::string_view kept_title(std::string_view title)
     return utf8::cut(title, page_votes::most_title_bytes);
 }
 
-void put_text(std::string& out, std::string_view text)
-{
-    put_varint(out, text.size());
-    out += text;
-}
-
 /// The text of most votes; behind its last vote stands none of as many.
-std::string majority(const std::vector<page_votes::vote>& votes,
-                     std::string page_votes::vote::*text)
+std::string_view majority(const page_votes& votes, std::string_view page_votes::vote::*text)
 {
     std::map<std::string_view, std::size_t> counts;
-    for (const auto& v : votes)
+    for (const auto& v : votes.votes)
         if (!(v.*text).empty())
             ++counts[v.*text];
     std::size_t most = 0;
     for (const auto& [said, count] : counts)
         most = std::max(most, count);
-    for (auto v = votes.rbegin(); v != votes.rend(); ++v)
+    for (auto v = votes.votes.rbegin(); v != votes.votes.rend(); ++v)
         if (!((*v).*text).empty() && counts[(*v).*text] == most)
             return (*v).*text;
     return {};
 }
+
+/// Different texts of all votes: each stands once among the encoded ones.
+using texts = boost::container::static_vector<std::string_view, 2 * page_votes::most_votes>;
 
 std::string encode_from(const page_votes& votes, std::size_t first)
 {
     std::string out;
     put_u8(out, version);
     put_varint(out, static_cast<std::uint64_t>(votes.first_seen));
-    std::vector<std::string_view> texts;
+    texts said;
     const auto put = [&](std::string_view text) {
-        const auto known = std::find(texts.begin(), texts.end(), text);
-        put_varint(out, static_cast<std::uint64_t>(known - texts.begin()));
-        if (known == texts.end()) {
-            put_text(out, text);
-            texts.push_back(text);
+        const auto known = std::find(said.begin(), said.end(), text);
+        put_varint(out, static_cast<std::uint64_t>(known - said.begin()));
+        if (known == said.end()) {
+            put_varint(out, text.size());
+            out += text;
+            said.push_back(text);
         }
     };
     for (auto i = first; i < votes.votes.size(); ++i) {
@@ -66,24 +63,27 @@ std::string encode_from(const page_votes& votes, std::size_t first)
 
 bool page_votes::add(std::uint32_t voter, std::string_view title, std::string_view section)
 {
-    vote now{voter, std::string(kept_title(title)), std::string(section)};
+    const vote now{voter, kept_title(title), section};
     if (!votes.empty() && votes.back() == now)
         return false;
-    std::erase_if(votes, [voter](const vote& v) { return v.voter == voter; });
-    if (votes.size() == most_votes)
+    const auto former = std::find_if(votes.begin(), votes.end(),
+                                     [voter](const vote& v) { return v.voter == voter; });
+    if (former != votes.end())
+        votes.erase(former);
+    else if (votes.size() == most_votes)
         votes.erase(votes.begin());
-    votes.push_back(std::move(now));
+    votes.push_back(now);
     return true;
 }
 
-std::string page_votes::title() const
+std::string_view page_votes::title() const
 {
-    return majority(votes, &vote::title);
+    return majority(*this, &vote::title);
 }
 
-std::string page_votes::section() const
+std::string_view page_votes::section() const
 {
-    return majority(votes, &vote::section);
+    return majority(*this, &vote::section);
 }
 
 bool page_votes::is_settled_on(std::string_view title, std::string_view section) const
@@ -110,19 +110,19 @@ page_votes decode_votes(std::string_view bytes)
     if (in.u8() != version)
         return {};
     out.first_seen = static_cast<std::int32_t>(in.varint());
-    std::vector<std::string_view> texts;
-    const auto text = [&]() -> std::string {
+    texts said;
+    const auto text = [&]() -> std::string_view {
         const auto number = in.varint();
-        if (number == texts.size())
-            texts.push_back(in.bytes(in.varint()));
-        return std::string(number < texts.size() ? texts[number] : std::string_view{});
+        if (number == said.size())
+            said.push_back(in.bytes(in.varint()));
+        return number < said.size() ? said[number] : std::string_view{};
     };
     while (in.ok() && !in.rest().empty() && out.votes.size() < page_votes::most_votes) {
         page_votes::vote v;
         v.voter = in.u32();
         v.title = text();
         v.section = text();
-        out.votes.push_back(std::move(v));
+        out.votes.push_back(v);
     }
     return in.ok() ? out : page_votes{};
 }

@@ -3,15 +3,17 @@
 
 #pragma once
 
+#include <boost/container/static_vector.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace luot::aggregator {
 
-/// The last votes on one page, one of each voter, the newest last.
+/// The last votes on one page, one of each voter, the newest last. What they say points into what
+/// was decoded, or added.
 struct page_votes {
     static constexpr std::size_t most_votes = 16;
     /// Of the encoded votes: with longer titles there are fewer.
@@ -21,22 +23,22 @@ struct page_votes {
 
     struct vote {
         std::uint32_t voter = 0;
-        std::string title, section;
+        std::string_view title, section;
 
         bool operator==(const vote&) const = default;
     };
 
     std::int32_t first_seen = 0;  ///< local date; 0: not known
-    std::vector<vote> votes;
+    boost::container::static_vector<vote, most_votes> votes;
 
     /// Takes the place of the voter's earlier vote. False when nothing changes by it: the voter
-    /// said the same last.
+    /// said the same last. The texts must outlive the votes.
     bool add(std::uint32_t voter, std::string_view title, std::string_view section);
 
     /// What most say, of two the one said last; empty: nobody says anything. An empty title or
     /// section is no vote for it.
-    [[nodiscard]] std::string title() const;
-    [[nodiscard]] std::string section() const;
+    [[nodiscard]] std::string_view title() const;
+    [[nodiscard]] std::string_view section() const;
 
     /// Whether another vote for this changes nothing that is seen: all say it, as many as can.
     [[nodiscard]] bool is_settled_on(std::string_view title, std::string_view section) const;
@@ -45,7 +47,7 @@ struct page_votes {
 /// As votes are kept in Redis; the oldest go when they would be more than most_bytes.
 [[nodiscard]] std::string encode(const page_votes& votes);
 
-/// One that cannot be read has no votes.
+/// They point into `bytes`. One that cannot be read has no votes.
 [[nodiscard]] page_votes decode_votes(std::string_view bytes);
 
 }  // namespace luot::aggregator

@@ -53,7 +53,8 @@ struct site_with_days {
     void know(const std::string& path, std::string_view section)
     {
         page_votes votes{today - 7, {}};
-        votes.add(1, "Bài " + path, section);
+        const auto title = "Bài " + path;
+        votes.add(1, title, section);
         redis::pipeline commands;
         commands.add("HSET", keys::facts("skhcn"), std::string_view(path),
                      std::string_view(encode(votes)));
