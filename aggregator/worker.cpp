@@ -2,6 +2,7 @@
 
 #include "aggregator/apply.hpp"
 #include "aggregator/batch.hpp"
+#include "aggregator/day_closer.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/leases.hpp"
 #include "aggregator/lookup.hpp"
@@ -105,7 +106,7 @@ public:
     asio::awaitable<void> upkeep();
     asio::awaitable<void> tidy(unsigned partition);
     asio::awaitable<void> tidy_former_sites();
-    asio::awaitable<void> forget(unsigned partition, tidy_options options);
+    asio::awaitable<std::int64_t> forget(unsigned partition, tidy_options options);
     asio::awaitable<void> sleep(std::int64_t ms);
     asio::awaitable<void> rest(std::int64_t us);
     void find_surplus_ids(std::uint64_t surplus);
@@ -119,6 +120,7 @@ public:
     classifier classes;
     leases ours;
     row_settler rows;
+    day_closer days;
     std::array<partition_state, partitions> states;
     std::map<std::string, std::unique_ptr<site_counters>, std::less<>> of_site;
     std::map<bot_kind, counter*> bots_by_kind;
@@ -155,6 +157,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       classes{{}, {}, spam_of(*settings)},
       ours(r, std::move(name)),
       rows(r, m),
+      days(r, m),
       hits(m.add_counter("luot_applied_hits_total", "Hits applied by this process.")),
       repeats(m.add_counter("luot_repeated_hits_total",
                             "Hits applied whose id had been counted before: not counted again.")),
@@ -548,7 +551,7 @@ void worker::impl::find_surplus_ids(std::uint64_t surplus)
     }
 }
 
-/// Forgets what the partition's watermark has passed.
+/// Forgets what the partition's watermark has passed, and closes days.
 asio::awaitable<void> worker::impl::tidy(unsigned partition)
 {
     tidy_options options;
@@ -562,7 +565,13 @@ asio::awaitable<void> worker::impl::tidy(unsigned partition)
     for (const auto& s : settings->sites)
         if (partition_of(s.id) == partition)
             options.sites.push_back(s.id);
-    co_await forget(partition, std::move(options));
+    const auto dedupe_window_ms = options.dedupe_window_ms;
+    const auto known_sites = sites;
+    const auto ids = options.sites;
+    if (const auto low_ms = co_await forget(partition, std::move(options)))
+        for (const auto& id : ids)
+            if (const auto* site = known_sites->find(id))
+                co_await days.close(*site, low_ms - dedupe_window_ms);
 }
 
 /// Visitors of sites that were taken out of the configuration are forgotten as others are. Only
@@ -597,14 +606,16 @@ asio::awaitable<void> worker::impl::tidy_former_sites()
     }
 }
 
-asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options options)
+/// Answers the partition's watermark, Unix milliseconds; 0: there is none, or Redis did not say.
+asio::awaitable<std::int64_t> worker::impl::forget(unsigned partition, tidy_options options)
 {
+    std::int64_t low_ms = 0;
     for (bool more = true; more && !stopping;) {
         redis::pipeline commands;
         commands.add(tidy_command(partition, options));
         const auto answers = co_await redis.exec(commands);
         if (!answers)
-            co_return;
+            co_return 0;
         const auto answer = (*answers)[0];
         if (answer.size() != 5) {
             failures.add();
@@ -612,8 +623,9 @@ asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options opti
                 log::warn(
                     "redis_refuses",
                     {{"command", "tidy.lua"}, {"partition", partition}, {"answer", answer.text()}});
-            co_return;
+            co_return 0;
         }
+        low_ms = answer[0].number().value_or(0);
         states[partition].silent = static_cast<std::uint64_t>(answer[1].count());
         states[partition].retired = static_cast<std::uint64_t>(answer[4].count());
         early_drops.add(static_cast<std::uint64_t>(answer[2].count()));
@@ -621,6 +633,7 @@ asio::awaitable<void> worker::impl::forget(unsigned partition, tidy_options opti
         options.sets.clear();
         more = answer[3].text() == "1";
     }
+    co_return low_ms;
 }
 
 asio::awaitable<void> worker::impl::run()
@@ -670,7 +683,7 @@ std::vector<const redis::script*> worker::scripts()
 {
     auto all = leases::scripts();
     all.insert(all.end(), {&known_script(), &apply_script(), &settle_script(), &reject_script(),
-                           &tidy_script()});
+                           &tidy_script(), &close_script()});
     return all;
 }
 
