@@ -57,10 +57,12 @@ class Counts:
     def today(self):
         return max(key.decode().removeprefix(self.prefix)[4:14] for key in self.client.keys(self.prefix + "day:*"))
 
-    def let_pass(self, days):
-        # Rows that wait would be written to the new today.
+    def wait_for_rows(self):
         waiting = self.prefix.rpartition(f"{SITE}:")[0] + "tallies"
         eventually(lambda: not self.client.exists(waiting), patience(30), "rows are written")
+
+    def let_pass(self, days):
+        self.wait_for_rows()  # they would be written to the new today
         today = self.today()
         earlier = str(datetime.date.fromisoformat(today) - datetime.timedelta(days))
         for key in self.client.keys(f"{self.prefix}day:{today}*"):
@@ -208,6 +210,24 @@ class NextDay(FloodTest):
         token = self.take(path)
         self.luot.wait_for(SITE, token, patience(15))  # the leases have ended with the day
         return self.shown(path, *ARTICLES, after=token)
+
+    def test_a_day_that_is_over_keeps_its_most_read_pages(self):
+        self.LIMIT = 600
+        made_up = self.flooded(small_site(max_new_paths_per_day=2 * self.LIMIT + len(ARTICLES)))
+        counts = Counts(self.luot.redis())
+        day = f"{counts.prefix}day:{counts.today()}"
+        before = counts.client.hgetall(day)
+        counts.wait_for_rows()
+        self.assertEqual(counts.client.zcard(f"{day}:pages"), len(made_up) + len(ARTICLES))
+
+        self.clock.set(86_400)
+        self.count("/")
+        eventually(lambda: counts.client.zcard(f"{day}:pages") == 1001, patience(60), "the day is cut")
+        rows = dict(counts.client.zrange(f"{day}:pages", 0, -1, withscores=True))
+        self.assertEqual([rows.get(article.encode()) for article in ARTICLES], [3] * len(ARTICLES))
+        self.assertEqual(rows[b"(other)"], len(made_up) + len(ARTICLES) - 1000)
+        self.assertEqual(sum(rows.values()), int(before[b"views"]))
+        self.assertEqual(counts.views(), int(before[b"views"]) + 1)
 
     def test_a_new_article_is_counted_the_day_after_an_attack(self):
         made_up = self.flooded(small_site(max_new_paths_per_day=self.LIMIT))
