@@ -74,6 +74,7 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
     if (asks_for_tip_)
         one("HGET", keys::producers(partition), std::string_view("tip"));
     one("EXISTS", keys::tallies(partition));
+    one("EXISTS", keys::rows_wanted(partition));
     one("ZRANGE", keys::id_sets(partition), 0, -1, std::string_view("WITHSCORES"));
     std::vector<std::int64_t> unknown_sets;
     for (const auto& [time, count] : sets_)
@@ -127,6 +128,7 @@ lookup::outcome lookup::read(const redis::replies& answers, std::size_t first)
     if (asks_for_tip_)
         memory_.rest_on(std::string(answers[at++].text()));
     rows_wait_ = answers[at++].count() > 0;
+    rows_wanted_ = answers[at++].count() > 0;
     const auto listed = answers[at++];
     id_sets now;
     for (std::size_t i = 0; i + 1 < listed.size(); i += 2)

@@ -41,6 +41,8 @@ public:
     [[nodiscard]] const knowledge& known() const noexcept { return known_; }
     /// Whether rows of breakdowns wait to be written.
     [[nodiscard]] bool rows_wait() const noexcept { return rows_wait_; }
+    /// Whether a report waits for them.
+    [[nodiscard]] bool rows_wanted() const noexcept { return rows_wanted_; }
     [[nodiscard]] const id_sets& sets() const noexcept { return sets_; }
     [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
@@ -51,6 +53,7 @@ private:
     bool asks_for_tip_ = false;
     bool asks_for_ids_ = false;
     bool rows_wait_ = false;
+    bool rows_wanted_ = false;
     std::vector<redis::command> list_;
     knowledge known_;
     std::string error_;

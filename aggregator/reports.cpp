@@ -148,12 +148,19 @@ asio::awaitable<void> await_rows(redis::client& redis, unsigned partition)
 {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     const auto until = steady_ms() + longest_wait_ms;
-    while (steady_ms() < until) {
-        redis::pipeline asking;
-        asking.add("EXISTS", keys::tallies(partition));
+    redis::pipeline asking;
+    asking.add("EXISTS", keys::tallies(partition));
+    for (bool is_first = true; steady_ms() < until; is_first = false) {
         const auto answers = co_await redis.exec(asking);
         if (!answers || (*answers)[0].count() == 0)
             co_return;
+        if (is_first) {
+            redis::pipeline saying;
+            saying.add("SET", keys::rows_wanted(partition), 1, std::string_view("PX"),
+                       longest_wait_ms);
+            (void)co_await redis.exec(
+                saying);  // a Redis that is full or read-only: they come later
+        }
         timer.expires_after(std::chrono::milliseconds(ask_every_ms));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }

@@ -62,7 +62,7 @@ struct period_parts {
 };
 [[nodiscard]] period_parts parts_of(date_range range);
 
-/// Rows that wait are written within a second or, under load, a few (settle.hpp): waits for them, a
+/// Rows that wait are written when a report wants them (settle.hpp): says so, and waits for them, a
 /// second and a half at most, so that a report holds what its reader has just seen counted.
 [[nodiscard]] boost::asio::awaitable<void> await_rows(redis::client& redis, unsigned partition);
 

@@ -57,18 +57,22 @@ row_settler::row_settler(redis::client& redis, metrics_registry& metrics)
 {
 }
 
-void row_settler::rows_wait(unsigned partition)
+void row_settler::rows_wait(unsigned partition, bool are_wanted)
 {
-    auto& since = states_[partition].since_ms;
-    since = since ? since : steady_ms();
+    auto& state = states_[partition];
+    state.last_ms = steady_ms();
+    state.since_ms = state.since_ms ? state.since_ms : state.last_ms;
+    state.are_wanted = state.are_wanted || are_wanted;
 }
 
-asio::awaitable<void> row_settler::settle_due(std::bitset<partitions> ours, bool is_busy,
-                                              std::uint32_t keep_days)
+asio::awaitable<void> row_settler::settle_due(std::bitset<partitions> ours, std::uint32_t keep_days)
 {
     for (unsigned p = 0; p < partitions; ++p) {
-        const auto since = states_[p].since_ms;
-        if (ours[p] && since && steady_ms() - since >= (is_busy ? longest_busy_ms : longest_ms))
+        const auto& state = states_[p];
+        const auto now = steady_ms();
+        if (ours[p] && state.since_ms &&
+            (state.are_wanted || now - state.last_ms >= longest_ms ||
+             now - state.since_ms >= longest_busy_ms))
             co_await settle(p, keep_days);
     }
 }
@@ -91,7 +95,7 @@ asio::awaitable<void> row_settler::settle(unsigned partition, std::uint32_t keep
     while (good < waiting.size() && add_encoded(all, waiting[good].text()))
         ++good;
     if (waiting.size() == 0) {
-        state.since_ms = 0;
+        state = {};
         co_return;
     }
     if (good == 0) {
@@ -143,7 +147,7 @@ asio::awaitable<void> row_settler::settle(unsigned partition, std::uint32_t keep
         co_return;
     }
     if (good == waiting.size() && good < most_read)
-        state.since_ms = 0;  // those that come from now on wait anew
+        state = {};  // those that come from now on wait anew
 }
 
 /// Nothing that is counted is lost with them: only what the views were of is not known.

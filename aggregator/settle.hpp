@@ -46,23 +46,25 @@ inline constexpr std::size_t most_rows_settled = 1000;
 /// What it remembers is a hint: Redis alone knows what waits.
 class row_settler {
 public:
-    /// Longer than this rows do not wait, beside batches and without.
-    static constexpr std::int64_t longest_busy_ms = 5000, longest_ms = 1000;
+    /// Rows wait for as long while batches go on to bring more of them, so that those of many
+    /// batches go together; and for as long without. Not while a report waits for them.
+    static constexpr std::int64_t longest_busy_ms = 10'000, longest_ms = 1000;
 
     row_settler(redis::client& redis, metrics_registry& metrics);
 
-    /// Rows wait in the partition, or may.
-    void rows_wait(unsigned partition);
+    /// Rows wait in the partition, or may: more than before. `are_wanted`: a report waits for them.
+    void rows_wait(unsigned partition, bool are_wanted = false);
 
-    /// Writes what has waited for long enough. `is_busy`: batches wait, too, and rows can so that
-    /// those of more batches go together.
+    /// Writes what has waited for long enough.
     [[nodiscard]] boost::asio::awaitable<void> settle_due(std::bitset<partitions> ours,
-                                                          bool is_busy, std::uint32_t keep_days);
+                                                          std::uint32_t keep_days);
 
 private:
     struct partition_state {
         std::int64_t since_ms = 0;  ///< rows wait since then; 0: none do
-        int failures = 0;           ///< of what waits first
+        std::int64_t last_ms = 0;   ///< the last of them
+        bool are_wanted = false;
+        int failures = 0;  ///< of what waits first
     };
 
     [[nodiscard]] boost::asio::awaitable<void> settle(unsigned partition, std::uint32_t keep_days);

@@ -87,6 +87,7 @@ struct turn {
     std::size_t count;  ///< entries that are folded now
     additions added;
     apply_options options;
+    bool rows_wanted;  ///< by a report
 };
 
 }  // namespace
@@ -275,6 +276,7 @@ asio::awaitable<bool> worker::impl::look_up_and_fold(std::vector<turn>& turns)
                 t.options = {states[t.partition].memory.tip(), ours.owner(), leases::lasts.count(),
                              !l.rows_wait() && t.added.hits <= most_hits_settled,
                              settings->aggregator.keep_days};
+                t.rows_wanted = l.rows_wanted();
             }
             folded.push_back(std::move(t));
         }
@@ -347,7 +349,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
         if (answer.text() == "ok") {
             state.failed_head.clear();
             if (!t.options.settles_rows)
-                rows.rows_wait(t.partition);
+                rows.rows_wait(t.partition, t.rows_wanted);
             count(t.added);
             state.memory.applied(t.batch[t.count - 1].id, std::move(t.added), state.sets);
             is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
@@ -450,7 +452,7 @@ asio::awaitable<bool> worker::impl::round()
             if (keys::hits(p) != name)
                 continue;
             states[p].was_empty = false;
-            turn t{p, {}, 0, {}, {}};
+            turn t{p, {}, 0, {}, {}, false};
             if (read_batch(streams[i][1], t.batch)) {  // newer_format
                 states[p].paused_until_ms = now + pause_ms;
                 failures.add();
@@ -663,7 +665,7 @@ asio::awaitable<void> worker::impl::run()
         }
         busy_us = 0;
         co_await round();
-        co_await rows.settle_due(ours.held(), is_behind, settings->aggregator.keep_days);
+        co_await rows.settle_due(ours.held(), settings->aggregator.keep_days);
         if (!is_behind)
             co_await rest(std::clamp(rest_times * busy_us, shortest_rest_us, longest_rest_us));
     }

@@ -48,6 +48,11 @@ std::string tallies(unsigned partition)
 {
     return in_partition(partition, "tallies");
 }
+
+std::string rows_wanted(unsigned partition)
+{
+    return in_partition(partition, "rows_wanted");
+}
 std::string id_sets(unsigned partition)
 {
     return in_partition(partition, "ids");
@@ -138,6 +143,8 @@ parsed parse_partition_key(unsigned partition, std::string_view rest)
         out.what = kind::lease;
     else if (rest == "tallies")
         out.what = kind::tallies;
+    else if (rest == "rows_wanted")
+        out.what = kind::rows_wanted;
     else if (rest == "ids")
         out.what = kind::id_sets;
     else if (rest.starts_with("ids:") && parse_number(rest.substr(4), number) &&
@@ -231,6 +238,7 @@ std::string_view redis_type(kind what) noexcept
             return {};
         case kind::format:
         case kind::lease:
+        case kind::rows_wanted:
         case kind::day_visitors:
         case kind::day_first_seen:
             return "string";

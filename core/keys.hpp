@@ -23,6 +23,7 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string retired(unsigned partition);
 [[nodiscard]] std::string lease(unsigned partition);
 [[nodiscard]] std::string tallies(unsigned partition);
+[[nodiscard]] std::string rows_wanted(unsigned partition);
 [[nodiscard]] std::string id_sets(unsigned partition);
 [[nodiscard]] std::string id_set(unsigned partition, std::int64_t ten_minutes);
 
@@ -57,6 +58,7 @@ enum class kind {
     retired,
     lease,
     tallies,
+    rows_wanted,
     id_sets,
     id_set,
     totals,

@@ -65,6 +65,8 @@ BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
         {keys::rejected(15), keys::kind::rejected},
         {keys::producers(0), keys::kind::producers},
         {keys::lease(7), keys::kind::lease},
+        {keys::tallies(7), keys::kind::tallies},
+        {keys::rows_wanted(7), keys::kind::rows_wanted},
         {keys::id_sets(7), keys::kind::id_sets},
         {keys::id_set(7, 2'712'147), keys::kind::id_set},
         {keys::totals("ids"), keys::kind::totals},
