@@ -132,7 +132,8 @@ struct change {
     fields pages;
     std::string first_seen;                    ///< all of it
     std::map<std::string, std::string> votes;  ///< of pages that come, encoded
-    std::vector<std::string> unborn;           ///< pages that were new on the day and are no longer
+    std::vector<std::string> born;             ///< pages that are new on the day
+    std::vector<std::string> unborn;           ///< those that were and are no longer
 
     [[nodiscard]] std::size_t size() const
     {
@@ -248,20 +249,22 @@ private:
             const auto wanted = change_of(day.date, stored, again);
             day.figures = figures_of(stored.counts, wanted.counts);
             day.has_changed = wanted.size() > 0;
-            if (!day.has_changed)
+            if (!day.has_changed) {
+                remember(wanted);
                 co_return;
+            }
             if (wanted.size() > most_changes) {
                 day.refused = fmt::format("{} rows would change, more than {} at once",
                                           wanted.size(), most_changes);
                 co_return;
             }
             if (options_.is_dry_run) {
-                unborn_.insert(wanted.unborn.begin(), wanted.unborn.end());
+                remember(wanted);
                 co_return;
             }
             const bool is_done = co_await apply(day.date, stored, again, wanted);
             if (is_done) {
-                unborn_.insert(wanted.unborn.begin(), wanted.unborn.end());
+                remember(wanted);
                 co_return;
             }
             if (attempt == most_attempts) {
@@ -270,6 +273,15 @@ private:
             }
             stored = co_await read_day(day.date);
         }
+    }
+
+    /// For the days that follow in this run.
+    void remember(const change& done)
+    {
+        born_.insert(done.born.begin(), done.born.end());
+        for (const auto& path : done.unborn)
+            if (!born_.contains(path))
+                unborn_.insert(path);
     }
 
     asio::awaitable<stored_day> read_day(std::int32_t date)
@@ -373,8 +385,9 @@ private:
                 const auto at = i - from;
                 const bool is_page = !answers[0][at].is_null();
                 const auto first_seen = decode_votes(answers[1][at].text()).first_seen;
-                const bool is_new = new_then_.contains(path_hash(path)) || first_seen >= date ||
-                                    unborn_.contains(path);
+                const bool is_new =
+                    !born_.contains(path) && (new_then_.contains(path_hash(path)) ||
+                                              first_seen >= date || unborn_.contains(path));
                 again.tell(path, (is_page || rows_then.contains(path)) && !is_new);
                 if (is_page && is_new)
                     again.is_to_come();
@@ -480,11 +493,13 @@ private:
                 out.unborn.push_back(name->second);
         }
         for (const auto hash : again.first_seen()) {
+            const auto name = names.find(hash);
+            if (name != names.end())
+                out.born.push_back(name->second);
             if (held.contains(hash))
                 continue;
             ++new_paths;
             put_u64(out.first_seen, hash);
-            const auto name = names.find(hash);
             const auto* votes = name == names.end() ? nullptr : again.votes_of(name->second);
             if (votes)
                 out.votes[name->second] = encode(*votes);
@@ -576,7 +591,8 @@ private:
     const classifier classes_;
     std::int64_t closed_ms_ = 0;
     std::unordered_set<std::uint64_t> new_then_;  ///< hashes of paths first seen on the day or next
-    std::unordered_set<std::string> unborn_;      ///< pages that the days so far no longer bring
+    /// Pages that the days so far bring, and those that they no longer do.
+    std::unordered_set<std::string> born_, unborn_;
 };
 
 }  // namespace

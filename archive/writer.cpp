@@ -4,6 +4,8 @@
 #include "archive/frames.hpp"
 #include "core/fail_point.hpp"
 
+#include <boost/system/errc.hpp>
+
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -101,7 +103,8 @@ error_code writer::add(const std::map<std::int32_t, std::string>& frames_by_date
 result<std::size_t> writer::remove_before(std::int32_t date)
 {
     const auto names = list_directory(directory_);
-    if (!names && names.error().value() == ENOENT)
+    // Not by its number: it may be one of std's.
+    if (!names && names.error() == boost::system::errc::no_such_file_or_directory)
         return std::size_t{0};
     if (!names)
         return names.error();

@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(one_changed_byte_costs_one_frame_at_most_and_invents_nothin
             archive::reader reader;
             if (const auto error = reader.add(name)) {
                 // The version itself: it may be one of a newer luot.
-                BOOST_TEST(error == errc::newer_format);
+                BOOST_TEST((error == errc::newer_format));
                 continue;
             }
             auto wanted = paths(1, 6);
