@@ -32,7 +32,7 @@ public:
     [[nodiscard]] bool is_on() const noexcept { return !options_.directory.empty(); }
 
     /// Puts the hits of a segment into the archive; `ends`: the offsets of the last hits up to its
-    /// end. Blocks while it reads, compresses and syncs: half a second for the largest segment.
+    /// end. Blocks while it reads, compresses and syncs: tenths of a second for a large segment.
     /// False when they are not there: it has been logged and counted, and is tried again from ten
     /// seconds later on, or at once with `is_urgent`.
     [[nodiscard]] bool take(const spool::segment& s, const spool::per_partition& ends,

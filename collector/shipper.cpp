@@ -42,7 +42,7 @@ constexpr std::int64_t idle_margin_ms = 5000;
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
 constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
-/// Then others of this thread have their turn: archiving them takes half a second.
+/// Then others of this thread have their turn: archiving them takes tenths of a second.
 constexpr std::uint64_t most_archived_bytes = 64ULL << 20;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
 
