@@ -42,6 +42,8 @@ constexpr std::int64_t idle_margin_ms = 5000;
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
 constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
+/// Then others of this thread have their turn: archiving them takes tenths of a second.
+constexpr std::uint64_t most_archived_bytes = 64ULL << 20;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
 
 std::string text(const std::optional<std::uint64_t>& chain)
@@ -84,6 +86,7 @@ public:
           redis(r),
           options(std::move(o)),
           budget(b),
+          archive(options.archive, m),
           wake(c),
           shipped_hits(m.add_counter("luot_shipped_hits_total",
                                      "Hits added to the stream by this process, repeats of its own "
@@ -167,7 +170,8 @@ public:
                         const spool::segment* before);
     bool remove_segment(shipped_log& log);
     [[nodiscard]] bool empty_in_place(shipped_log& log, spool::segment tombstone);
-    [[nodiscard]] bool drop_first(shipped_log& log);
+    [[nodiscard]] bool drop_first(shipped_log& log, bool is_urgent);
+    [[nodiscard]] bool may_go(const shipped_log& log, bool is_urgent);
     [[nodiscard]] bool is_idle(const shipped_log& log) const;
     [[nodiscard]] bool all_live_shipped() const;
     void count_damage(const shipped_log& log, const spool::damage& before);
@@ -176,6 +180,7 @@ public:
     redis::client& redis;
     const shipper_options options;
     spool::disk_budget& budget;
+    archiver archive;
     asio::steady_timer wake;
     std::vector<std::unique_ptr<shipped_log>> logs;
     std::bitset<partitions> held;  ///< partitions whose stream is full
@@ -621,6 +626,7 @@ bool shipper::impl::remove_segment(shipped_log& log)
     if (log.live && segments.size() > 1)
         log.live->forget_before(segments[1].header.number);
     log.confirmed_ms.erase(first.header.number);
+    archive.forget(first);
     segments.erase(segments.begin());
     log.reader.set_segments(std::move(segments));
     return true;
@@ -661,15 +667,32 @@ bool shipper::impl::empty_in_place(shipped_log& log, spool::segment tombstone)
     tombstone.bytes = spool::header_bytes;
     budget.used_bytes -= std::min(budget.used_bytes.load(), last.bytes - tombstone.bytes);
     removed.add();
+    archive.forget(last);
     log.confirmed_ms.erase(tombstone.header.number);
     log.reader.set_segments({std::move(tombstone)});
     log.reader.seek(log.shipped);
     return true;
 }
 
+/// Whether the archive has the first segment of a log, or there is none; with `is_urgent` it goes
+/// without.
+bool shipper::impl::may_go(const shipped_log& log, bool is_urgent)
+{
+    const auto& segments = log.reader.segments();
+    const auto& first = segments.front();
+    if (!archive.is_on() || first.bytes <= spool::header_bytes)
+        return true;
+    const auto& ends = segments.size() > 1 ? segments[1].header.offsets : log.reader.known();
+    if (archive.take(first, ends, is_urgent))
+        return true;
+    if (is_urgent)
+        archive.give_up(first, ends);
+    return is_urgent;
+}
+
 /// Removes the first segment of a log; when it holds an old log's last hits, a tombstone keeps the
 /// log's name and offsets.
-bool shipper::impl::drop_first(shipped_log& log)
+bool shipper::impl::drop_first(shipped_log& log, bool is_urgent)
 {
     if (waits_for_redis && !log.live)
         return false;  // the reader's place is what the answer is about
@@ -677,6 +700,10 @@ bool shipper::impl::drop_first(shipped_log& log)
     if (is_last) {
         if (!log.reader.is_at_end())
             return false;  // its end is not known: it is read to it first
+    }
+    if (!may_go(log, is_urgent))
+        return false;
+    if (is_last) {
         const auto& last = log.reader.segments().back().header;
         spool::segment tombstone;
         tombstone.header = {last.producer, last.number + 1, unix_ms(), log.reader.known(), {}};
@@ -703,7 +730,8 @@ bool shipper::impl::drop_first(shipped_log& log)
 }
 
 /// Removes segments that Redis has confirmed for `retain`; when space is short also younger ones,
-/// the oldest first. Never one that holds a hit which Redis has not confirmed.
+/// the oldest first. Never one that holds a hit which Redis has not confirmed, and one that the
+/// archive could not take only when space is short.
 void shipper::impl::keep_disk_bounded()
 {
     // A write that failed for want of room says more than the budget does: the disk may be smaller.
@@ -713,10 +741,11 @@ void shipper::impl::keep_disk_bounded()
     const auto wanted =
         std::min(budget.max_bytes / 10 * 7, has_failed ? used / 10 * 9 : budget.max_bytes);
     std::multimap<std::int64_t, shipped_log*> younger;  // confirmed, by the time they were begun
+    const auto taken_before = archive.taken_bytes();
     for (auto& log : logs) {
         if (!log->was_known || log->forked)
             continue;
-        std::size_t overdue = 0;
+        std::vector<std::int64_t> overdue;  // when they were begun
         const auto& segments = log->reader.segments();
         for (std::size_t i = 0; i < segments.size(); ++i) {
             const auto& s = segments[i];
@@ -733,16 +762,21 @@ void shipper::impl::keep_disk_bounded()
             if (since < 0)
                 since = answered_ms;
             if (answered_ms - since > options.retain.count())
-                overdue = i + 1;
+                overdue.push_back(s.header.begun_ms);
             else
                 younger.emplace(s.header.begun_ms, log.get());
         }
-        while (overdue-- > 0 && drop_first(*log)) {
-        }
+        std::size_t gone = 0;
+        while (gone < overdue.size() &&
+               archive.taken_bytes() - taken_before < most_archived_bytes &&
+               drop_first(*log, false))
+            ++gone;
+        for (; gone < overdue.size(); ++gone)
+            younger.emplace(overdue[gone], log.get());
     }
     // Confirmed segments of one log lie in this order on the disk, so its first is the one named.
     for (const auto& [begun_ms, log] : younger)
-        if (!is_short || budget.used_bytes < wanted || !drop_first(*log))
+        if (!is_short || budget.used_bytes < wanted || !drop_first(*log, true))
             break;
 }
 
@@ -828,6 +862,7 @@ asio::awaitable<void> shipper::impl::watch_disk()
     const auto self = shared_from_this();
     while (!has_ended) {
         keep_disk_bounded();
+        archive.remove_old(unix_ms());
         for (std::int64_t ms = 0; ms < disk_every_ms && !has_ended; ms += hurried_disk_ms) {
             co_await rest(hurried_disk_ms * 1000);
             if (is_filling() || budget.short_of_space)

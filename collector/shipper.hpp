@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "collector/archiver.hpp"
 #include "collector/spool/reader.hpp"
 #include "collector/spool/writer.hpp"
 #include "core/redis/client.hpp"
@@ -30,6 +31,7 @@ struct shipper_options {
     std::chrono::milliseconds retain{3'600'000};  ///< counted only while Redis answers
     std::chrono::milliseconds name_is_kept{7LL * 24 * 3600 * 1000};  ///< of an emptied log
     std::uint64_t queue_bytes = 32ULL << 20;  ///< that may wait in the stream of one partition
+    archiver_options archive;                 ///< where segments go before they are removed
     /// Called, on the shipper's thread, when a log that is being written turns out to be shipped by
     /// somebody else, too: what is taken from then on could not be counted.
     std::function<void()> on_live_fork;

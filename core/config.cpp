@@ -684,6 +684,14 @@ void read_spool(const section& s, config& c)
     }
 }
 
+void read_archive(const section& s, config& c)
+{
+    s.read("dir", "/var/lib/luot/archive", c.archive.directory);
+    if (!c.archive.directory.empty() && !c.archive.directory.starts_with('/'))
+        s.fail("dir", "must begin with \"/\", as \"/var/lib/luot/archive\" does");
+    s.read("keep_days", 1, 36'500, c.archive.keep_days);
+}
+
 /// The workers are known only when the collector's table has been read.
 void check_spool_fits(const section& s, const config& c)
 {
@@ -1108,8 +1116,9 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
                               ": this is not TOML: " + std::string(error.description());
         throw config_error(utf8::one_line(message));
     }
-    const section root(table, file_name, "",
-                       {"data_dir", "listen", "redis", "spool", "collector", "aggregator", "site"});
+    const section root(
+        table, file_name, "",
+        {"data_dir", "listen", "redis", "spool", "archive", "collector", "aggregator", "site"});
     config c;
     root.read("data_dir", "/var/lib/luot", c.data_dir);
     if (!c.data_dir.starts_with('/'))
@@ -1121,6 +1130,7 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
     const section spool{
         table_of(root, "spool"), file_name, "spool", {"max_bytes", "retain", "sync"}};
     read_spool(spool, c);
+    read_archive({table_of(root, "archive"), file_name, "archive", {"dir", "keep_days"}}, c);
     read_collector({table_of(root, "collector"),
                     file_name,
                     "collector",
@@ -1179,6 +1189,8 @@ std::string keep_until_restart(config& next, const config& started_with)
     keep("spool.max_bytes", next.spool.max_bytes, started_with.spool.max_bytes);
     keep("spool.retain", next.spool.retain, started_with.spool.retain);
     keep("spool.sync", next.spool.sync, started_with.spool.sync);
+    keep("archive.dir", next.archive.directory, started_with.archive.directory);
+    keep("archive.keep_days", next.archive.keep_days, started_with.archive.keep_days);
     keep("collector.workers", next.collector.workers, started_with.collector.workers);
     return join(changed);
 }
@@ -1202,6 +1214,12 @@ std::string describe(const config& c)
         << "max_bytes = " << size_text(c.spool.max_bytes) << '\n'
         << "retain = " << duration_text(c.spool.retain) << '\n'
         << "sync = " << (c.spool.sync == spool_sync::disk ? "\"disk\"" : "\"os\"") << '\n';
+    out << "\n[archive]\n";
+    if (c.archive.directory.empty())
+        out << "# dir is not set: no hits are archived\n";
+    else
+        out << "dir = " << quoted(c.archive.directory) << '\n';
+    out << "keep_days = " << c.archive.keep_days << '\n';
     out << "\n[collector]\n"
         << "trusted_proxies = " << list_text(c.collector.trusted_proxies, network_text) << '\n';
     if (c.collector.country_db.empty())

@@ -134,6 +134,11 @@ struct config {
 
     std::vector<site_config> sites;
 
+    struct {
+        std::string directory;  ///< of the archive of accepted hits; empty: there is none
+        std::uint32_t keep_days = 90;
+    } archive;
+
     /// The site with this id, or null.
     [[nodiscard]] const site_config* find_site(std::string_view id) const noexcept;
 };

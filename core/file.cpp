@@ -50,6 +50,14 @@ result<file> file::open(const std::string& name)
     return file{descriptor};
 }
 
+result<file> file::open_to_append(const std::string& name)
+{
+    const int descriptor = ::open(name.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
+    if (descriptor < 0)
+        return last_error();
+    return file{descriptor};
+}
+
 error_code file::append(std::string_view bytes)
 {
     ssize_t written = 0;

@@ -25,6 +25,9 @@ public:
     /// An existing file for reading.
     [[nodiscard]] static result<file> open(const std::string& name);
 
+    /// An existing file for appending and reading.
+    [[nodiscard]] static result<file> open_to_append(const std::string& name);
+
     /// Appends with one write(2). Errors: short_write when less was taken, or the system's; the
     /// file may then hold a part of it.
     [[nodiscard]] error_code append(std::string_view bytes);

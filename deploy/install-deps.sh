@@ -14,11 +14,11 @@ build_packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-test1.81-dev
   libhiredis-dev prometheus-cpp-dev libspdlog-dev libfmt-dev libsodium-dev libre2-dev
   libtomlplusplus-dev libcli11-dev libxxhash-dev libhowardhinnant-date-dev libutf8proc-dev
-  libidn2-dev zlib1g-dev libmaxminddb-dev libjemalloc-dev
+  libidn2-dev zlib1g-dev libzstd-dev libmaxminddb-dev libjemalloc-dev
   redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
 )
 test_packages=(
-  redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git
+  redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
 )
 services=(redis-server nginx)
 

@@ -53,6 +53,14 @@ int import_log_files(const std::string& config_file, const import_log_options& o
 int prune_paths(const std::string& config_file, const std::string& site, std::uint64_t views_below,
                 std::int32_t older_days, bool is_dry_run);
 
+/// Counts the days `from` to `to` of a site, both included, again from the archive and puts the
+/// difference into Redis. `archives`: files and folders; none: archive.dir.
+int reclassify_days(const std::string& config_file, const std::string& site, std::int32_t from,
+                    std::int32_t to, const std::vector<std::string>& archives, bool is_dry_run);
+
+/// Prints the hits of an archive, each once, one JSON object a line.
+int show_archive(const std::vector<std::string>& files);
+
 /// Prints the salt chain of this data_dir: a secret.
 int export_salts(const std::string& config_file);
 

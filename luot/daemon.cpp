@@ -423,6 +423,7 @@ void daemon::start_collector()
     collector::shipper_options options;
     options.directory = directory;
     options.retain = c.spool.retain;
+    options.archive = {c.archive.directory, c.archive.keep_days};
     // A new start writes under new names, which nobody else has.
     options.on_live_fork = [this] { asio::post(context_, [this] { stop(1); }); };
     shipper_ = std::make_unique<collector::shipper>(ship_thread_->context(), *ship_redis_, options,

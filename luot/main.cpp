@@ -7,6 +7,8 @@
 //   luot import totals FILE --site S, luot import totals --show|--remove --site S
 //   luot export --site S --from D --to D
 //   luot prune --site S --views-below N --older D
+//   luot reclassify --site S --from D --to D
+//   luot archive show FILE...
 //   luot salt export, luot salt import FILE
 //   luot verify [--site S] [--positions]
 //   luot check-config F
@@ -176,6 +178,25 @@ int main(int argc, char** argv)
         });
     prune->add_flag("--dry-run", is_dry_run, "says what would be done, and does nothing");
 
+    auto* reclassified = takes_config(app.add_subcommand(
+        "reclassify", "counts days again from the archive, by the lists of bots of today"));
+    std::vector<std::string> archives;
+    reclassified->add_option("--site", site, "id of the site")->required();
+    reclassified->add_option("--from", from, "the first day")->required()->check(is_date);
+    reclassified->add_option("--to", to, "the last day, included")->required()->check(is_date);
+    reclassified
+        ->add_option("--archive", archives,
+                     "a folder or file of an archive (again for each collector; default "
+                     "archive.dir)")
+        ->allow_extra_args(false);
+    reclassified->add_flag("--dry-run", is_dry_run, "says what would change, and changes nothing");
+
+    auto* archive = app.add_subcommand("archive", "the archive of accepted hits");
+    archive->require_subcommand(1);
+    std::vector<std::string> shown_files;
+    auto* archive_show = archive->add_subcommand("show", "prints its hits, one JSON object a line");
+    archive_show->add_option("FILE", shown_files, "files or folders of archives")->required();
+
     auto* salt = app.add_subcommand("salt", "the secret behind visitor ids, for another collector");
     salt->require_subcommand(1);
     auto* salt_export = takes_config(
@@ -229,7 +250,7 @@ int main(int argc, char** argv)
         if (*totals)
             return luot::import_totals_file(config_file, totals_file, site, url_pattern,
                                             first_visits_only);
-        if (*exported) {
+        if (*exported || *reclassified) {
             std::int32_t first = 0, last = 0;
             if (!luot::parse_date(from, first) || !luot::parse_date(to, last) || first > last ||
                 last - first >= most_days) {
@@ -237,10 +258,14 @@ int main(int argc, char** argv)
                              "luot: --from is later than --to, or a hundred years before it\n");
                 return 2;
             }
+            if (*reclassified)
+                return luot::reclassify_days(config_file, site, first, last, archives, is_dry_run);
             return luot::export_site(config_file, site, first, last, table_format == "json");
         }
         if (*prune)
             return luot::prune_paths(config_file, site, views_below, days_of(older), is_dry_run);
+        if (*archive_show)
+            return luot::show_archive(shown_files);
         if (*salt_export)
             return luot::export_salts(config_file);
         if (*salt_import)

@@ -400,6 +400,7 @@ class CheckConfig(SystemTest):
             "listen": {"public": "127.0.0.1:8080", "admin": "[::1]:9180"},
             "redis": {"url": "redis://user:very-secret-password@127.0.0.1:6379/3"},
             "spool": {"max_bytes": "2GiB", "retain": "90m", "sync": "disk"},
+            "archive": {"dir": str(self.world.folder / "archive"), "keep_days": 30},
             "collector": {"trusted_proxies": ["10.0.0.0/8", "::1/128"], "rate_limit_per_client": 5,
                           "rate_limit_exempt": ["192.0.2.0/24"], "workers": 1},
             "aggregator": {"dedupe_window": "2h", "keep_days": 30, "max_paths": 500, "max_ids": 1000},

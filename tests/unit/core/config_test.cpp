@@ -110,6 +110,8 @@ BOOST_AUTO_TEST_CASE(one_site_is_all_that_must_be_said)
     BOOST_TEST(c.spool.max_bytes == 1ULL << 30);
     BOOST_TEST((c.spool.retain == 1h));
     BOOST_TEST((c.spool.sync == spool_sync::os));
+    BOOST_TEST(c.archive.directory == "");
+    BOOST_TEST(c.archive.keep_days == 90U);
     BOOST_TEST_REQUIRE(c.collector.trusted_proxies.size() == 2U);
     BOOST_TEST((c.collector.trusted_proxies[0] == *parse_network("127.0.0.1")));
     BOOST_TEST((c.collector.trusted_proxies[1] == *parse_network("::1")));
@@ -153,6 +155,10 @@ url = "redis://redis.example.vn:6380/3"
 max_bytes = "100MB"
 retain = "90s"
 sync = "disk"
+
+[archive]
+dir = "/data/archive"
+keep_days = 7
 
 [collector]
 trusted_proxies = ["10.0.0.0/8", "2001:db8::/32"]
@@ -226,6 +232,8 @@ BOOST_AUTO_TEST_CASE(every_key_is_read_and_described)
     BOOST_TEST(c.listen.admin_port.host == "::1");
     BOOST_TEST(c.spool.max_bytes == 100'000'000U);
     BOOST_TEST((c.spool.retain == 90s));
+    BOOST_TEST(c.archive.directory == "/data/archive");
+    BOOST_TEST(c.archive.keep_days == 7U);
     BOOST_TEST((c.aggregator.dedupe_window == 48h));
     BOOST_TEST((c.sites.at(0).reload_window == 30min));
     BOOST_TEST(describe(c) == all_keys);
@@ -329,6 +337,8 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_is_right)
          "luot.toml:4: spool.max_bytes: is too small for collector.workers = 5", "\"1280KiB\""},
         {"[aggregator]\ndedupe_window = \"0s\"",
          "luot.toml:2: aggregator.dedupe_window: must be at least", "7d"},
+        {"[archive]\ndir = \"archive\"", "luot.toml:2: archive.dir: must begin with", "/var/lib"},
+        {"[archive]\nkeep_days = 0", "luot.toml:2: archive.keep_days: is 0", "from 1"},
         {"[aggregator]\nkeep_days = 0", "luot.toml:2: aggregator.keep_days: is 0", "from 1"},
         {"[aggregator]\nmax_paths = 0", "luot.toml:2: aggregator.max_paths: is 0", "from 1"},
         {"[aggregator]\nmax_ids = 0", "luot.toml:2: aggregator.max_ids: is 0", "from 1"},

@@ -1,0 +1,90 @@
+#include "aggregator/reclassify.hpp"
+
+#include "core/local_time.hpp"
+#include "core/log.hpp"
+#include "luot/commands.hpp"
+#include "luot/on_redis.hpp"
+
+#include <cstdio>
+
+namespace luot {
+
+namespace {
+
+void print(const aggregator::reclassified_day& day, bool is_dry_run)
+{
+    std::printf("%s: ", date_text(day.date).c_str());
+    if (!day.refused.empty()) {
+        std::printf("refused: %s\n", day.refused.c_str());
+    } else if (!day.has_changed) {
+        std::printf("nothing changes\n");
+    } else {
+        const char* between = is_dry_run ? "would change: " : "changed: ";
+        for (const auto& f : day.figures) {
+            if (f.before == f.now && f.name.starts_with("bots:"))
+                continue;
+            std::printf("%s%s %lld -> %lld", between, f.name.c_str(),
+                        static_cast<long long>(f.before), static_cast<long long>(f.now));
+            between = ", ";
+        }
+        std::printf("\n");
+    }
+    std::fflush(stdout);
+}
+
+}  // namespace
+
+int reclassify_days(const std::string& config_file, const std::string& site_id, std::int32_t from,
+                    std::int32_t to, const std::vector<std::string>& archives, bool is_dry_run)
+{
+    config c;
+    const auto* site = load_with_site(config_file, site_id, c);
+    if (!site)
+        return 2;
+    aggregator::reclassify_options options;
+    options.site = site->id;
+    options.settings = std::make_shared<const config>(c);
+    options.from = from;
+    options.to = to;
+    options.archives = archives;
+    options.is_dry_run = is_dry_run;
+    if (options.archives.empty() && !c.archive.directory.empty())
+        options.archives.push_back(c.archive.directory);
+    if (options.archives.empty()) {
+        std::fprintf(stderr,
+                     "luot: there is no archive: archive.dir is not set in %s, and no --archive is "
+                     "given\n",
+                     config_file.c_str());
+        return 2;
+    }
+    bool is_any_refused = false;
+    const auto tell = [&](const aggregator::reclassified_day& day) {
+        is_any_refused = is_any_refused || !day.refused.empty();
+        print(day, is_dry_run);
+        if (day.has_changed && day.refused.empty() && !is_dry_run)
+            for (const auto& f : day.figures)
+                if (f.name == "views")
+                    log::info("reclassified", {{"site", options.site},
+                                               {"date", date_text(day.date)},
+                                               {"views_before", f.before},
+                                               {"views", f.now}});
+    };
+    const auto work = [&](redis::client& redis) -> boost::asio::awaitable<void> {
+        co_await aggregator::reclassify(redis, options, tell);
+    };
+    try {
+        run_on_redis(c, "luot-reclassify", {&aggregator::reclassify_script()}, work);
+    } catch (const aggregator::reclassify_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    } catch (const config_error& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 2;
+    } catch (const no_redis& e) {
+        std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    }
+    return is_any_refused ? 1 : 0;
+}
+
+}  // namespace luot
