@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A real luot counts what an independent counter counts: the reference in this folder, which shares no code with it.
 
-Two collectors, whose clocks stand at the time of the hit that comes next, an aggregator, a Redis. Views, visits,
+Three collectors, whose clocks stand at the time of the hit that comes next, an aggregator, a Redis. Views, visits,
 events, bots, paths, days, hours and months have to be the same, visitors within 2 % (they are an estimate).
 
 LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole of the real log.
@@ -225,7 +225,7 @@ class RandomStreams(AgainstLuot):
 
     def check(self, seed):
         stream = streams.random_stream(seed)
-        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS, restarts=0.001)
+        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS, restarts=0.001, moves=stream.moves)
         totals = [counter[site.id].total for site in streams.SITES]
         print(f"stream {seed}: {len(stream.hits)} hits, {sum(t.views for t in totals)} views, "
               f"{sum(t.visits for t in totals)} visits, {sum(t.visitors for t in totals)} visitor days, "
