@@ -210,10 +210,12 @@ def _reader(rng, moment, number):
     seeks_new_paths = rng.random() < 0.1
     time_ms = moment + rng.choice((
         -1, 0, -rng.randrange(VISIT_GAP_MS), VISIT_GAP_MS - 1, VISIT_GAP_MS, rng.randrange(-2 * HOUR_MS, HOUR_MS)))
+    page = None
     for n in range(rng.choice((1, 2, 3, 5, 8)) if not seeks_new_paths else 30):
         if rng.random() < 0.07:
             client = _address(rng)
-        page = f"/bai-{number}{n}.html" if seeks_new_paths else PAGES[int(len(PAGES) * rng.random() ** 2)]
+        if page is None or rng.random() > 0.2:  # else it is loaded again
+            page = f"/bai-{number}{n}.html" if seeks_new_paths else PAGES[int(len(PAGES) * rng.random() ** 2)]
         p = spell(rng, page, site) if rng.random() > 0.03 else rng.choice(NO_PAGES)
         yield Hit(
             site.id, time_ms, client, agent, p, r=rng.choice(REFERRERS), n="download" if rng.random() < 0.1 else "",
@@ -241,7 +243,7 @@ def random_stream(seed, readers=35):
     hits.sort(key=lambda hit: hit.time_ms)
     hits = tuple(split(rng, hits))
     zones = [site.timezone for site in SITES]
-    moves = tuple((rng.randrange(len(hits)), rng.choice(SITES).id, rng.choice(zones)) for _ in range(rng.choice((0, 0, 1, 2))))
+    moves = tuple((rng.randrange(len(hits)), rng.choice(SITES).id, rng.choice(zones)) for _ in range(rng.choice((0, 1, 2))))
     return Stream(seed, hits, moves)
 
 

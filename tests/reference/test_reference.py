@@ -21,6 +21,7 @@ import sys
 import tempfile
 import unicodedata
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -215,6 +216,46 @@ class CountsByHand(unittest.TestCase):
         self.assertEqual(self.count(*of_one, (3600, 1, "/29"), (3601, 1, "/3")).paths[OTHER], 10)
         only = self.count((0, 1, "/x"), (1, 1, "/a/1"), (2, 1, "/a/2"), only=("/a/**",), max_paths=2)
         self.assertEqual(only.paths, {OTHER: 1, "/a/1": 1, "/a/2": 1}, "(other) is no path")
+
+    def test_rules_of_a_site(self):
+        """The examples of docs/paths.md."""
+        rules = (paths.Rule("^/p([0-9]+)/.*$", r"/p\1"), paths.Rule(";jsessionid=[^/?]*", ""), paths.Rule("/amp$", ""),
+                 paths.Rule(r"^/([^/]+)/[^?]*-d([0-9]+)\.html$", r"/d\2", r"\1"),
+                 paths.Rule("^/(tin-tuc|thong-bao)/", None, "Tin tức"))
+        for address, page in {"/p512/hoi-nghi-so-ket": ("/p512", ""), "/xem;jsessionid=8A1F0C": ("/xem", ""),
+                              "/tin-tuc/bai-1/amp": ("/tin-tuc/bai-1", "Tin tức"), "/van-hoa/le-hoi-d77.html": ("/d77", "van-hoa"),
+                              "/tin-tuc/a%20b/amp/amp": ("/tin-tuc/a%20b", "Tin tức")}.items():
+            found = paths.normal_page(address, ("a.example.vn",), rules=rules)
+            self.assertEqual((found.path, found.section), page, address)
+        chain = paths.Rule("/old/(.*)", r"/new/\1"), paths.Rule("/new/(.*)", r"/bai/\1")
+        self.assertEqual(paths.normal_page("/old/1", ("a.example.vn",), rules=chain).path, "/bai/1")
+        circle = paths.Rule("^/a$", "/b"), paths.Rule("^/b$", "/a")
+        self.assertEqual(paths.normal_page("/a", ("a.example.vn",), rules=circle).path, "/a")
+
+    def test_a_reload_is_counted_apart_and_goes_on_with_the_visit(self):
+        counts = self.count((0, 1, "/"), (59, 1, "/#x"), (60, 1, "/"), (61, 1, "/b"), (62, 1, "/"), (62, 2, "/"),
+                            (1861.9, 1, "/b"), reload_window_ms=60_000)
+        self.assertEqual((counts.total.views, counts.total.reloads, counts.total.visits), (5, 2, 2))
+        self.assertEqual(counts.paths, {"/": 3, "/b": 2})
+        self.assertEqual(counts.visit_ms, {"2026-07-26": 1_861_900})
+
+    def test_the_order_of_hits_says_nothing_of_views_and_their_rows(self):
+        """Visits depend on it, and what a limit or an id lets through."""
+        sites = [replace(site, only=(), max_new_paths_per_day=10_000, limits_clients=False, reload_window_ms=0)
+                 for site in streams.SITES]
+        for number in range(STREAMS):
+            hits = [replace(hit, id="") for _, hit in streams.random_stream(f"{SEED}.{number}", readers=5).hits]
+            orders = hits, random.Random(number).sample(hits, len(hits)), sorted(hits, key=lambda hit: -hit.time_ms)
+            counters = [Counter(sites, is_bot) for _ in orders]
+            for counter, order in zip(counters, orders):
+                for hit in order:
+                    counter.apply(hit)
+            for site in sites:
+                one, *others = ([counts.views_by_hour, counts.paths, counts.referrers, counts.sections,
+                                 {row: n for row, n in counts.rows.items() if row[1] != "page_visits"},
+                                 {day: (p.views, p.visitors, p.events, p.bots) for day, p in counts.days.items()}]
+                                for counts in (counter[site.id] for counter in counters))
+                self.assertEqual([one] * 2, others, f"{site.id}, stream {SEED}.{number}")
 
 
 # ---- against luot ------------------------------------------------------------------------------------------
