@@ -214,10 +214,13 @@ private:
             known_visits_[visitor] = at;
             visits_[at].visitor = visitor;
         }
+        // One that went over midnight may have a late hit under the day's id before: its last view
+        // is known under both.
+        const auto ended = std::max(*last, v.last_view_ms);
         see(visitor, time_ms);
-        if (time_ms > *last)
+        if (time_ms > ended)
             for (auto* counts : periods(v.date))
-                (*counts)["visit_ms"] += time_ms - *last;
+                (*counts)["visit_ms"] += time_ms - ended;
         return &v;
     }
 

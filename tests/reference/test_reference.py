@@ -8,6 +8,7 @@ LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole
 """
 
 import argparse
+import collections
 import contextlib
 import datetime
 import hashlib
@@ -32,6 +33,7 @@ import streams  # noqa: E402
 from counter import HOUR_MS, OTHER, Counter, Hit, Site  # noqa: E402
 from feed import DAY_S, AgainstLuot, Feed, as_numbers, is_bot  # noqa: E402
 from luot import LONG, SHARED_DATA, main, patience  # noqa: E402
+from user_agents import InOrder  # noqa: E402
 
 SEED = os.environ.get("LUOT_SEED") or "0"
 STREAMS = 200 if LONG else 6
@@ -510,10 +512,23 @@ class ImportedLog(AgainstLuot):
                                                     aggregator.config_file, deadline=patience(60))
             self.assertEqual((status, errors), (0, ""), output)
         self.compare(argparse.Namespace(redis=server, aggregator=aggregator), sites, counter)
+        self.compare_agents(server.client(), hits["utc"])
         self.assert_verified(aggregator)
         print("the log imported: " + ", ".join(
             f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
             f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
+
+
+    def compare_agents(self, client, hits):
+        """What people read with, by the rules tried one after the other."""
+        is_bot, rules = listed_bot({hit.agent for hit in hits}), InOrder()
+        told = {agent: rules.parse(agent) for agent in {hit.agent for hit in hits if not is_bot(hit)}}
+        for key, part in (("browsers", "browser"), ("systems", "system")):
+            found = collections.Counter()
+            for name in client.scan_iter(f"luot:{{p*}}:utc:month:*:{key}", count=10_000):
+                found.update({row.decode(): int(n) for row, n in client.zrange(name, 0, -1, withscores=True)})
+            wanted = collections.Counter(told[hit.agent][part]["family"] for hit in hits if hit.agent in told)
+            self.assertEqual(found, wanted, key)
 
 
 class BesideGoAccess(unittest.TestCase):
@@ -525,7 +540,8 @@ class BesideGoAccess(unittest.TestCase):
             self.skipTest(f"{LOG} is not there")
         judge = ImportedLog()
         self.lines = []
-        for line in LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        self.raw = LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        for line in self.raw:
             client, when, method, target, status, _, agent = ImportedLog.LINE.match(line).groups()
             of_file = not judge.is_page("GET", target, 200)
             self.lines.append((client, when[:11], agent, method, target, int(status), of_file,
@@ -575,13 +591,56 @@ class BesideGoAccess(unittest.TestCase):
         for path in sorted(counted, key=lambda path: -counted[path][3])[:10]:
             self.assertEqual(rows[path], [str(value) for value in counted[path]], path)
 
-    def test_goaccess_says_the_same(self):
+    def goaccess(self, log):
         if not shutil.which("goaccess"):
             self.skipTest("goaccess is not installed")
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["goaccess", LOG, "--log-format=COMBINED", "--no-progress", "-o", f"{folder}/report.json"],
+            subprocess.run(["goaccess", log, "--log-format=COMBINED", "--no-progress", "-o", f"{folder}/report.json"],
                            stdin=subprocess.DEVNULL, capture_output=True, check=True)
-            said = json.loads(Path(f"{folder}/report.json").read_text(encoding="utf-8"))
+            return json.loads(Path(f"{folder}/report.json").read_text(encoding="utf-8", errors="replace"))
+
+    def goaccess_on(self, is_taken, panel):
+        """GoAccess's rows of a panel for these lines alone: name -> (requests, visitors)."""
+        if not any(map(is_taken, self.lines)):
+            return {}
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", suffix=".log") as part:
+            part.writelines(line + "\n" for x, line in zip(self.lines, self.raw) if is_taken(x))
+            part.flush()
+            return {row["data"]: (row["hits"]["count"], row["visitors"]["count"])
+                    for row in self.goaccess(part.name)[panel]["data"]}
+
+    def rows_beside(self, panel, part):
+        """Each row of GoAccess's panel taken apart by what luot does with its lines, as the tables have them: GoAccess itself
+        says of each part which of its rows the lines are in."""
+        named, rules = {}, InOrder()
+        for agent in {x[2] for x in self.lines if x[7]} - self.bots:
+            named[agent] = rules.parse(agent)[part]["family"]
+        readers = {x[:3] for x in self.lines if x[7] and x[2] not in self.bots}
+        fates = {"no page": lambda x: not x[7], "bots": lambda x: x[7] and x[2] in self.bots} | {
+            (name,): lambda x, name=name: x[7] and named.get(x[2]) == name for name in set(named.values())}
+        requests = {fate: self.goaccess_on(is_taken, panel) for fate, is_taken in fates.items()}
+        days = self.goaccess_on(lambda x: x[:3] in readers, panel)
+        self.assertEqual(sum(visitors for _, visitors in days.values()), len(readers))
+        for name, (hits, visitors) in self.goaccess_on(lambda x: True, panel).items():
+            of = {fate: rows[name][0] for fate, rows in requests.items() if name in rows}
+            self.assertEqual(sum(of.values()), hits, f"{name}: each line has one fate")
+            luot = sorted(((n, row[0]) for row, n in of.items() if isinstance(row, tuple)), key=lambda row: (-row[0], row[1]))
+            yield [name, *(f"{n:,}" for n in (hits, of.get("no page", 0), of.get("bots", 0), sum(n for n, _ in luot),
+                                              visitors, days.get(name, (0, 0))[1])),
+                   ", ".join(f"{row} {n:,}" for n, row in luot)]
+
+    def test_browsers_and_systems(self):
+        text, _ = self.rows()
+        for panel, part, heading in (("os", "system", "**Systems.**"), ("browsers", "browser", "**Browsers.**")):
+            table = text.partition(heading)[2].partition("\n|")[2].partition("\n\n")[0]
+            shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+            self.assertEqual(shown, list(self.rows_beside(panel, part)), panel)
+        # A line without its last quotation mark: GoAccess counts it, and in no row here.
+        torn = [x for x, line in zip(self.lines, self.raw) if not line.endswith('"')]
+        self.assertEqual([(x[7], x[2] in self.bots) for x in torn], [(True, True)])
+
+    def test_goaccess_says_the_same(self):
+        said = self.goaccess(LOG)
         general = said["general"]
         self.assertEqual((general["total_requests"], general["unique_visitors"], general["failed_requests"]), (10_000, 2_095, 0))
         rows = {(row["data"], row["protocol"]): row["hits"]["count"] for row in said["requests"]["data"] if row["method"] == "GET"}
