@@ -77,6 +77,18 @@ describe('events of a page', () => {
     assert.equal(new Set(events().map((hit) => hit.id)).size, 1);
   });
 
+  test('what has no answer when the page is left goes once more by sendBeacon, under its id', async () => {
+    stub.on_hit = (hit) => (hit.n ? null : { status: 202, body: { accepted: true, token: 'p.1.1' } });
+    stub.page('/b', 'b', '');
+    await open('');
+    await page.evaluate(() => luot.event('download', { file: 'a.pdf' }));
+    await told(1);
+    await page.goto(`${stub.pages}/b`);
+    const [first, second] = await told(2);
+    assert.equal(first.id, second.id);
+    assert.deepEqual(names()[1], ['download', { file: 'a.pdf' }]);
+  });
+
   test('without an answer it is sent once more under the same id, and then given up', async () => {
     stub.on_hit = () => ({ status: 503 });
     await open('', stub.events_tag);
