@@ -18,7 +18,7 @@
 #include <array>
 
 namespace luot::embedded {
-extern const std::string_view luot_js, luot_js_gz;
+extern const std::string_view luot_js, luot_js_gz, luot_events_js, luot_events_js_gz;
 }
 
 namespace luot::collector {
@@ -95,8 +95,14 @@ void intake::add_routes(http::router& routes)
                quick_handler([this](http::exchange& e) { handle(e, true); }));
     routes.add(method::post, "/hit",
                quick_handler([this](http::exchange& e) { handle(e, false); }));
-    for (const auto m : {method::get, method::head})
-        routes.add(m, "/luot.js", quick_handler([this](http::exchange& e) { serve_script(e); }));
+    for (const auto m : {method::get, method::head}) {
+        routes.add(m, "/luot.js", quick_handler([](http::exchange& e) {
+                       serve_script(e, embedded::luot_js, embedded::luot_js_gz);
+                   }));
+        routes.add(m, "/luot-events.js", quick_handler([](http::exchange& e) {
+                       serve_script(e, embedded::luot_events_js, embedded::luot_events_js_gz);
+                   }));
+    }
 }
 
 http::response intake::too_large(std::string_view path)
@@ -327,11 +333,11 @@ void intake::give(const owed& answer, bool accepted, std::string& bytes) const
     http::write_response(bytes, out, answer.to->date(), answer.keeps_alive, true);
 }
 
-void intake::serve_script(http::exchange& e) const
+void intake::serve_script(http::exchange& e, std::string_view script, std::string_view gzipped)
 {
     const bool zipped = http::accepts_gzip(e.in().accept_encoding);
-    const auto etag =
-        '"' + to_hex(checksum(zipped ? embedded::luot_js_gz : embedded::luot_js)) + '"';
+    const auto body = zipped ? gzipped : script;
+    const auto etag = '"' + to_hex(checksum(body)) + '"';
     http::response answer;
     answer.headers.append(cors_lines)
         .append("Cross-Origin-Resource-Policy: cross-origin\r\n")
@@ -341,11 +347,10 @@ void intake::serve_script(http::exchange& e) const
     answer.content_type = "text/javascript; charset=utf-8";
     if (http::matches_etag(e.in().if_none_match, etag)) {
         answer.status = 304;
-    } else if (zipped) {
-        answer.headers += "Content-Encoding: gzip\r\n";
-        answer.body = embedded::luot_js_gz;
     } else {
-        answer.body = embedded::luot_js;
+        if (zipped)
+            answer.headers += "Content-Encoding: gzip\r\n";
+        answer.body = body;
     }
     e.respond(answer);
 }

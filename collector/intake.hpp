@@ -47,7 +47,7 @@ public:
            std::function<void()> after_turn, metrics_registry& metrics);
     ~intake();
 
-    /// GET /hit.gif, POST /hit, GET /luot.js.
+    /// GET /hit.gif, POST /hit, GET /luot.js, GET /luot-events.js.
     void add_routes(http::router& routes);
 
     /// The answer to a request that was too large to be parsed, counted when it was a hit.
@@ -83,7 +83,7 @@ private:
     [[nodiscard]] http::response refused(refusal why, bool is_pixel);
     void end_turn();
     void give(const owed& answer, bool accepted, std::string& bytes) const;
-    void serve_script(http::exchange& e) const;
+    static void serve_script(http::exchange& e, std::string_view script, std::string_view gzipped);
 
     boost::asio::io_context& context_;
     std::shared_ptr<const config> config_;

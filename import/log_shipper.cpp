@@ -41,7 +41,8 @@ constexpr std::int64_t fresh_ms = 5 * 60 * 1000;
 constexpr std::size_t seen_at_once = 500, least_seen_bound = 10'000;
 /// Servers write a line when the answer is sent, with the time at which the request came.
 constexpr std::int64_t idle_margin_ms = 10 * 60 * 1000;
-constexpr std::int64_t shortest_pause_ms = 2, longest_pause_ms = 10;
+/// An aggregator takes more than 40 ms for what may wait in the stream.
+constexpr std::int64_t shortest_pause_ms = 2, longest_pause_ms = 40;
 constexpr std::int64_t say_every_ms = 10'000;
 
 const redis::script& seen_script()
@@ -135,6 +136,8 @@ void log_shipper::open()
     digest_.reset();
     number_ = 0;
     queue_.clear();
+    waiting_.clear();
+    waiting_bytes_ = 0;
     seen_.clear();
     newest_ms_ = 0;
     seen_bound_ = least_seen_bound;
@@ -393,10 +396,23 @@ asio::awaitable<void> log_shipper::send()
     }
 }
 
+/// How many entries of the queue to send at once. A full stream refuses each of them by itself: no
+/// more than there is room for behind those that wait, or one that asks whether there is room
+/// again.
+std::size_t log_shipper::sendable() const
+{
+    const auto most = full_pause_ms_ > 0 ? 1 : std::min(queue_.size(), most_sent);
+    auto bytes = waiting_bytes_ + queue_.front().hits.size();
+    std::size_t count = 1;
+    while (count < most && bytes + queue_[count].hits.size() <= queue_bytes)
+        bytes += queue_[count++].hits.size();
+    return count;
+}
+
 /// False when Redis did not answer.
 asio::awaitable<bool> log_shipper::send_some()
 {
-    const auto count = std::min(queue_.size(), most_sent);
+    const auto count = sendable();
     redis::pipeline commands;
     for (std::size_t i = 0; i < count; ++i) {
         const auto& e = queue_[i];
@@ -428,8 +444,12 @@ asio::awaitable<bool> log_shipper::send_some()
             co_return true;
         }
         const auto status = answer[0].text();
-        applied_ = static_cast<std::uint64_t>(answer[2].count());
+        set_applied(static_cast<std::uint64_t>(answer[2].count()));
         if (status == "ok") {
+            const auto& e = queue_.front();
+            if (!e.hits.empty())
+                waiting_.emplace_back(e.last, e.hits.size());
+            waiting_bytes_ += e.hits.size();
             queue_.pop_front();
             full_pause_ms_ = 0;
             continue;
@@ -447,6 +467,15 @@ asio::awaitable<bool> log_shipper::send_some()
         co_return true;
     }
     co_return true;
+}
+
+void log_shipper::set_applied(std::uint64_t offset)
+{
+    applied_ = offset;
+    while (!waiting_.empty() && waiting_.front().first <= offset) {
+        waiting_bytes_ -= waiting_.front().second;
+        waiting_.pop_front();
+    }
 }
 
 /// Drops what Redis has. Where that is not between two entries the log is read again.
@@ -535,7 +564,7 @@ asio::awaitable<log_shipper::position> log_shipper::ask(std::string ending)
     const auto answer = answers[0];
     position there{static_cast<std::uint64_t>(answer[0].count()),
                    static_cast<std::uint64_t>(answer[1].count()), std::string(answer[2].text())};
-    applied_ = there.applied;
+    set_applied(there.applied);
     co_return there;
 }
 

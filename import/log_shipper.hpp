@@ -24,6 +24,7 @@
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace luot::importer {
@@ -149,6 +150,8 @@ private:
     [[nodiscard]] bool next(raw_line& line);
     [[nodiscard]] found fill(entry& e);
     line_fate take(const raw_line& line, std::string& hits);
+    [[nodiscard]] std::size_t sendable() const;
+    void set_applied(std::uint64_t offset);
     void go_on_from(const position& there);
     void refused(const redis::reply_view& answer, const char* command);
     [[noreturn]] void differs(const std::string& how) const;
@@ -172,6 +175,9 @@ private:
     found last_found_ = found::more;
 
     std::deque<entry> queue_;
+    /// Shipped entries that have not been applied: up to which line, and their hits' bytes.
+    std::deque<std::pair<std::uint64_t, std::size_t>> waiting_;
+    std::size_t waiting_bytes_ = 0;
     bool is_closing_ = false, is_sending_ = false, must_rewind_ = false;
     std::exception_ptr failure_;
     boost::asio::steady_timer reader_wake_, sender_wake_;

@@ -1,5 +1,6 @@
 #include "aggregator/fold/agents.hpp"
 
+#include "aggregator/fold/agent_hints.hpp"
 #include "aggregator/fold/agent_parser.hpp"
 #include "core/bytes.hpp"
 #include "core/utf8.hpp"
@@ -37,29 +38,51 @@ std::string counted(std::string family)
     return can_be_counted(family) ? std::move(family) : "Other";
 }
 
+agent more_exact(const agent& by_user_agent, std::string_view client_hints)
+{
+    auto told = with_hints(by_user_agent, client_hints);
+    told.browser = counted(std::move(told.browser));
+    return told;
+}
+
 }  // namespace
 
-agent agent_of(const agent_parser& parser, std::string_view user_agent)
+agent agent_of(const agent_parser& parser, std::string_view user_agent,
+               std::string_view client_hints)
 {
     auto parsed = parser.parse(user_agent);
     const auto device = class_of(parsed, user_agent);
-    return {counted(std::move(parsed.browser.family)), counted(std::move(parsed.system.family)),
-            device};
+    return more_exact({counted(std::move(parsed.browser.family)),
+                       counted(std::move(parsed.system.family)), device},
+                      client_hints);
 }
 
 class agent_list::known {
 public:
-    const agent& find(std::string_view user_agent)
+    const agent& find(std::string_view user_agent, std::string_view client_hints)
     {
-        const auto key = checksum(user_agent, seed_);
-        if (const auto found = cache_.find(key); found != cache_.end())
-            return found->second;
-        if (cache_.size() >= most_cached)
-            cache_.clear();
-        return cache_[key] = agent_of(parser_, user_agent);
+        const auto by_user_agent = checksum(user_agent, seed_);
+        if (client_hints.empty())
+            return answer(by_user_agent, [&] { return agent_of(parser_, user_agent); });
+        const auto said = without_version(client_hints);
+        return answer(checksum(said, by_user_agent), [&] {
+            // The rules are the dear part: made-up hints beside one User-Agent do not call them.
+            return more_exact(find(user_agent, {}), said);
+        });
     }
 
 private:
+    template <class Make>
+    const agent& answer(std::uint64_t key, Make make)
+    {
+        if (const auto found = cache_.find(key); found != cache_.end())
+            return found->second;
+        auto made = make();
+        if (cache_.size() >= most_cached)
+            cache_.clear();
+        return cache_[key] = std::move(made);
+    }
+
     agent_parser parser_;
     /// So that nobody can prepare a User-Agent that is taken for another.
     const std::uint64_t seed_ = random_u64();
@@ -69,9 +92,9 @@ private:
 agent_list::agent_list() : known_(std::make_unique<known>()) {}
 agent_list::~agent_list() = default;
 
-const agent& agent_list::classify(std::string_view user_agent) const
+const agent& agent_list::classify(std::string_view user_agent, std::string_view client_hints) const
 {
-    return known_->find(user_agent);
+    return known_->find(user_agent, client_hints);
 }
 
 }  // namespace luot::aggregator

@@ -1,5 +1,5 @@
-// With what a page was read: browser, system and class of device, by the User-Agent. The rules are
-// those of uap-core (agent_parser.hpp). docs/agents.md.
+// With what a page was read: browser, system and class of device, by the User-Agent and client
+// hints. The rules are those of uap-core (agent_parser.hpp) and agent_hints.hpp. docs/agents.md.
 
 #pragma once
 
@@ -26,10 +26,12 @@ struct agent {
 };
 
 /// What any bytes stand for, without a cache.
-[[nodiscard]] agent agent_of(const agent_parser& parser, std::string_view user_agent);
+[[nodiscard]] agent agent_of(const agent_parser& parser, std::string_view user_agent,
+                             std::string_view client_hints = {});
 
-/// Tells what User-Agents stand for, a pure function of their bytes. Not thread-safe (a cache): one
-/// a thread. Takes the memory of an agent_parser, and 6 MB at most for the cache.
+/// Tells what User-Agents and client hints stand for, a pure function of their bytes. Not
+/// thread-safe (a cache): one a thread. Takes the memory of an agent_parser, and 6 MB at most for
+/// the cache.
 class agent_list {
 public:
     /// Takes a tenth of a second. Throws when RE2 refuses a rule.
@@ -37,7 +39,8 @@ public:
     ~agent_list();
 
     /// The same as agent_of(), mostly from the cache. Valid until the next call.
-    [[nodiscard]] const agent& classify(std::string_view user_agent) const;
+    [[nodiscard]] const agent& classify(std::string_view user_agent,
+                                        std::string_view client_hints = {}) const;
 
 private:
     class known;

@@ -56,6 +56,24 @@ bot_kind kind_of(const hit& h, const classifier& classes)
                                                                    : bot_kind::none;
 }
 
+/// All that classifier::agents looks at.
+struct browser_words {
+    std::string_view user_agent, client_hints;
+
+    bool operator==(const browser_words&) const = default;
+
+    struct hash {
+        using is_avalanching = void;
+
+        std::size_t operator()(const browser_words& said) const noexcept
+        {
+            const auto of_user_agent = checksum(said.user_agent);
+            return said.client_hints.empty() ? of_user_agent
+                                             : checksum(said.client_hints, of_user_agent);
+        }
+    };
+};
+
 template <class Values>
 void make_unique(Values& values)
 {
@@ -196,10 +214,13 @@ private:
             known_visits_[visitor] = at;
             visits_[at].visitor = visitor;
         }
+        // One that went over midnight may have a late hit under the day's id before: its last view
+        // is known under both.
+        const auto ended = std::max(*last, v.last_view_ms);
         see(visitor, time_ms);
-        if (time_ms > *last)
+        if (time_ms > ended)
             for (auto* counts : periods(v.date))
-                (*counts)["visit_ms"] += time_ms - *last;
+                (*counts)["visit_ms"] += time_ms - ended;
         return &v;
     }
 
@@ -348,7 +369,7 @@ private:
         add(breakdown::country, h.country);
         add(breakdown::language, language_of(h.language));
         add(breakdown::screen, screen_class(h.width));
-        ++by_agent_[h.user_agent];
+        ++by_agent_[{h.user_agent, h.client_hints}];
     }
 
     /// Adds what break_down() has counted in a way that is quicker.
@@ -360,8 +381,8 @@ private:
         for (std::size_t by = 0; by < without_.size(); ++by)
             if (const auto views = std::exchange(without_[by], 0))
                 add_to(t[by], no_member, views);
-        for (const auto& [user_agent, views] : by_agent_) {
-            const auto& agent = classes_.agents.classify(user_agent);
+        for (const auto& [said, views] : by_agent_) {
+            const auto& agent = classes_.agents.classify(said.user_agent, said.client_hints);
             count(t, breakdown::browser, agent.browser, views);
             count(t, breakdown::os, agent.os, views);
             count(t, breakdown::device, name_of(agent.device), views);
@@ -482,9 +503,10 @@ private:
     const classifier& classes_;
     bool is_new_page_ = false;  ///< the one that was counted last
 
-    /// Of the hour of counters_: views without a member, and views by User-Agent.
+    /// Of the hour of counters_: views without a member, and views by what the browser says of
+    /// itself.
     std::array<std::int64_t, breakdown_count> without_{};
-    boost::unordered_flat_map<std::string_view, std::int64_t, text_hash, std::equal_to<>> by_agent_;
+    boost::unordered_flat_map<browser_words, std::int64_t, browser_words::hash> by_agent_;
 
     struct kept_visit {
         std::uint64_t visitor;

@@ -15,10 +15,10 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const user_agent =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36';
 
-/** The script as the build makes it. */
-export const minified = () =>
+/** A script as the build makes it. */
+export const minified = (name = 'luot.js') =>
   execFileSync(join(root, 'node_modules/.bin/terser'),
-    [join(root, 'collector/luot.js'), '--config-file', join(root, 'collector/terser.json')]);
+    [join(root, 'collector', name), '--config-file', join(root, 'collector/terser.json')]);
 
 export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -140,9 +140,9 @@ export async function start_stub() {
       response.writeHead(reply.status, { ...cors, 'Content-Type': 'application/json', ...reply.headers });
       response.end(typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body ?? '');
     };
-    if (url.pathname === '/thong-ke/luot.js') {
+    if (/^\/thong-ke\/luot(-events)?\.js$/.test(url.pathname)) {
       response.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8' });
-      response.end(script);
+      response.end(url.pathname.endsWith('/luot.js') ? script : minified('luot-events.js'));
     } else if (url.pathname === '/thong-ke/hit') {
       const hit = { ...JSON.parse(body), method: request.method, type: request.headers['content-type'], cookie: request.headers.cookie };
       stub.hits.push(hit);
@@ -172,6 +172,7 @@ export async function start_stub() {
   stub.stats = `http://127.0.0.1:${stats.address().port}`;
   stub.pages = `http://127.0.0.1:${pages.address().port}`;
   stub.tag = `<script defer src="${stub.stats}/thong-ke/luot.js?v=1/2" data-site="demo"></script>`;
+  stub.events_tag = stub.tag.replace('luot.js', 'luot-events.js');
 
   /** Puts a page there and answers its address. */
   stub.page = (path, body, head = stub.tag, lang = 'vi') => {

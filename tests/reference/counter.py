@@ -8,6 +8,8 @@ Read as follows where the words leave a choice:
     the first half hour of a local day may go on with the visit of the same visitor's yesterday.
   - An hour of "20 new paths an hour and client" is one of Unix time, and a client is one for a local day
     (docs/redis-keys.md). A view without a count of its own is in "(other)", which is no path.
+  - A reload is a view of a page that its visit has read less than reload_window before, or after where it comes late; it
+    goes on with the visit and counts as nothing else. A visit remembers the 32 pages that it has read last.
   - A bounce is a visit with one view. Its exit is the latest view by time; of two at one time, the one applied last.
 """
 
@@ -25,7 +27,7 @@ HOUR_MS = 60 * MINUTE_MS
 VISIT_GAP_MS = 30 * MINUTE_MS
 FIRST_HALF_HOUR_MS = 30 * MINUTE_MS
 NEW_PATHS_PER_CLIENT = 20
-MOST_SECTION_BYTES = 100
+MOST_PAGES_OF_A_VISIT = 32
 OTHER, NONE = "(other)", "(none)"
 GROUPS = paths.read_groups((Path(__file__).resolve().parents[2] / "docs" / "sources.md").read_text())
 
@@ -40,6 +42,8 @@ class Site:
     only: tuple = ()
     max_new_paths_per_day: int = 2000
     limits_clients: bool = True  # not of an imported log
+    rules: tuple = ()  # paths.Rule
+    reload_window_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,18 @@ class Visit:
     entry: str
     exit: str
     exit_ms: int
+    begin_ms: int
+    end_ms: int  # of its latest hit
     views: int = 1
+    pages: dict = field(default_factory=dict)  # page -> time of its latest counted view; the one read last is the last
+
+    def reads(self, page, time_ms):
+        """Whether it is the first view of the page in this visit."""
+        before = self.pages.pop(page, None)
+        if len(self.pages) == MOST_PAGES_OF_A_VISIT:
+            del self.pages[next(iter(self.pages))]
+        self.pages[page] = time_ms if before is None else max(time_ms, before)
+        return before is None
 
 
 @dataclass
@@ -73,6 +88,7 @@ class Period:
     visitors: int = 0  # the sum of the days, where it is longer than a day
     events: int = 0
     bots: int = 0
+    reloads: int = 0
     new_paths: int = 0
 
 
@@ -103,6 +119,14 @@ class Counts:
     @property
     def bounces(self):
         return collections.Counter(visit.day for visit in self.visits if visit.views == 1)
+
+    @property
+    def visit_ms(self):
+        """How long the visits have lasted that began on a day."""
+        lasted = collections.Counter()
+        for visit in self.visits:
+            lasted[visit.day] += visit.end_ms - visit.begin_ms
+        return +lasted
 
 
 # ---- time and people -----------------------------------------------------------------------------------
@@ -179,6 +203,7 @@ class _SiteCounter:
         if visit is None or hit.time_ms - last_ms >= VISIT_GAP_MS:
             return None
         self.saw(who, day, hit.time_ms, visit)
+        visit.end_ms = max(visit.end_ms, hit.time_ms)
         return visit
 
     def saw(self, who, day, time_ms, visit):
@@ -188,11 +213,16 @@ class _SiteCounter:
     def view(self, hit, page, day, periods):
         counts = self.counts
         who = address_key(hit.client), hit.agent
+        visit = self.visit_of(hit, day)
+        read_ms = visit.pages.get(page.path) if visit else None
+        if read_ms is not None and abs(hit.time_ms - read_ms) < self.site.reload_window_ms:
+            for period in periods:
+                period.reloads += 1
+            return
         hour = str(day), hour_start(hit.time_ms, self.site.timezone)
         is_new_visitor = (*who, day) not in self.visitors
         self.visitors.add((*who, day))
         path = self.counted_path(page, who[0], day, hit.time_ms)
-        visit = self.visit_of(hit, day)
         for period in periods:
             period.views += 1
             period.visits += visit is None
@@ -200,19 +230,22 @@ class _SiteCounter:
         counts.views_by_hour[hour] += 1
         counts.paths[path] += 1
         group = paths.group_of(paths.normal_referrer(hit.r, self.site.hosts), GROUPS)
-        for by, row in (("pages", path), ("sections", paths.cut(hit.c, MOST_SECTION_BYTES)), ("referrers", group)):
+        section = paths.cut(hit.c, paths.MOST_SECTION_BYTES) or page.section
+        for by, row in (("pages", path), ("sections", section), ("referrers", group)):
             counts.rows[str(day), by, row or NONE] += 1
         counts.referrers[paths.normal_referrer(hit.r, self.site.hosts)] += 1
-        counts.sections[paths.cut(hit.c, MOST_SECTION_BYTES)] += 1
+        counts.sections[section] += 1
         if visit is None:
             counts.visits_by_hour[hour] += 1
-            visit = Visit(str(day), path, path, hit.time_ms)
+            visit = Visit(str(day), path, path, hit.time_ms, hit.time_ms, hit.time_ms)
             counts.visits.append(visit)
             self.saw(who, day, hit.time_ms, visit)
         else:
             visit.views += 1
             if hit.time_ms >= visit.exit_ms:
                 visit.exit, visit.exit_ms = path, hit.time_ms
+        if visit.reads(page.path, hit.time_ms):
+            counts.rows[str(day), "page_visits", path] += 1
 
     def counted_path(self, page, client, day, time_ms):
         """The path, if the site lets it have a count, else OTHER."""
@@ -250,7 +283,7 @@ class Counter:
         if hit.origin and not paths.is_host_of(own_host, site.hosts):
             return False
         try:
-            page = paths.normal_page(hit.p, site.hosts, site.keep_query, site.path_host, own_host)
+            page = paths.normal_page(hit.p, site.hosts, site.keep_query, site.path_host, own_host, site.rules)
         except (paths.BadPath, paths.ForeignHost):
             if hit.p or not hit.n:
                 return False

@@ -24,8 +24,16 @@ def is_bot(hit):
     return hit.agent in streams.BOTS
 
 
+def as_configured(site):
+    rules = [{name: text for name in ("match", "replace", "section") if (text := getattr(rule, name)) is not None}
+             for rule in site.rules]
+    return {"id": site.id, "hosts": site.hosts, "timezone": site.timezone, "path_host": site.path_host, "only": site.only,
+            "max_new_paths_per_day": site.max_new_paths_per_day, "reload_window": f"{site.reload_window_ms // 1000}s",
+            **({"path_rule": rules} if rules else {})}
+
+
 class Feed:
-    """Two collectors with clocks that stand, which are set for each hit, and an aggregator and a Redis whose clocks are
+    """Collectors with clocks that stand, which are set for each hit, and an aggregator and a Redis whose clocks are
     ahead of all hits, as they are of hits that waited in a spool, or stand at `now_ms`."""
 
     def __init__(self, world, sites, first_ms, last_ms, salt, max_paths=100_000, now_ms=None):
@@ -37,8 +45,7 @@ class Feed:
         self.redis = RedisServer(world)
         self.redis.environment = self.now.environment
         self.redis.start()
-        configured = [{"id": s.id, "hosts": s.hosts, "timezone": s.timezone, "path_host": s.path_host, "only": s.only,
-                       "max_new_paths_per_day": s.max_new_paths_per_day} for s in sites]
+        configured = [as_configured(site) for site in sites]
         config = {"collector": {"workers": 1}, "aggregator": {"max_paths": max_paths, "keep_days": 36_500}}
         self.collectors, self.clocks = [], []
         for i in range(streams.COLLECTORS):
@@ -128,9 +135,15 @@ class AgainstLuot(SystemTest):
         return (Feed(self.world, sites, min(times), max(times), f"salt {seed}", max_paths),
                 Counter(sites, is_bot, max_paths))
 
-    def give(self, feed, counter, hits, rng, restarts=0.0):
-        """The same hits to luot and to the reference. `restarts`: of the aggregator, for each hit."""
-        for to, hit in hits:
+    def give(self, feed, counter, hits, rng, restarts=0.0, moves=()):
+        """The same hits to luot and to the reference. `restarts`: of the aggregator, for each hit. `moves`: before which
+        hit which site goes into which time zone."""
+        moves = collections.deque(sorted(moves))
+        for i, (to, hit) in enumerate(hits):
+            while moves and moves[0][0] == i:
+                _, site, zone = moves.popleft()
+                feed.move(site, zone)
+                counter.move(site, zone)
             taken = feed.send(to, hit, rng.choice(("json", "pixel", "form")))
             self.assertEqual(counter.apply(hit), taken, f"whether {hit} is taken")
             if rng.random() < 0.02:
@@ -139,10 +152,10 @@ class AgainstLuot(SystemTest):
                 feed.restart_aggregator()
         feed.settle_all()
 
-    def feed(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot, restarts=0.0):
+    def feed(self, sites, hits, seed, max_paths=100_000, is_bot=is_bot, restarts=0.0, moves=()):
         """Gives them, and compares what comes of it."""
         feed, counter = self.begin(sites, hits, seed, max_paths, is_bot)
-        self.give(feed, counter, hits, random.Random(f"how {seed}"), restarts)
+        self.give(feed, counter, hits, random.Random(f"how {seed}"), restarts, moves)
         self.compare(feed, sites, counter)
         return feed, counter
 
@@ -185,7 +198,7 @@ class AgainstLuot(SystemTest):
         wanted = {key: n for key, n in (counts.rows + counts.entries + counts.exits).items()}
         found, by_month = {}, collections.Counter()
         for name in part:
-            day = re.fullmatch(r"day:(\d{4}-\d\d-\d\d):(pages|sections|referrers|entries|exits)", name)
+            day = re.fullmatch(r"day:(\d{4}-\d\d-\d\d):(pages|sections|referrers|page_visits|entries|exits)", name)
             for row, n in client.zrange(part[name], 0, -1, withscores=True) if day else ():
                 if n:  # a page may be where visits ended once, and do no more
                     found[day[1], day[2], row.decode()] = n
@@ -196,15 +209,16 @@ class AgainstLuot(SystemTest):
         for (day, by, row), n in found.items():
             by_month[day[:7], by, row] += n
         months = {(month[1], month[2], row.decode()): n for name in part
-                  for month in [re.fullmatch(r"month:(\d{4}-\d\d):(pages|sections|referrers|entries|exits)", name)] if month
+                  for month in [re.fullmatch(r"month:(\d{4}-\d\d):(pages|sections|referrers|page_visits|entries|exits)", name)] if month
                   for row, n in client.zrange(part[name], 0, -1, withscores=True) if n}
         self.assertEqual(months, dict(by_month), f"rows of months of {site.id}")
-        bounces = {day: n for day in counts.days
-                   if (n := as_numbers(client.hgetall(part[f"day:{day}"])).get("bounces", 0))}
-        self.assertEqual(bounces, dict(counts.bounces), f"bounces of {site.id}")
+        for name in ("bounces", "visit_ms"):
+            by_day = {day: n for day in counts.days
+                      if (n := as_numbers(client.hgetall(part[f"day:{day}"])).get(name, 0))}
+            self.assertEqual(by_day, dict(getattr(counts, name)), f"{name} of {site.id}")
 
     def assert_period(self, site, when, found, wanted, visitors):
-        names = ("views", "visits", "events", "bots")
+        names = ("views", "visits", "events", "bots", "reloads")
         self.assertEqual({name: found.get(name, 0) for name in names}, {name: getattr(wanted, name) for name in names},
                          f"{site.id}, {when}")
         self.assert_visitors(found.get(visitors, 0), wanted.visitors, wanted.views, f"{visitors} of {site.id}, {when}")

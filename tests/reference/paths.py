@@ -14,6 +14,9 @@ INDEX_PAGES = ("index.html", "index.htm", "index.php")
 MOST_BYTES = 2000
 MOST_REFERRER_BYTES = 500
 MOST_CAMPAIGN_BYTES = 100
+MOST_SECTION_BYTES = 100
+MOST_ROUNDS = 8
+MOST_PLACES = 200
 
 NO_PLACE_IN_A_PATH = set('/?#% "<>[\\]^{|}`')
 # Blanks other than the space, line and paragraph separators, marks that only change how others are shown, controls.
@@ -36,6 +39,15 @@ class ForeignHost(ValueError):
 class Page:
     path: str
     campaign: dict  # utm_source and its like, without their prefix
+    section: str = ""  # that the site's rules say
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A `[[site.path_rule]]`. `match` is read by Python's re, which takes what RE2 takes, and more."""
+    match: str
+    replace: str = None
+    section: str = None
 
 
 # ---- hosts -------------------------------------------------------------------------------------------
@@ -149,9 +161,17 @@ def parted(text):
     return path, query
 
 
-def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host=""):
+def normal_page(address, hosts, keep_query=KEEP_QUERY, path_host=False, own_host="", rules=()):
     """The page that an address names on the site of these hosts. `own_host`: of the page that sent it, if it is known,
     put before the path with `path_host` when the address has none. Raises BadPath, ForeignHost."""
+    page = general_page(address, hosts, keep_query, path_host, own_host)
+    path, section = by_rules(page.path, rules, lambda text, own_host: general_page(
+        text, hosts, keep_query, path_host, own_host).path)
+    return Page(path, page.campaign, section)
+
+
+def general_page(address, hosts, keep_query, path_host, own_host):
+    """By the rules that all sites have."""
     if len(address.encode()) > MOST_BYTES:
         raise BadPath("too long")
     if any(unicodedata.category(c) == "Cc" for c in address):
@@ -204,6 +224,40 @@ def own_authority(text, hosts):
     except BadPath:
         return None
     return (host, rest) if is_host_of(host, hosts) else None
+
+
+# ---- rules of a site -----------------------------------------------------------------------------------------
+
+
+def filled(text, found):
+    """What a replacement stands for beside a match."""
+    return re.sub(r"\\([0-9\\])", lambda at: "\\" if at[1] == "\\" else found[int(at[1])] or "", text)
+
+
+def by_rules(path, rules, normal):
+    """(path, section) that a site's rules make of a normalised path. `normal` normalises an address, given the host of
+    the path that it was made of."""
+    section, current = "", path
+    for _ in range(MOST_ROUNDS):
+        for rule in rules:
+            found = re.search(rule.match, current)
+            if found and rule.section is not None and not section:
+                groups = [unquote_to_bytes(group or "").decode(errors="replace") for group in (found[0], *found.groups())]
+                section = cut(filled(rule.section, groups), MOST_SECTION_BYTES)
+        replacing = next((rule for rule in rules if rule.replace is not None and re.search(rule.match, current)), None)
+        if replacing is None:
+            return current, section
+        if len(re.findall(replacing.match, current)) > MOST_PLACES:
+            return path, section
+        replaced = re.sub(replacing.match, lambda found: filled(replacing.replace, [found[0], *found.groups()]), current)
+        try:
+            made = normal(replaced, current.partition("/")[0])
+        except (BadPath, ForeignHost):
+            return path, section
+        if made == current:
+            return current, section
+        current = made
+    return path, section
 
 
 # ---- referrers ---------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Random streams of hits for test_reference.py, each made by its seed alone: readers of several sites around the
-moments at which counts go wrong (midnights, ends of months, the days on which clocks are set), over two collectors.
+moments at which counts go wrong (midnights, ends of months, the days on which clocks are set), over three collectors.
 
 A stream is a list of (collector, Hit) in the order in which the hits are to be applied. Of each collector the times
-never fall, as they do not on a machine; one may lag behind the other by up to two hours, which is how hits look that
+never fall, as they do not on a machine; one may lag behind the others by up to two hours, which is how hits look that
 waited in a spool.
 """
 
@@ -14,8 +14,9 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from counter import HOUR_MS, MINUTE_MS, VISIT_GAP_MS, Hit, Site
+from paths import Rule
 
-COLLECTORS = 2
+COLLECTORS = 3
 MAX_PATHS = 60
 MOST_LAG_MS = 2 * HOUR_MS
 DAY_MS = 24 * HOUR_MS
@@ -31,14 +32,30 @@ BOTS = (
     "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
 )
 
+# Pages of PAGES and of readers who seek new ones, and what such rules are written for.
+RULES = (
+    Rule(r"^/bai-([0-9]*)[13]\.html", r"/bai-\1.html", "Bài"),
+    Rule(r"^/(?i:xem)\?id=([0-9]+)$", r"/Pages/chitiet.aspx?itemid=51\1"),
+    Rule(r"/([^/]*)%2F", r"/\1-"),
+    Rule(r"^/tin-tức/2026/(.*)$", r"/tin-tức/\1"),
+    Rule("hội", r"\0"),
+    Rule("^/q%3F$", "/q?id=1&utm_source=x"),
+    Rule("^/lien-he$", "https://example.com/lien-he"),  # no page of the site
+    Rule("^/~(.*)$", r"/~\1+"),  # never settles
+    Rule("^/giá", None, "Giá cả"),
+    Rule("^/([^/?]+)/", None, r"mục \1"),
+    Rule("[0-9]", None, r"\\\0"),
+)
+
 SITES = (
     Site("berlin", ("berlin.example.vn", "www.berlin.example.vn"), "Europe/Berlin"),
     Site("new-york", ("ny.example.vn", "*.ny.example.vn"), "America/New_York", max_new_paths_per_day=12),
-    Site("hue", ("hue.example.vn", "huế.example.vn"), "Asia/Ho_Chi_Minh"),
+    Site("hue", ("hue.example.vn", "huế.example.vn"), "Asia/Ho_Chi_Minh", rules=RULES, reload_window_ms=10 * MINUTE_MS),
     Site("kolkata", ("kolkata.example.vn",), "Asia/Kolkata", only=("/tin-tức/**", "/bai-*.html", "/")),
-    Site("auckland", ("auckland.example.vn", "*.akl.example.vn"), "Pacific/Auckland", path_host=True),
+    Site("auckland", ("auckland.example.vn", "*.akl.example.vn"), "Pacific/Auckland", path_host=True,
+         rules=RULES),
     # Clocks are set at midnight: a day begins at 01:00, and one ends at 24:00 the second time.
-    Site("cairo", ("cairo.example.vn",), "Africa/Cairo"),
+    Site("cairo", ("cairo.example.vn",), "Africa/Cairo", reload_window_ms=30 * MINUTE_MS),
     Site("santiago", ("santiago.example.vn",), "America/Santiago", max_new_paths_per_day=40),
 )
 
@@ -69,6 +86,7 @@ SECTIONS = ("", "", "Thời sự", "Kinh tế", "Văn hóa")
 class Stream:
     seed: object
     hits: tuple  # (collector, Hit), in the order in which they are applied
+    moves: tuple = ()  # (before which hit, site, into which time zone)
 
 
 # ---- spellings -------------------------------------------------------------------------------------------
@@ -192,10 +210,12 @@ def _reader(rng, moment, number):
     seeks_new_paths = rng.random() < 0.1
     time_ms = moment + rng.choice((
         -1, 0, -rng.randrange(VISIT_GAP_MS), VISIT_GAP_MS - 1, VISIT_GAP_MS, rng.randrange(-2 * HOUR_MS, HOUR_MS)))
+    page = None
     for n in range(rng.choice((1, 2, 3, 5, 8)) if not seeks_new_paths else 30):
         if rng.random() < 0.07:
             client = _address(rng)
-        page = f"/bai-{number}{n}.html" if seeks_new_paths else PAGES[int(len(PAGES) * rng.random() ** 2)]
+        if page is None or rng.random() > 0.2:  # else it is loaded again
+            page = f"/bai-{number}{n}.html" if seeks_new_paths else PAGES[int(len(PAGES) * rng.random() ** 2)]
         p = spell(rng, page, site) if rng.random() > 0.03 else rng.choice(NO_PAGES)
         yield Hit(
             site.id, time_ms, client, agent, p, r=rng.choice(REFERRERS), n="download" if rng.random() < 0.1 else "",
@@ -221,7 +241,10 @@ def random_stream(seed, readers=35):
         around = [hit for number in range(readers) for hit in _reader(rng, moment, f"{moment // HOUR_MS}-{number}-")]
         hits += _with_repeats(rng, around)
     hits.sort(key=lambda hit: hit.time_ms)
-    return Stream(seed, tuple(split(rng, hits)))
+    hits = tuple(split(rng, hits))
+    zones = [site.timezone for site in SITES]
+    moves = tuple((rng.randrange(len(hits)), rng.choice(SITES).id, rng.choice(zones)) for _ in range(rng.choice((0, 1, 2))))
+    return Stream(seed, hits, moves)
 
 
 def split(rng, hits):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A real luot counts what an independent counter counts: the reference in this folder, which shares no code with it.
 
-Two collectors, whose clocks stand at the time of the hit that comes next, an aggregator, a Redis. Views, visits,
+Three collectors, whose clocks stand at the time of the hit that comes next, an aggregator, a Redis. Views, visits,
 events, bots, paths, days, hours and months have to be the same, visitors within 2 % (they are an estimate).
 
 LUOT_SEED other streams; LUOT_LONG=1 200 of them instead of a few, and the whole of the real log.
 """
 
 import argparse
+import collections
 import contextlib
 import datetime
 import hashlib
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import unicodedata
 import unittest
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -31,6 +33,7 @@ import streams  # noqa: E402
 from counter import HOUR_MS, OTHER, Counter, Hit, Site  # noqa: E402
 from feed import DAY_S, AgainstLuot, Feed, as_numbers, is_bot  # noqa: E402
 from luot import LONG, SHARED_DATA, main, patience  # noqa: E402
+from user_agents import InOrder  # noqa: E402
 
 SEED = os.environ.get("LUOT_SEED") or "0"
 STREAMS = 200 if LONG else 6
@@ -216,6 +219,46 @@ class CountsByHand(unittest.TestCase):
         only = self.count((0, 1, "/x"), (1, 1, "/a/1"), (2, 1, "/a/2"), only=("/a/**",), max_paths=2)
         self.assertEqual(only.paths, {OTHER: 1, "/a/1": 1, "/a/2": 1}, "(other) is no path")
 
+    def test_rules_of_a_site(self):
+        """The examples of docs/paths.md."""
+        rules = (paths.Rule("^/p([0-9]+)/.*$", r"/p\1"), paths.Rule(";jsessionid=[^/?]*", ""), paths.Rule("/amp$", ""),
+                 paths.Rule(r"^/([^/]+)/[^?]*-d([0-9]+)\.html$", r"/d\2", r"\1"),
+                 paths.Rule("^/(tin-tuc|thong-bao)/", None, "Tin tức"))
+        for address, page in {"/p512/hoi-nghi-so-ket": ("/p512", ""), "/xem;jsessionid=8A1F0C": ("/xem", ""),
+                              "/tin-tuc/bai-1/amp": ("/tin-tuc/bai-1", "Tin tức"), "/van-hoa/le-hoi-d77.html": ("/d77", "van-hoa"),
+                              "/tin-tuc/a%20b/amp/amp": ("/tin-tuc/a%20b", "Tin tức")}.items():
+            found = paths.normal_page(address, ("a.example.vn",), rules=rules)
+            self.assertEqual((found.path, found.section), page, address)
+        chain = paths.Rule("/old/(.*)", r"/new/\1"), paths.Rule("/new/(.*)", r"/bai/\1")
+        self.assertEqual(paths.normal_page("/old/1", ("a.example.vn",), rules=chain).path, "/bai/1")
+        circle = paths.Rule("^/a$", "/b"), paths.Rule("^/b$", "/a")
+        self.assertEqual(paths.normal_page("/a", ("a.example.vn",), rules=circle).path, "/a")
+
+    def test_a_reload_is_counted_apart_and_goes_on_with_the_visit(self):
+        counts = self.count((0, 1, "/"), (59, 1, "/#x"), (60, 1, "/"), (61, 1, "/b"), (62, 1, "/"), (62, 2, "/"),
+                            (1861.9, 1, "/b"), reload_window_ms=60_000)
+        self.assertEqual((counts.total.views, counts.total.reloads, counts.total.visits), (5, 2, 2))
+        self.assertEqual(counts.paths, {"/": 3, "/b": 2})
+        self.assertEqual(counts.visit_ms, {"2026-07-26": 1_861_900})
+
+    def test_the_order_of_hits_says_nothing_of_views_and_their_rows(self):
+        """Visits depend on it, and what a limit or an id lets through."""
+        sites = [replace(site, only=(), max_new_paths_per_day=10_000, limits_clients=False, reload_window_ms=0)
+                 for site in streams.SITES]
+        for number in range(STREAMS):
+            hits = [replace(hit, id="") for _, hit in streams.random_stream(f"{SEED}.{number}", readers=5).hits]
+            orders = hits, random.Random(number).sample(hits, len(hits)), sorted(hits, key=lambda hit: -hit.time_ms)
+            counters = [Counter(sites, is_bot) for _ in orders]
+            for counter, order in zip(counters, orders):
+                for hit in order:
+                    counter.apply(hit)
+            for site in sites:
+                one, *others = ([counts.views_by_hour, counts.paths, counts.referrers, counts.sections,
+                                 {row: n for row, n in counts.rows.items() if row[1] != "page_visits"},
+                                 {day: (p.views, p.visitors, p.events, p.bots) for day, p in counts.days.items()}]
+                                for counts in (counter[site.id] for counter in counters))
+                self.assertEqual([one] * 2, others, f"{site.id}, stream {SEED}.{number}")
+
 
 # ---- against luot ------------------------------------------------------------------------------------------
 
@@ -225,7 +268,7 @@ class RandomStreams(AgainstLuot):
 
     def check(self, seed):
         stream = streams.random_stream(seed)
-        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS, restarts=0.001)
+        _, counter = self.feed(streams.SITES, stream.hits, seed, streams.MAX_PATHS, restarts=0.001, moves=stream.moves)
         totals = [counter[site.id].total for site in streams.SITES]
         print(f"stream {seed}: {len(stream.hits)} hits, {sum(t.views for t in totals)} views, "
               f"{sum(t.visits for t in totals)} visits, {sum(t.visitors for t in totals)} visitor days, "
@@ -469,10 +512,23 @@ class ImportedLog(AgainstLuot):
                                                     aggregator.config_file, deadline=patience(60))
             self.assertEqual((status, errors), (0, ""), output)
         self.compare(argparse.Namespace(redis=server, aggregator=aggregator), sites, counter)
+        self.compare_agents(server.client(), hits["utc"])
         self.assert_verified(aggregator)
         print("the log imported: " + ", ".join(
             f"{s.id} {counter[s.id].total.views} views, {counter[s.id].total.visits} visits, "
             f"{counter[s.id].total.visitors} visitor days, {counter[s.id].total.bots} bots" for s in sites), flush=True)
+
+
+    def compare_agents(self, client, hits):
+        """What people read with, by the rules tried one after the other."""
+        is_bot, rules = listed_bot({hit.agent for hit in hits}), InOrder()
+        told = {agent: rules.parse(agent) for agent in {hit.agent for hit in hits if not is_bot(hit)}}
+        for key, part in (("browsers", "browser"), ("systems", "system")):
+            found = collections.Counter()
+            for name in client.scan_iter(f"luot:{{p*}}:utc:month:*:{key}", count=10_000):
+                found.update({row.decode(): int(n) for row, n in client.zrange(name, 0, -1, withscores=True)})
+            wanted = collections.Counter(told[hit.agent][part]["family"] for hit in hits if hit.agent in told)
+            self.assertEqual(found, wanted, key)
 
 
 class BesideGoAccess(unittest.TestCase):
@@ -484,7 +540,8 @@ class BesideGoAccess(unittest.TestCase):
             self.skipTest(f"{LOG} is not there")
         judge = ImportedLog()
         self.lines = []
-        for line in LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        self.raw = LOG.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        for line in self.raw:
             client, when, method, target, status, _, agent = ImportedLog.LINE.match(line).groups()
             of_file = not judge.is_page("GET", target, 200)
             self.lines.append((client, when[:11], agent, method, target, int(status), of_file,
@@ -534,13 +591,56 @@ class BesideGoAccess(unittest.TestCase):
         for path in sorted(counted, key=lambda path: -counted[path][3])[:10]:
             self.assertEqual(rows[path], [str(value) for value in counted[path]], path)
 
-    def test_goaccess_says_the_same(self):
+    def goaccess(self, log):
         if not shutil.which("goaccess"):
             self.skipTest("goaccess is not installed")
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["goaccess", LOG, "--log-format=COMBINED", "--no-progress", "-o", f"{folder}/report.json"],
+            subprocess.run(["goaccess", log, "--log-format=COMBINED", "--no-progress", "-o", f"{folder}/report.json"],
                            stdin=subprocess.DEVNULL, capture_output=True, check=True)
-            said = json.loads(Path(f"{folder}/report.json").read_text(encoding="utf-8"))
+            return json.loads(Path(f"{folder}/report.json").read_text(encoding="utf-8", errors="replace"))
+
+    def goaccess_on(self, is_taken, panel):
+        """GoAccess's rows of a panel for these lines alone: name -> (requests, visitors)."""
+        if not any(map(is_taken, self.lines)):
+            return {}
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", suffix=".log") as part:
+            part.writelines(line + "\n" for x, line in zip(self.lines, self.raw) if is_taken(x))
+            part.flush()
+            return {row["data"]: (row["hits"]["count"], row["visitors"]["count"])
+                    for row in self.goaccess(part.name)[panel]["data"]}
+
+    def rows_beside(self, panel, part):
+        """Each row of GoAccess's panel taken apart by what luot does with its lines, as the tables have them: GoAccess itself
+        says of each part which of its rows the lines are in."""
+        named, rules = {}, InOrder()
+        for agent in {x[2] for x in self.lines if x[7]} - self.bots:
+            named[agent] = rules.parse(agent)[part]["family"]
+        readers = {x[:3] for x in self.lines if x[7] and x[2] not in self.bots}
+        fates = {"no page": lambda x: not x[7], "bots": lambda x: x[7] and x[2] in self.bots} | {
+            (name,): lambda x, name=name: x[7] and named.get(x[2]) == name for name in set(named.values())}
+        requests = {fate: self.goaccess_on(is_taken, panel) for fate, is_taken in fates.items()}
+        days = self.goaccess_on(lambda x: x[:3] in readers, panel)
+        self.assertEqual(sum(visitors for _, visitors in days.values()), len(readers))
+        for name, (hits, visitors) in self.goaccess_on(lambda x: True, panel).items():
+            of = {fate: rows[name][0] for fate, rows in requests.items() if name in rows}
+            self.assertEqual(sum(of.values()), hits, f"{name}: each line has one fate")
+            luot = sorted(((n, row[0]) for row, n in of.items() if isinstance(row, tuple)), key=lambda row: (-row[0], row[1]))
+            yield [name, *(f"{n:,}" for n in (hits, of.get("no page", 0), of.get("bots", 0), sum(n for n, _ in luot),
+                                              visitors, days.get(name, (0, 0))[1])),
+                   ", ".join(f"{row} {n:,}" for n, row in luot)]
+
+    def test_browsers_and_systems(self):
+        text, _ = self.rows()
+        for panel, part, heading in (("os", "system", "**Systems.**"), ("browsers", "browser", "**Browsers.**")):
+            table = text.partition(heading)[2].partition("\n|")[2].partition("\n\n")[0]
+            shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+            self.assertEqual(shown, list(self.rows_beside(panel, part)), panel)
+        # A line without its last quotation mark: GoAccess counts it, and in no row here.
+        torn = [x for x, line in zip(self.lines, self.raw) if not line.endswith('"')]
+        self.assertEqual([(x[7], x[2] in self.bots) for x in torn], [(True, True)])
+
+    def test_goaccess_says_the_same(self):
+        said = self.goaccess(LOG)
         general = said["general"]
         self.assertEqual((general["total_requests"], general["unique_visitors"], general["failed_requests"]), (10_000, 2_095, 0))
         rows = {(row["data"], row["protocol"]): row["hits"]["count"] for row in said["requests"]["data"] if row["method"] == "GET"}

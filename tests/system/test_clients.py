@@ -207,6 +207,24 @@ class Hints(Clients):
         self.assertEqual(found.count(b"1Android;Brave/126"), 1)
         self.assertNotIn(b"Not;A=Brand", found)
 
+    def test_client_hints_tell_what_the_user_agent_leaves_open(self):
+        """Brave says that it is Chrome, and nothing else, in its User-Agent."""
+        aggregator = self.world.luot("aggregator", sites=[{"id": "skhcn", "hosts": HOSTS, "public": ["stats"]}], redis=self.redis)
+        chrome = ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile "
+                  "Safari/537.36")
+        hints = {"Sec-CH-UA": '"Brave";v="126", "Chromium";v="126", "Not;A=Brand";v="24"',
+                 "Sec-CH-UA-Mobile": "?0", "Sec-CH-UA-Platform": '"Windows"'}
+        self.luot.take_hit("skhcn", "/a", agent=chrome)
+        token = self.luot.take_hit("skhcn", "/b", agent=chrome, headers=hints)
+        aggregator.wait_for("skhcn", token)
+
+        def rows(by):
+            top = aggregator.http.get(f"/api/v1/top?site=skhcn&by={by}").json()
+            return {row["key"]: row["views"] for row in top["rows"]}
+        for by, wanted in (("browser", {"Brave": 1, "Chrome Mobile": 1}), ("os", {"Android": 1, "Windows": 1}),
+                           ("device", {"desktop": 1, "mobile": 1})):
+            eventually(lambda by=by, wanted=wanted: rows(by) == wanted, patience(10), f"{by} is told by hints")
+
 
 if __name__ == "__main__":
     main()

@@ -253,7 +253,7 @@ class Caching(One):
     def test_head_answers_as_get_without_the_body(self):
         token = self.luot.take_hit("skhcn", "/a")
         self.luot.wait_for("skhcn", token)
-        for target in ("/api/v1/counts?site=skhcn&path=/a", "/api/v1/summary?site=skhcn", "/luot.js",
+        for target in ("/api/v1/counts?site=skhcn&path=/a", "/api/v1/summary?site=skhcn", "/luot.js", "/luot-events.js",
                        "/count.txt?site=skhcn&path=/a"):
             with self.subTest(target):
                 got = self.luot.http.request("GET", target)
@@ -265,19 +265,21 @@ class Caching(One):
                 self.assertEqual(body, b"")
                 self.assertIn(f"content-length: {len(got.body)}", head.decode().lower())
 
-    def test_the_script_is_small_cached_and_compressed(self):
-        answer = self.luot.http.request("GET", "/luot.js", headers={"Accept-Encoding": "gzip"})
-        self.assertEqual(answer.status, 200)
-        self.assertEqual(answer.headers["Content-Encoding"], "gzip")
-        self.assertLessEqual(len(answer.body), 2048)
-        self.assertIn("max-age=86400", answer.headers["Cache-Control"])
-        self.assertIn("javascript", answer.headers["Content-Type"])
-        tag = answer.headers["ETag"]
-        again = self.luot.http.request("GET", "/luot.js", headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
-        self.assertEqual((again.status, again.body), (304, b""))
-        plain = self.luot.http.request("GET", "/luot.js")
-        self.assertIsNone(plain.headers["Content-Encoding"])
-        self.assertGreater(len(plain.body), len(answer.body))
+    def test_the_scripts_are_small_cached_and_compressed(self):
+        for target, most_bytes, promise in (("/luot.js", 2048, b"data-luot-widget"), ("/luot-events.js", 1024, b"data-luot-event-")):
+            answer = self.luot.http.request("GET", target, headers={"Accept-Encoding": "gzip"})
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.headers["Content-Encoding"], "gzip")
+            self.assertLessEqual(len(answer.body), most_bytes)
+            self.assertIn("max-age=86400", answer.headers["Cache-Control"])
+            self.assertIn("javascript", answer.headers["Content-Type"])
+            tag = answer.headers["ETag"]
+            again = self.luot.http.request("GET", target, headers={"Accept-Encoding": "gzip", "If-None-Match": tag})
+            self.assertEqual((again.status, again.body), (304, b""))
+            plain = self.luot.http.request("GET", target)
+            self.assertIsNone(plain.headers["Content-Encoding"])
+            self.assertGreater(len(plain.body), len(answer.body))
+            self.assertIn(promise, plain.body)
 
 
 class Reading(One):

@@ -1,9 +1,10 @@
-// User-Agents: parsed, and what is counted of them. Input: one.
+// User-Agents: parsed, and what is counted of them. Input: one; behind a line feed, client hints.
 
 #include "aggregator/fold/agents.hpp"
 #include "core/utf8.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace luot::fuzz {
@@ -48,6 +49,15 @@ void try_input(std::string_view input)
     check(same(list.classify(input), found), "the answer of the cache is the same");
     check(same(agent_of(parser, input), found),
           "an answer does not depend on what was asked before");
+    const auto line = std::min(input.find('\n'), input.size());
+    const auto hints = input.substr(std::min(line + 1, input.size()));
+    const auto hinted = agent_of(parser, input.substr(0, line), hints);
+    check_name(hinted.browser);
+    check_name(hinted.os);
+    for (int again = 0; again < 2; ++again)
+        check(same(list.classify(input.substr(0, line), hints), hinted),
+              "hints are answered with and without the cache alike");
+
     const auto beginning = input.substr(0, agent_parser::most_bytes);
     check(same(agent_of(parser, beginning), found), "what stands behind the limit changes nothing");
 

@@ -387,6 +387,122 @@ BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_user_agents_there_were)
                        text_of(all_agents().classify(row.user_agent)));
 }
 
+const std::string windows_chrome =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36";
+const std::string linux_chrome =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
+    "Safari/537.36";
+const std::string android_chrome =
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
+    "Mobile Safari/537.36";
+const std::string tablet_chrome =
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
+    "Safari/537.36";
+
+// The table of docs/agents.md.
+BOOST_AUTO_TEST_CASE(hints_say_what_a_user_agent_leaves_open)
+{
+    const struct {
+        std::string user_agent;
+        std::string_view hints, told;
+    } rows[] = {
+        // Browsers that call themselves Chrome.
+        {windows_chrome, "0Windows;Brave/140", "Brave | Windows | desktop"},
+        {windows_chrome, "0Windows;Microsoft Edge/140", "Edge | Windows | desktop"},
+        {android_chrome, "1Android;Microsoft Edge/140", "Edge Mobile | Android | mobile"},
+        {windows_chrome, "0Windows;Opera/122", "Opera | Windows | desktop"},
+        {android_chrome, "1Android;Opera/90", "Opera Mobile | Android | mobile"},
+        {android_chrome, "1Android;Android WebView/140",
+         "Chrome Mobile WebView | Android | mobile"},
+        {windows_chrome, "0Windows;CocCoc/137", "Coc Coc | Windows | desktop"},
+        {linux_chrome, "0Linux;YaBrowser/25", "Yandex Browser | Linux | desktop"},
+        {linux_chrome, "0Linux;Some New Browser/3", "Some New Browser | Linux | desktop"},
+        // The engine's own brands say nothing.
+        {android_chrome, "1Android;Google Chrome/140", "Chrome Mobile | Android | mobile"},
+        {linux_chrome, "0Linux;Chromium/140", "Chrome | Linux | desktop"},
+        {linux_chrome, "0Linux", "Chrome | Linux | desktop"},
+        // A User-Agent that names its browser is as exact or more: apps and their web views.
+        {windows_chrome + " Edg/140.0.0.0", "0Windows;Microsoft Edge WebView2/140",
+         "Edge | Windows | desktop"},
+        {windows_chrome + " OPR/122.0.0.0 (Edition GX)", "0Windows;Opera GX/122",
+         "Opera | Windows | desktop"},
+        {android_chrome + " Zalo android/12100682", "1Android;Android WebView/138",
+         "Zalo | Android | mobile"},
+        // Systems: the platform decides, unless the User-Agent names one that is built on it.
+        {windows_chrome, "0macOS;Google Chrome/140", "Chrome | Mac OS X | desktop"},
+        {windows_chrome, "0Linux;Google Chrome/140", "Chrome | Linux | desktop"},
+        {linux_chrome, "0Chrome OS;Google Chrome/140", "Chrome | Chrome OS | desktop"},
+        {linux_chrome, "0Chromium OS;Chromium/140", "Chrome | Chrome OS | desktop"},
+        {linux_chrome, "1Android;Google Chrome/140", "Chrome | Android | mobile"},
+        {"Mozilla/5.0 (X11; Ubuntu; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+         "Chrome/140.0.0.0 Safari/537.36",
+         "0Linux;Google Chrome/140", "Chrome | Ubuntu | desktop"},
+        {"Mozilla/5.0 (Linux; Android 12; HarmonyOS; ELS-AN00) AppleWebKit/537.36 (KHTML, like "
+         "Gecko) Chrome/114.0.5735.196 HuaweiBrowser/15.0.4.312 Mobile Safari/537.36",
+         "1Android;HuaweiBrowser/15", "Huawei Browser | HarmonyOS | mobile"},
+        {windows_chrome, "0Unknown;Google Chrome/140", "Chrome | Windows | desktop"},
+        {windows_chrome, "0Fuchsia;Google Chrome/140", "Chrome | Windows | desktop"},
+        // Devices.
+        {tablet_chrome, "0Android;Google Chrome/140", "Chrome | Android | tablet"},
+        {tablet_chrome, "1Android;Google Chrome/140", "Chrome | Android | mobile"},
+        {android_chrome, "0Android;Google Chrome/140", "Chrome Mobile | Android | tablet"},
+        {linux_chrome, "0Android;Google Chrome/140", "Chrome | Android | tablet"},
+        {tablet_chrome, "0Windows;Google Chrome/140", "Chrome | Windows | desktop"},
+        {tablet_chrome, "-Android;Brave/140", "Brave | Android | tablet"},
+        {"Mozilla/5.0 (Linux; Android 12; BRAVIA 4K UR3) AppleWebKit/537.36 (KHTML, like Gecko) "
+         "Chrome/138.0.0.0 Safari/537.36",
+         "0Android;Google Chrome/138", "Chrome | Android | tv"},
+        {"Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) AppleWebKit/537.36 (KHTML, "
+         "like Gecko) Chrome/138.0.0.0 Safari/537.36 Edge/44.18363.8131",
+         "0Windows;Microsoft Edge/138", "Edge | Windows | other"},
+        {"something of its own", "1Android;Some New Browser/3",
+         "Some New Browser | Android | mobile"},
+        {"something of its own", "0Windows", "Other | Windows | desktop"},
+    };
+    for (const auto& row : rows)
+        BOOST_TEST_CONTEXT(row.user_agent << " with " << row.hints)
+        {
+            BOOST_TEST(text_of(all_agents().classify(row.user_agent, row.hints)) == row.told);
+            BOOST_TEST(text_of(agent_of(parser(), row.user_agent, row.hints)) == row.told);
+        }
+}
+
+// Records come from Redis, and whoever writes there may write anything.
+BOOST_AUTO_TEST_CASE(hints_that_are_none_change_nothing_and_name_nothing_that_cannot_be_counted)
+{
+    const auto plain = text_of(all_agents().classify(windows_chrome));
+    for (const std::string_view hints :
+         {"", "/", "/140", ";", ";Brave/140", "0", "x", "0;", "-;/1"})
+        BOOST_TEST(text_of(all_agents().classify(windows_chrome, hints)) == plain, hints);
+    for (const std::string_view brand : {"(other)", "\xFF",
+                                         "a\x1F"
+                                         "b",
+                                         " "})
+        BOOST_TEST(
+            all_agents().classify(windows_chrome, "0Windows;" + std::string(brand)).browser ==
+            "Other");
+    BOOST_TEST(
+        all_agents().classify(windows_chrome, "0Windows;" + std::string(5'000, 'a')).browser ==
+        std::string(agent::most_bytes, 'a'));
+}
+
+// They share the cache of the User-Agents.
+BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_hints_there_were)
+{
+    const agent_list list;
+    for (int i = 0; i < 40'000; ++i) {
+        const auto name = "Browser " + std::to_string(i);
+        if (list.classify(windows_chrome, "0Windows;" + name + "/1").browser != name)
+            BOOST_ERROR("not known by its name: " << name);
+        if (i % 5'000 == 0) {
+            BOOST_TEST(list.classify(windows_chrome).browser == "Chrome");
+            BOOST_TEST(list.classify(windows_chrome, "0Windows;Brave/1").browser == "Brave");
+            BOOST_TEST(list.classify(windows_chrome, "0Windows;Brave/2").browser == "Brave");
+        }
+    }
+}
+
 // They become parts of keys.
 BOOST_AUTO_TEST_CASE(each_class_has_the_name_that_reports_ask_for)
 {

@@ -738,11 +738,14 @@ BOOST_AUTO_TEST_CASE(a_visit_over_midnight_has_its_bounce_and_exit_on_the_day_it
     const auto third = view_of(skhcn(), 2, midnight + 30 * minute, "/c");
     // Late, and under the old id: the visit is the same under both.
     const auto late = view_of(skhcn(), 1, midnight - 2 * minute, "/late");
+    // Its time is that of the visit already, though nothing came later under this id.
+    const auto between = view_of(skhcn(), 1, midnight - minute / 2, "/between");
     for (const bool is_event : {false, true}) {
         if (is_event)
             second.event = "download";
         memory redis;
-        for (const auto& h : {view_of(skhcn(), 1, midnight - minute, "/a"), second, third, late}) {
+        for (const auto& h :
+             {view_of(skhcn(), 1, midnight - minute, "/a"), second, third, late, between}) {
             const std::vector<entry> batch{entry_of(producer, 1, {h})};
             redis.apply(folded(vietnam(), batch, redis.answer(ask_for(batch, 1, vietnam()))));
         }
