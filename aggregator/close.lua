@@ -3,19 +3,22 @@
 -- of the rows stays. A step done twice changes nothing. allow-oom: it makes room.
 --
 -- KEYS  1 luot:{pNN}:S:day:D:<breakdown>  zset
+--       2 luot:{pNN}:S:day:D              hash, whose field `cut` says that not all rows are there
 -- ARGV  1 stay   rows that stay, without "(other)"
 --       2 most   rows that this step takes
 -- Answers { rows that went, rows that have still to go }.
 
-local key, stay, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
-local kind = redis.call('TYPE', key).ok
-if kind ~= 'none' and kind ~= 'zset' then
-  return redis.error_reply('LUOT ' .. key .. ' is a ' .. kind .. ', not a zset')
+local key, day, stay, most = KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
+for i, wanted in ipairs({ 'zset', 'hash' }) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= wanted then
+    return redis.error_reply('LUOT ' .. KEYS[i] .. ' is a ' .. kind .. ', not a ' .. wanted)
+  end
 end
 if not (stay and most) then
   return redis.error_reply('LUOT close: bad arguments')
 end
-for _, call in ipairs({ { 'ZREM', key, 'm' }, { 'ZADD', key, '1', 'm' } }) do
+for _, call in ipairs({ { 'ZREM', key, 'm' }, { 'ZADD', key, '1', 'm' }, { 'HSET', day, 'f', 'v' } }) do
   if not redis.acl_check_cmd(unpack(call)) then
     return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
   end
@@ -39,4 +42,5 @@ end
 -- Written before others go: a key that lost all its members would lose its end, too.
 redis.call('ZADD', key, string.format('%.0f', sum), '(other)')
 redis.call('ZREM', key, unpack(gone))
+redis.call('HSET', day, 'cut', '1')
 return { count, surplus - count }

@@ -29,8 +29,11 @@ const redis::script& close_script()
 redis::command close_command(const std::string& site, std::int32_t date, breakdown by,
                              std::int64_t stay, std::int64_t most)
 {
-    auto c = redis::evaluate(close_script(), 1);
-    c.add(std::string_view(keys::day_breakdown(site, date, by))).add(stay).add(most);
+    auto c = redis::evaluate(close_script(), 2);
+    c.add(std::string_view(keys::day_breakdown(site, date, by)))
+        .add(std::string_view(keys::day(site, date)))
+        .add(stay)
+        .add(most);
     return c;
 }
 

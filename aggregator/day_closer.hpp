@@ -41,8 +41,8 @@ public:
 
     day_closer(redis::client& redis, metrics_registry& metrics);
 
-    /// Closes the site's days that ended before `passed_ms`, a time that hits are not expected to
-    /// come from any more.
+    /// Closes the site's days that ended before `passed_ms`: no hits of them are expected any more,
+    /// and nobody wants to count them again.
     [[nodiscard]] boost::asio::awaitable<void> close(const site_table::site& site,
                                                      std::int64_t passed_ms);
 

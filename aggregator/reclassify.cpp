@@ -423,6 +423,10 @@ private:
         }
         if (stored.rows_wait)
             return "rows of its reports wait to be written; run this again";
+        if (stored.counts.contains("cut"))
+            return "only its most read pages are kept apart, so what the others have of it is not "
+                   "known: aggregators keep all rows for archive.keep_days if archive.dir is set in "
+                   "their configuration, too";
         const auto& pages = stored.broken_down[static_cast<std::size_t>(breakdown::path)];
         std::int64_t sum = 0;
         for (const auto& [path, views] : pages)
@@ -502,7 +506,7 @@ private:
             put_u64(out.first_seen, hash);
             const auto* votes = name == names.end() ? nullptr : again.votes_of(name->second);
             if (votes)
-                out.votes[name->second] = encode(*votes);
+                out.votes[name->second] = *votes;
         }
         now["new_paths"] = std::clamp<std::int64_t>(new_paths, 0, count_of(now, "views"));
     }

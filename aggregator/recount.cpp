@@ -88,7 +88,8 @@ void recount::fold()
     std::vector<entry> batch;
     batch.push_back(std::move(e));
     auto folded = aggregator::fold(batch, 1, known_, sites_, classes_);
-    payloads_.clear();
+    // What was folded points into them.
+    const auto payloads = std::exchange(payloads_, {});
     const auto found = folded.sites.find(site_);
     if (found == folded.sites.end())
         return;
@@ -121,11 +122,11 @@ void recount::fold()
     for (auto& [visitor, state] : more.visits)
         site.visits[visitor] = std::move(state);
     for (auto& [path, votes] : more.votes)
-        site.votes[path] = std::move(votes);
+        site.votes[std::string(path)] = std::move(votes);
     forget(now_ms);
 }
 
-const page_votes* recount::votes_of(const std::string& path) const
+const std::string* recount::votes_of(const std::string& path) const
 {
     const auto& votes = known_.sites.at(site_).votes;
     const auto found = votes.find(path);

@@ -55,7 +55,7 @@ public:
     {
         return first_seen_;
     }
-    [[nodiscard]] const page_votes* votes_of(const std::string& path) const;
+    [[nodiscard]] const std::string* votes_of(const std::string& path) const;
 
 private:
     static constexpr std::size_t part_hits = 2000;

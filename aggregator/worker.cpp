@@ -47,6 +47,7 @@ constexpr std::int64_t lease_every_ms = leases::every.count();
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s
+constexpr std::int64_t day_ms = 86'400'000;
 constexpr int scan_count = 1000;               ///< keys looked at in each upkeep
 constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
 constexpr int most_failures = 3;               ///< then the head is set aside
@@ -570,10 +571,13 @@ asio::awaitable<void> worker::impl::tidy(unsigned partition)
     const auto dedupe_window_ms = options.dedupe_window_ms;
     const auto known_sites = sites;
     const auto ids = options.sites;
+    // What an archive still holds can be counted again, for which all rows are needed.
+    const auto& archive = settings->archive;
+    const auto kept_ms = archive.directory.empty() ? 0 : std::int64_t{archive.keep_days} * day_ms;
     if (const auto low_ms = co_await forget(partition, std::move(options)))
         for (const auto& id : ids)
             if (const auto* site = known_sites->find(id))
-                co_await days.close(*site, low_ms - dedupe_window_ms);
+                co_await days.close(*site, low_ms - dedupe_window_ms - kept_ms);
 }
 
 /// Visitors of sites that were taken out of the configuration are forgotten as others are. Only

@@ -97,6 +97,13 @@ BOOST_AUTO_TEST_CASE(a_day_is_cut_to_its_most_read_pages_once_it_is_over_where_t
     BOOST_TEST(s.views(today - 1, "/page/" + std::to_string(gone + 1)) == gone + 1);
     BOOST_TEST(s.views(today - 1, "/page/" + std::to_string(rows)) == rows);
     BOOST_TEST(s.views(today - 1, other_member) == 1 + gone * (gone + 1) / 2);
+    const auto cut = [&s](std::int32_t date) {
+        redis::pipeline p;
+        p.add("HEXISTS", keys::day("skhcn", date), std::string_view("cut"));
+        return s.session.exec(p)[0].count();
+    };
+    BOOST_TEST(cut(today - 1) == 1);
+    BOOST_TEST(cut(today) == 0);
     // It goes with the day's other keys.
     BOOST_TEST(s.number("TTL", keys::day_breakdown("skhcn", today - 1, breakdown::path)) > 0);
 }
