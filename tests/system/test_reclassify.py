@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from archive import archive_config, fill  # noqa: E402
 from fault import Clock  # noqa: E402
-from luot import (FIREFOX, BROWSER, GOOGLEBOT, PARTITIONS, ROOT, RedisServer, SystemTest, eventually,  # noqa: E402
+from luot import (FIREFOX, BROWSER, GOOGLEBOT, ROOT, RedisServer, SystemTest, eventually,  # noqa: E402
                   main, patience, seeded)
 
 DAY = 24 * 3600 * 1000
@@ -90,6 +90,12 @@ class Reclassify(SystemTest):
         luot.aggregator.wait_for("skhcn", tokens[-1])
         client = server.client()
         eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(20), "no rows wait")
+        partition = next(client.scan_iter("luot:{p*}:skhcn:totals", count=10_000)).decode().split(":")[1]
+
+        def is_closed():  # a quiet collector says each second that nothing more is to come
+            fields = client.hgetall(f"luot:{partition}:producers")
+            return all(int(value) >= FIRST + 6 * DAY - 60_000 for name, value in fields.items() if name.endswith(b":watermark"))
+        eventually(is_closed, patience(20), "no hit of these days can come any more")
         return luot
 
     def reclassify(self, luot, *options, first=DATES[0], last=DATES[-1], status=0):
