@@ -45,25 +45,15 @@ struct live_counts {
 asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_guard& guard,
                                                const std::string& site, std::int64_t now_ms)
 {
-    const auto partition = partition_of(site);
     redis::reads wanted;
-    wanted.add("HGET", keys::producers(partition), "applied"sv);
     wanted.add("HMGET", keys::totals(site), "views"sv, "baseline_views"sv);
     wanted.add("ZCOUNT", keys::seen(site), now_ms - online_ms, now_ms + online_ms);
-    redis::pipeline commands;
-    commands.add(wanted.call());
-    const auto seen_before = guard.highest(partition);
-    const auto answers = co_await redis.exec(commands);
+    const auto answers = co_await read_guarded(redis, guard, partition_of(site), std::move(wanted));
     if (!answers)
         co_return answers.error();
     const auto read = (*answers)[0];
-    if (!read.is_array())
-        co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
-                        steady_ms()))
-        co_return make_error_code(errc::redis_away);
-    const auto counted = read[1][0].count();
-    co_return live_counts{counted + read[1][1].count(), counted, read[2].count()};
+    const auto counted = read[0][0].count();
+    co_return live_counts{counted + read[0][1].count(), counted, read[1].count()};
 }
 
 }  // namespace

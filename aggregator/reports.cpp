@@ -49,19 +49,11 @@ public:
                                      unsigned partition)
     {
         for (auto& group : groups_) {
-            group.wanted.add("HGET", keys::producers(partition), "applied"sv);
-            redis::pipeline commands;
-            commands.add(group.wanted.call());
-            const auto seen_before = guard.highest(partition);
-            const auto answers = co_await redis.exec(commands);
+            const auto answers =
+                co_await read_guarded(redis, guard, partition, std::move(group.wanted));
             if (!answers)
                 co_return answers.error();
             const auto read = (*answers)[0];
-            if (!read.is_array())
-                co_return make_error_code(errc::redis_error);
-            const auto applied = static_cast<std::uint64_t>(read[group.takers.size()].count());
-            if (!guard.may_show(partition, applied, seen_before, steady_ms()))
-                co_return make_error_code(errc::redis_away);
             for (std::size_t i = 0; i < group.takers.size(); ++i)
                 group.takers[i](read[i]);
         }
