@@ -95,9 +95,8 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
     auto now = co_await read_top(redis, guard, site, breakdown::path, range, most_articles);
     if (!now)
         co_return now.error();
-    const auto days = static_cast<std::int32_t>(range.days());
-    const date_range before{range.from - days, range.from - 1};
-    const auto earlier = co_await read_top(redis, guard, site, breakdown::path, before, SIZE_MAX);
+    const auto earlier =
+        co_await read_top(redis, guard, site, breakdown::path, period_before(range), SIZE_MAX);
     if (!earlier)
         co_return earlier.error();
     const auto read_by =

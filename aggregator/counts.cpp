@@ -1,12 +1,12 @@
 #include "aggregator/counts.hpp"
 
 #include "aggregator/progress.hpp"
-#include "core/clock.hpp"
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
 #include "core/redis/reads.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace luot::aggregator {
 
@@ -74,12 +74,10 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
 {
     const std::string id = site.settings->id;
     const auto max_new_paths = site.settings->max_new_paths_per_day;
-    const auto partition = partition_of(id);
     const auto today = site.zone.date(now_ms);
     const summary_plan plan{id, today};
 
     redis::reads wanted;
-    wanted.add("HGET", keys::producers(partition), "applied"sv);
     wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
                "baseline_views"sv, "baseline_visits"sv);
     // Who was seen under a clock that was ahead, and set back since, is not there for hours.
@@ -92,28 +90,19 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     if (with_summary)
         for (const auto& part : plan.parts)
             wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field);
-    redis::pipeline commands;
-    commands.add(wanted.call());
-
-    const auto seen_before = guard.highest(partition);
-    const auto answers = co_await redis.exec(commands);
+    const auto answers = co_await read_guarded(redis, guard, partition_of(id), std::move(wanted));
     if (!answers)
         co_return answers.error();
     const auto read = (*answers)[0];
-    if (!read.is_array())
-        co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
-                        steady_ms()))
-        co_return make_error_code(errc::redis_away);
 
     site_counts out;
-    const auto totals = read[1];
+    const auto totals = read[0];
     out.views = totals[0].count() + totals[3].count();
     out.visits = totals[1].count() + totals[4].count();
-    out.online = read[2].count();
-    const auto path_count = read[3].count() - (read[4].is_null() ? 0 : 1);
-    const bool is_at_limit = path_count >= max_paths || read[5].count() >= max_new_paths;
-    std::size_t at = 6;
+    out.online = read[1].count();
+    const auto path_count = read[2].count() - (read[3].is_null() ? 0 : 1);
+    const bool is_at_limit = path_count >= max_paths || read[4].count() >= max_new_paths;
+    std::size_t at = 5;
     if (!paths.empty()) {
         const auto scores = read[at++];
         for (std::size_t i = 0; i < paths.size(); ++i) {

@@ -1,7 +1,9 @@
 #include "aggregator/live.hpp"
 
 #include "aggregator/counts.hpp"
+#include "aggregator/page_facts.hpp"
 #include "aggregator/progress.hpp"
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/http/stream.hpp"
 #include "core/keys.hpp"
@@ -15,9 +17,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -34,36 +38,37 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// A page that is loaded again finds a window that has its minute.
 constexpr std::int64_t lingering_ms = 60'000;
+constexpr std::int64_t most_newest = 10;
+/// Which pages the newest are is looked up in the rows of the day, up to 10,000.
+constexpr std::int64_t search_every_ms = 5'000;
 constexpr std::string_view first_bytes = "retry: 3000\n\n";
 constexpr std::string_view away_event = "event: away\ndata: {}\n\n";
 constexpr std::string_view heartbeat_bytes = ":\n\n";
 
 struct live_counts {
     std::int64_t views = 0, counted = 0, online = 0;  ///< shown; without the baseline; now
+    std::vector<std::uint64_t> newest;  ///< path_hash of pages new today, newest first
 };
 
 asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_guard& guard,
-                                               const std::string& site, std::int64_t now_ms)
+                                               const std::string& site, std::int32_t today,
+                                               std::int64_t now_ms)
 {
-    const auto partition = partition_of(site);
     redis::reads wanted;
-    wanted.add("HGET", keys::producers(partition), "applied"sv);
     wanted.add("HMGET", keys::totals(site), "views"sv, "baseline_views"sv);
     wanted.add("ZCOUNT", keys::seen(site), now_ms - online_ms, now_ms + online_ms);
-    redis::pipeline commands;
-    commands.add(wanted.call());
-    const auto seen_before = guard.highest(partition);
-    const auto answers = co_await redis.exec(commands);
+    constexpr auto hash_bytes = static_cast<std::int64_t>(sizeof(std::uint64_t));
+    wanted.add("GETRANGE", keys::day_first_seen(site, today), -most_newest * hash_bytes, -1);
+    const auto answers = co_await read_guarded(redis, guard, partition_of(site), std::move(wanted));
     if (!answers)
         co_return answers.error();
     const auto read = (*answers)[0];
-    if (!read.is_array())
-        co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
-                        steady_ms()))
-        co_return make_error_code(errc::redis_away);
-    const auto counted = read[1][0].count();
-    co_return live_counts{counted + read[1][1].count(), counted, read[2].count()};
+    const auto counted = read[0][0].count();
+    live_counts out{counted + read[0][1].count(), counted, read[1].count(), {}};
+    byte_reader hashes(read[2].text());
+    for (auto left = read[2].text().size() / sizeof(std::uint64_t); left > 0; --left)
+        out.newest.insert(out.newest.begin(), hashes.u64());
+    co_return out;
 }
 
 }  // namespace
@@ -139,12 +144,15 @@ private:
         minute_window window;
         std::string last_event;  ///< as it was sent, but for its time
         std::string last_bytes;
-        std::int64_t sent_ms = 0, left_ms = 0;
+        std::int64_t sent_ms = 0, left_ms = 0, searched_ms = 0;
+        std::map<std::uint64_t, json::object> pages;  ///< of the newest those known, by path_hash
         bool is_over = false;
     };
 
     asio::awaitable<void> watch(std::shared_ptr<impl> self, std::shared_ptr<channel> c);
     asio::awaitable<void> tell(channel& c);
+    asio::awaitable<void> find_pages(channel& c, const site_table::site& site, std::int32_t today,
+                                     const std::vector<std::uint64_t>& newest);
     void send(channel& c, std::string_view bytes);
     void drop_those_who_left(channel& c);
 
@@ -221,8 +229,15 @@ asio::awaitable<void> live_api::impl::watch(std::shared_ptr<impl>, std::shared_p
 /// Reads once, and sends what is new.
 asio::awaitable<void> live_api::impl::tell(channel& c)
 {
+    const auto sites = sites_;  // a reload must not pull it away under us
+    const auto* site = sites->find(c.site);
+    if (!site)
+        co_return;
     const auto now = unix_ms();
-    const auto read = co_await read_live(redis_, guard_, c.site, now);
+    const auto today = site->zone.date(now);
+    const auto read = co_await read_live(redis_, guard_, c.site, today, now);
+    if (read && !c.is_over)
+        co_await find_pages(c, *site, today, read->newest);
     if (c.is_over)
         co_return;
     std::string event, bytes;
@@ -233,6 +248,11 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
                          {"online", read->online},
                          {"views_last_minute", c.window.views()},
                          {"window_seconds", c.window.seconds()}};
+        json::array newest;
+        for (const auto hash : read->newest)
+            if (const auto page = c.pages.find(hash); page != c.pages.end())
+                newest.push_back(page->second);
+        out["newest"] = std::move(newest);
         event = json::serialize(out);
         out["as_of"] = utc_text(now);
         bytes = "data: " + json::serialize(out) + "\n\n";
@@ -245,6 +265,47 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
         send(c, heartbeat_bytes);
     c.last_event = std::move(event);
     c.last_bytes = std::move(bytes);
+}
+
+/// Which pages the newest are: their hashes are in the list of the day, their paths in its rows,
+/// which are read when there is a hash that no listener has been told of. What cannot be found, or
+/// read, is looked for again later.
+asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::site& site,
+                                                 std::int32_t today,
+                                                 const std::vector<std::uint64_t>& newest)
+{
+    const auto is_newest = [&newest](std::uint64_t hash) {
+        return std::find(newest.begin(), newest.end(), hash) != newest.end();
+    };
+    std::erase_if(c.pages, [&](const auto& page) { return !is_newest(page.first); });
+    const bool is_all_known = std::all_of(newest.begin(), newest.end(),
+                                          [&c](auto hash) { return c.pages.contains(hash); });
+    if (is_all_known || (c.searched_ms > 0 && steady_ms() - c.searched_ms < search_every_ms))
+        co_return;
+    c.searched_ms = steady_ms();
+    redis::reads wanted;
+    wanted.add("ZRANGE", keys::day_breakdown(c.site, today, breakdown::path), 0, -1);
+    const auto answers =
+        co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
+    if (!answers)
+        co_return;
+    std::vector<std::string> paths;
+    std::vector<std::uint64_t> hashes;
+    const auto rows = (*answers)[0][0];
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto path = rows[i].text();
+        const auto hash = path_hash(path);
+        if (!is_newest(hash) || c.pages.contains(hash) || path == other_member)
+            continue;
+        paths.emplace_back(path);
+        hashes.push_back(hash);
+    }
+    const auto facts = co_await read_facts(redis_, site, paths);
+    if (!facts)
+        co_return;
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        c.pages[hashes[i]] = {
+            {"path", paths[i]}, {"title", (*facts)[i].title}, {"section", (*facts)[i].section}};
 }
 
 void live_api::impl::send(channel& c, std::string_view bytes)

@@ -1,5 +1,5 @@
 // What happens on a site right now, as server-sent events: readers online, views of the last
-// minute. docs/reports.md tells what is sent.
+// minute, newest pages. docs/reports.md tells what is sent.
 
 #pragma once
 

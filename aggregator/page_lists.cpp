@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::int64_t kept_ms = 10'000;
 constexpr std::size_t most_kept = 64;
-constexpr std::uint64_t default_rows = 10, most_rows = 100;
+constexpr std::uint64_t default_rows = 10;
+constexpr std::int32_t default_days = 30;  // as read_query() takes
 
 /// The number of rows that are asked for; nullopt: it is none.
 std::optional<std::size_t> limit_of(const report_query& q)
@@ -33,14 +34,14 @@ std::optional<std::size_t> limit_of(const report_query& q)
     const auto given = q.given.find("limit");
     std::uint64_t limit = default_rows;
     if (given != q.given.end() &&
-        (!parse_number(given->second, limit) || limit == 0 || limit > most_rows))
+        (!parse_number(given->second, limit) || limit == 0 || limit > most_listed))
         return std::nullopt;
     return static_cast<std::size_t>(limit);
 }
 
-/// The first pages of a list that are wanted.
-std::string json_of(const report_query& q, const page_list& list, std::size_t limit,
-                    const std::function<bool(const listed_page&)>& is_wanted)
+using page_choice = std::function<bool(const listed_page&)>;
+
+json::array rows_of(const page_list& list, std::size_t limit, const page_choice& is_wanted)
 {
     json::array rows;
     for (const auto& page : list) {
@@ -53,13 +54,28 @@ std::string json_of(const report_query& q, const page_list& list, std::size_t li
             row["section"] = page.facts.section;
         rows.push_back(std::move(row));
     }
+    return rows;
+}
+
+std::string json_of(const report_query& q, json::array rows)
+{
     return json::serialize(json::object{{"site", q.site->settings->id},
                                         {"from", date_text(q.range.from)},
                                         {"to", date_text(q.range.to)},
                                         {"rows", std::move(rows)}});
 }
 
+bool is_any(const listed_page&)
+{
+    return true;
+}
+
 }  // namespace
+
+json::array rows_of(const page_list& list, std::size_t limit)
+{
+    return rows_of(list, limit, is_any);
+}
 
 list_api::list_api(redis::client& redis, fall_back_guard& guard, std::shared_ptr<const config> c,
                    metrics_registry& metrics)
@@ -111,6 +127,13 @@ asio::awaitable<result<std::shared_ptr<const page_list>>> list_api::list_of(
     co_return shared;
 }
 
+asio::awaitable<result<std::shared_ptr<const page_list>>> list_api::most_read_of(
+    const site_table::site& site)
+{
+    const auto today = site.zone.date(unix_ms());
+    return list_of(site, {today - default_days + 1, today});
+}
+
 asio::awaitable<http::response> list_api::most_read(const http::request& r)
 {
     auto q = read_query(r, sites_, {"limit"}, public_route::most_read);
@@ -124,7 +147,7 @@ asio::awaitable<http::response> list_api::most_read(const http::request& r)
     const auto list = co_await list_of(*q.site, q.range);
     if (!list)
         co_return answers_.unavailable();
-    const auto body = json_of(q, **list, *limit, [](const listed_page&) { return true; });
+    const auto body = json_of(q, rows_of(**list, *limit));
     co_return answers_.with(r, body, body, true);
 }
 
@@ -151,9 +174,10 @@ asio::awaitable<http::response> list_api::related(const http::request& r)
     if (!facts)
         co_return answers_.unavailable();
     const auto& section = facts->front().section;
-    const auto body = json_of(q, **list, *limit, [&](const listed_page& page) {
+    const auto is_related = [&](const listed_page& page) {
         return !section.empty() && page.facts.section == section && page.path != path;
-    });
+    };
+    const auto body = json_of(q, rows_of(**list, *limit, is_related));
     co_return answers_.with(r, body, body, true);
 }
 

@@ -11,6 +11,7 @@
 #include "core/redis/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/fwd.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,12 @@ struct listed_page {
 };
 using page_list = std::vector<listed_page>;
 
+/// The first `limit` pages as they are answered.
+[[nodiscard]] boost::json::array rows_of(const page_list& list, std::size_t limit);
+
+/// Pages that may be asked for at most.
+inline constexpr std::uint64_t most_listed = 100;
+
 /// Routes /api/v1/most_read and /api/v1/related. Belongs to one worker thread. A list is read anew
 /// after ten seconds: whoever asks for it, however often, costs Redis no more.
 class list_api {
@@ -45,6 +52,10 @@ public:
              metrics_registry& metrics);
 
     void add_routes(http::router& routes);
+
+    /// What /api/v1/most_read lists without dates: the last 30 days, at most ten seconds old.
+    [[nodiscard]] boost::asio::awaitable<result<std::shared_ptr<const page_list>>> most_read_of(
+        const site_table::site& site);
 
     /// Works by another configuration from now on.
     void use(std::shared_ptr<const config> c);

@@ -4,6 +4,7 @@
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/keys.hpp"
+#include "core/redis/reads.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -20,6 +21,7 @@
 namespace luot::aggregator {
 
 namespace asio = boost::asio;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -53,6 +55,25 @@ bool fall_back_guard::may_show(unsigned partition, std::uint64_t applied, std::u
         applied;  // what is missing will not come back: it was declared, or the log was retired
     s.behind_since_ms = 0;
     return true;
+}
+
+asio::awaitable<result<redis::replies>> read_guarded(redis::client& redis, fall_back_guard& guard,
+                                                     unsigned partition, redis::reads wanted)
+{
+    wanted.add("HGET", keys::producers(partition), "applied"sv);  // of the same moment
+    redis::pipeline commands;
+    commands.add(wanted.call());
+    const auto seen_before = guard.highest(partition);
+    auto answers = co_await redis.exec(commands);
+    if (!answers)
+        co_return answers.error();
+    const auto read = (*answers)[0];
+    if (!read.is_array() || read.size() == 0)
+        co_return make_error_code(errc::redis_error);
+    const auto applied = static_cast<std::uint64_t>(read[read.size() - 1].count());
+    if (!guard.may_show(partition, applied, seen_before, steady_ms()))
+        co_return make_error_code(errc::redis_away);
+    co_return std::move(*answers);
 }
 
 class progress::impl : public std::enable_shared_from_this<progress::impl> {

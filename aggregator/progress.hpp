@@ -19,6 +19,10 @@ namespace boost::asio {
 class io_context;
 }
 
+namespace luot::redis {
+class reads;
+}
+
 namespace luot::aggregator {
 
 /// Knows the highest number of applied hits that readers of this process have seen, per partition.
@@ -47,6 +51,14 @@ private:
     };
     std::array<state, 16> states_;
 };
+
+/// Reads of keys in one partition at one moment, held to what was shown before. The replies are
+/// those of `wanted`, in order, as an array: (*answer)[0]. Errors: redis_away (also while Redis is
+/// behind what was shown), redis_error.
+[[nodiscard]] boost::asio::awaitable<result<redis::replies>> read_guarded(redis::client& redis,
+                                                                          fall_back_guard& guard,
+                                                                          unsigned partition,
+                                                                          redis::reads wanted);
 
 /// Readers of one worker thread that wait for their own hits: all share one question per turn, of
 /// bounded length.

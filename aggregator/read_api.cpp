@@ -1,6 +1,10 @@
 #include "aggregator/read_api.hpp"
 
 #include "aggregator/badge.hpp"
+#include "aggregator/page_lists.hpp"
+#include "aggregator/report_query.hpp"
+#include "aggregator/summary_report.hpp"
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/metrics.hpp"
 #include "core/number_text.hpp"
@@ -90,6 +94,8 @@ bool read_api::parse_body(std::string_view body, query& out)
             out.site.assign(v.get_string().data(), v.get_string().size());
         else if (name == "summary")
             out.with_summary = is_on(v);
+        else if (name == "most_read" && v.is_int64())
+            out.most_read = std::to_string(v.get_int64());
         else if ((name == "site" && !v.is_null()) ||
                  (name == "paths" && (v.is_string() || !add_texts(v, out.paths))) ||
                  (name == "after" && !add_texts(v, out.after)))
@@ -99,10 +105,11 @@ bool read_api::parse_body(std::string_view body, query& out)
 }
 
 read_api::read_api(asio::io_context& context, redis::client& redis, fall_back_guard& guard,
-                   std::size_t most_waiting, std::shared_ptr<const config> c,
+                   list_api& lists, std::size_t most_waiting, std::shared_ptr<const config> c,
                    metrics_registry& metrics)
     : redis_(redis),
       guard_(guard),
+      lists_(lists),
       progress_(context, redis, most_waiting),
       sites_(std::make_shared<site_table>(std::move(c))),
       answers_(metrics),
@@ -130,6 +137,8 @@ void read_api::add_routes(http::router& routes)
                            q.after.push_back(std::move(value));
                        else if (name == "summary")
                            q.with_summary = value == "1" || value == "true";
+                       else if (name == "most_read")
+                           q.most_read = std::move(value);
                    }
                    return counts(r, std::move(q));
                }));
@@ -165,6 +174,13 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
     if (q.with_summary)
         if (auto refused = refusal(r, *site->settings, public_route::summary))
             co_return std::move(*refused);
+    std::uint64_t listed = 0;
+    if (q.most_read) {
+        if (!parse_number(*q.most_read, listed) || listed == 0 || listed > most_listed)
+            co_return failure(400, "bad_request", "`most_read` is a number from 1 to 100");
+        if (auto refused = refusal(r, *site->settings, public_route::most_read))
+            co_return std::move(*refused);
+    }
     if (q.paths.size() > most_paths)
         co_return failure(400, "too_many_paths", "at most 100 paths in one request");
     std::vector<std::string> paths;
@@ -208,6 +224,12 @@ asio::awaitable<http::response> read_api::counts(const http::request& r, query q
     out["pages"] = std::move(pages);
     if (read->summary)
         out["summary"] = to_json(*read->summary, read->online);
+    if (q.most_read) {
+        const auto list = co_await lists_.most_read_of(*site);
+        if (!list)
+            co_return answers_.unavailable();
+        out["most_read"] = rows_of(**list, static_cast<std::size_t>(listed));
+    }
     if (behind) {
         behind_.add();
         out["behind"] = true;
@@ -221,24 +243,57 @@ asio::awaitable<http::response> read_api::summary(const http::request& r)
 {
     const auto sites = sites_;
     std::string id;
-    for (auto& [name, value] : http::query_values(r.query))
+    report_parameters given, narrowed_to;
+    for (auto& [name, value] : http::query_values(r.query)) {
         if (name == "site")
             id = std::move(value);
+        else if (name == "compare")
+            given.insert_or_assign(std::move(name), std::move(value));
+        else if (is_dimension(name))
+            narrowed_to.insert_or_assign(std::move(name), std::move(value));
+    }
     if (id.empty())
         co_return failure(400, "bad_request", "name a site");
     const auto* site = sites->find(id);
     if (!site)
         co_return unknown_site();
-    if (auto refused = refusal(r, *site->settings, public_route::summary))
+    // What a site shows to all are its own numbers, not those of one country or page.
+    const auto route = narrowed_to.empty() ? public_route::summary : public_route::stats;
+    if (auto refused = refusal(r, *site->settings, route))
         co_return std::move(*refused);
+    const auto is_compared = compares(given);
+    if (!is_compared)
+        co_return failure(400, "bad_request", compare_text);
+    auto narrowed = filter_of(narrowed_to, *site->settings);
+    if (narrowed.refused)
+        co_return std::move(*narrowed.refused);
+
     const auto now = unix_ms();
-    const auto read = co_await read_counts(redis_, guard_, *site,
-                                           sites->settings().aggregator.max_paths, {}, true, now);
+    const auto today = site->zone.date(now);
+    const auto& settings = sites->settings().aggregator;
+    std::vector<std::string> paths;  // of all time only pages are counted apart
+    if (narrowed.filter && narrowed.filter->by == breakdown::path)
+        paths.push_back(narrowed.filter->key);
+    const auto read = co_await read_counts(redis_, guard_, *site, settings.max_paths, paths,
+                                           !narrowed.filter, now);
     if (!read)
         co_return answers_.unavailable();
     json::object out{{"site", id}};
-    for (auto& [name, value] : to_json(*read->summary, read->online))
-        out[name] = value;
+    if (!narrowed.filter) {
+        for (auto& [name, value] : to_json(*read->summary, read->online))
+            out[name] = value;
+        if (*is_compared && co_await add_periods_before(out, redis_, guard_, *site, today))
+            co_return answers_.unavailable();
+    } else {
+        const auto kept = kept_from(today, settings.keep_days);
+        if (co_await add_row_periods(out, redis_, guard_, *site, *narrowed.filter, today,
+                                     *is_compared, kept))
+            co_return answers_.unavailable();
+        if (!paths.empty() && read->pages[0])
+            out["total"] = json::object{{"views", *read->pages[0]}};
+        else if (!paths.empty())
+            out["total"] = json::object{{"views", nullptr}};
+    }
     const auto stamp = json::serialize(out);
     out["as_of"] = utc_text(now);
     co_return answers_.with(r, json::serialize(out), stamp, true);

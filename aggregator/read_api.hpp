@@ -28,11 +28,15 @@ class metrics_registry;
 
 namespace luot::aggregator {
 
+class list_api;
+
 class read_api {
 public:
-    /// `redis` and `guard` must outlive it. At most `most_waiting` readers wait for their own hits.
+    /// `redis`, `guard` and `lists` must outlive it. At most `most_waiting` readers wait for their
+    /// own hits.
     read_api(boost::asio::io_context& context, redis::client& redis, fall_back_guard& guard,
-             std::size_t most_waiting, std::shared_ptr<const config> c, metrics_registry& metrics);
+             list_api& lists, std::size_t most_waiting, std::shared_ptr<const config> c,
+             metrics_registry& metrics);
     ~read_api();
 
     /// GET and POST /api/v1/counts, GET /api/v1/summary, /count.txt, /badge.svg, /count.svg.
@@ -50,6 +54,7 @@ private:
         std::vector<std::string> paths;  ///< as asked
         std::vector<std::string> after;  ///< tokens
         bool with_summary = false;
+        std::optional<std::string> most_read;  ///< how many pages to list, as asked
     };
     static bool parse_body(std::string_view body, query& out);
 
@@ -69,6 +74,7 @@ private:
 
     redis::client& redis_;
     fall_back_guard& guard_;
+    list_api& lists_;
     progress progress_;
     std::shared_ptr<const site_table> sites_;
     answers answers_;

@@ -2,19 +2,24 @@
 
 #include "aggregator/report_query.hpp"
 #include "aggregator/reports.hpp"
+#include "aggregator/title_report.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/local_time.hpp"
-#include "core/path.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace luot::aggregator {
 
@@ -23,13 +28,10 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::int32_t default_days = 30;
+constexpr std::string_view titles_name = "title";
 constexpr std::uint64_t default_rows = 10, most_rows = 1000;
-constexpr std::string_view bots_name = "bot";
 
-using parameters = std::map<std::string, std::string, std::less<>>;
-
-std::string_view value_of(const parameters& given, std::string_view name)
+std::string_view value_of(const report_parameters& given, std::string_view name)
 {
     const auto found = given.find(name);
     return found == given.end() ? std::string_view{} : std::string_view(found->second);
@@ -47,48 +49,6 @@ std::string listed(const Names& names)
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
-}  // namespace
-
-report_query read_query(const http::request& r, const std::shared_ptr<const site_table>& sites,
-                        std::initializer_list<std::string_view> known, public_route route)
-{
-    report_query q;
-    q.sites = sites;
-    const auto refuse = [&q](std::string_view message) {
-        q.refused = failure(400, "bad_request", message);
-    };
-    for (auto& [name, value] : http::query_values(r.query)) {
-        const bool is_known = name == "site" || name == "from" || name == "to" ||
-                              std::find(known.begin(), known.end(), name) != known.end();
-        if (!is_known)
-            return refuse("one of the parameters is not known here"), q;
-        q.given.insert_or_assign(std::move(name), std::move(value));
-    }
-    const auto id = value_of(q.given, "site");
-    if (id.empty())
-        return refuse("name a site"), q;
-    q.site = sites->find(id);
-    if (!q.site)
-        return q.refused = unknown_site(), q;
-    q.refused = refusal(r, *q.site->settings, route);
-    if (q.refused)
-        return q;
-    q.range.to = q.site->zone.date(unix_ms());
-    const auto from = value_of(q.given, "from"), to = value_of(q.given, "to");
-    if (!to.empty() && !parse_date(to, q.range.to))
-        return refuse("`to` is no date such as 2021-07-26"), q;
-    q.range.from = q.range.to - default_days + 1;
-    if (!from.empty() && !parse_date(from, q.range.from))
-        return refuse("`from` is no date such as 2021-07-26"), q;
-    if (q.range.from > q.range.to)
-        return refuse("`from` is later than `to`"), q;
-    if (q.range.days() > most_report_days)
-        return refuse("a report reads ten years at most"), q;
-    return q;
-}
-
-namespace {
-
 /// The enumerator whose name was given; nullopt: another text.
 template <class Enum, std::size_t Count>
 std::optional<Enum> one_of(std::string_view given, const std::array<std::string_view, Count>& names)
@@ -98,7 +58,8 @@ std::optional<Enum> one_of(std::string_view given, const std::array<std::string_
                                 : std::optional(static_cast<Enum>(found - names.begin()));
 }
 
-constexpr std::array<std::string_view, 3> metric_names{"views", "visits", "visitors"};
+constexpr std::array<std::string_view, 5> metric_names{"views", "visits", "visitors", "events",
+                                                       "bots"};
 constexpr std::array<std::string_view, 3> step_names{"hour", "day", "month"};
 
 json::object envelope(const report_query& q)
@@ -106,6 +67,73 @@ json::object envelope(const report_query& q)
     return {{"site", q.site->settings->id},
             {"from", date_text(q.range.from)},
             {"to", date_text(q.range.to)}};
+}
+
+/// When days are read whose rows are forgotten, says since when they are kept.
+void add_kept_from(json::object& out, date_range range, std::int32_t kept)
+{
+    if (reads_forgotten(range, kept))
+        out["kept_from"] = date_text(kept);
+}
+
+std::int32_t kept_by(const report_query& q)
+{
+    return kept_from(q.site->zone.date(unix_ms()), q.sites->settings().aggregator.keep_days);
+}
+
+json::object period_of(date_range range)
+{
+    return {{"from", date_text(range.from)}, {"to", date_text(range.to)}};
+}
+
+void add_in_other(json::object& out, std::int64_t in_other)
+{
+    if (in_other > 0)
+        out["in_other_at_most"] = in_other;
+}
+
+/// Gives each row its views of the period before, which is told of. null: not known - days of it
+/// are forgotten, or the row is not there and others were counted together.
+json::object add_previous(json::array& rows, const top_rows& earlier, date_range before,
+                          std::optional<std::int32_t> kept)
+{
+    auto previous = period_of(before);
+    const bool is_forgotten = kept && reads_forgotten(before, *kept);
+    std::unordered_map<std::string_view, std::int64_t> views;
+    for (const auto& row : earlier.rows)
+        views.emplace(row.key, row.views);
+    for (auto& row : rows) {
+        const auto& key = row.at("key").get_string();
+        const auto found = views.find(std::string_view(key.data(), key.size()));
+        json::value value = nullptr;
+        if (!is_forgotten && found != views.end())
+            value = found->second;
+        else if (!is_forgotten && earlier.other == 0)
+            value = 0;
+        row.get_object()["views_previous"] = std::move(value);
+    }
+    previous["total"] = is_forgotten ? json::value(nullptr) : json::value(earlier.total);
+    if (is_forgotten)
+        previous["kept_from"] = date_text(*kept);
+    return previous;
+}
+
+json::array points_of(const std::vector<point>& read, const local_zone& zone, time_step step,
+                      std::optional<std::int32_t> null_before)
+{
+    json::array points;
+    for (const auto& p : read) {
+        auto at = step == time_step::hour ? zone.local_text(p.at)
+                                          : date_text(static_cast<std::int32_t>(p.at));
+        if (step == time_step::month)
+            at.resize(7);
+        json::object added{{"at", std::move(at)}, {"value", p.value}};
+        if (step == time_step::day && null_before && p.at < *null_before)
+            added["value"] = nullptr;
+        add_in_other(added, p.in_other);
+        points.push_back(std::move(added));
+    }
+    return points;
 }
 
 }  // namespace
@@ -133,16 +161,19 @@ void report_api::add_routes(http::router& routes)
 
 asio::awaitable<http::response> report_api::top(const http::request& r)
 {
-    auto q = read_query(r, sites_, {"by", "limit", "event", "property"});
+    auto q = read_query(r, sites_, {"by", "limit", "event", "property", "compare"},
+                        public_route::stats, filters::taken);
     if (q.refused)
         co_return std::move(*q.refused);
     const auto name = value_of(q.given, "by");
     const auto by = breakdown_of_request(name);
-    if (!by && name != bots_name) {
+    const bool is_by_title = name == titles_name;
+    if (!by && !is_by_title && name != bots_name) {
         std::vector<std::string_view> names;
         for (const auto& n : breakdown_names)
             if (!n.request.empty())
                 names.push_back(n.request);
+        names.push_back(titles_name);
         names.push_back(bots_name);
         co_return failure(400, "bad_request", "`by` is one of " + listed(names));
     }
@@ -157,9 +188,18 @@ asio::awaitable<http::response> report_api::top(const http::request& r)
     if (!wanted.empty() && (!parse_number(wanted, limit) || limit == 0 || limit > most_rows))
         co_return failure(400, "bad_request", "`limit` is a number from 1 to 1000");
     const auto most = static_cast<std::size_t>(limit);
-    auto reading = is_of_one_event
-                       ? read_properties(redis_, guard_, *q.site, event, property, q.range, most)
-                       : read_top(redis_, guard_, *q.site, by, q.range, most);
+    if (q.filter && (q.filter->by != by || is_by_title))
+        co_return failure(400, "bad_request", filters_text);
+    if (q.filter)
+        co_return co_await one_row(r, q, name);
+    const auto rows_of = [&](date_range range, std::size_t count) {
+        return is_of_one_event
+                   ? read_properties(redis_, guard_, *q.site, event, property, range, count)
+               : is_by_title ? read_titles(redis_, guard_, *q.site, range, count)
+                             : read_top(redis_, guard_, *q.site, by, range, count);
+    };
+    const bool may_forget = by || is_by_title;  // bots are counted in the days themselves
+    auto reading = rows_of(q.range, most);
     const auto read = co_await std::move(reading);
     if (!read)
         co_return answers_.unavailable();
@@ -168,56 +208,119 @@ asio::awaitable<http::response> report_api::top(const http::request& r)
     json::array rows;
     for (const auto& row : read->rows)
         rows.push_back({{"key", row.key}, {"views", row.views}});
+    if (q.compares) {
+        const auto before = period_before(q.range);
+        auto reading_before = rows_of(before, SIZE_MAX);
+        const auto earlier = co_await std::move(reading_before);
+        if (!earlier)
+            co_return answers_.unavailable();
+        out["previous"] = add_previous(rows, *earlier, before,
+                                       may_forget ? std::optional(kept_by(q)) : std::nullopt);
+    }
     out["rows"] = std::move(rows);
     out["total"] = read->total;
     out["other"] = read->other;
+    if (may_forget)
+        add_kept_from(out, q.range, kept_by(q));
+    co_return answer(r, out);
+}
+
+/// `top` narrowed to one row: it is the only one, also where it counts nothing.
+asio::awaitable<http::response> report_api::one_row(const http::request& r, const report_query& q,
+                                                    std::string_view by)
+{
+    std::vector<date_range> periods{q.range};
+    if (q.compares)
+        periods.push_back(period_before(q.range));
+    const auto read = co_await read_row(redis_, guard_, *q.site, *q.filter, periods);
+    if (!read)
+        co_return answers_.unavailable();
+    const auto kept = kept_by(q);
+    const auto is_forgotten = [&](date_range range) {
+        return q.filter->by && reads_forgotten(range, kept);
+    };
+    auto out = envelope(q);
+    out["by"] = json_view(by);
+    json::object row{{"key", q.filter->key}, {"views", (*read)[0].value}};
+    if (q.compares) {
+        auto previous = period_of(periods[1]);
+        json::value value = (*read)[1].value;
+        if (is_forgotten(periods[1])) {
+            value = nullptr;
+            previous["kept_from"] = date_text(kept);
+        }
+        row["views_previous"] = value;
+        previous["total"] = value;
+        add_in_other(previous, (*read)[1].in_other);
+        out["previous"] = std::move(previous);
+    }
+    out["rows"] = json::array{std::move(row)};
+    out["total"] = (*read)[0].value;
+    out["other"] = 0;
+    add_in_other(out, (*read)[0].in_other);
+    if (is_forgotten(q.range))
+        out["kept_from"] = date_text(kept);
+    co_return answer(r, out);
+}
+
+http::response report_api::answer(const http::request& r, const json::object& out) const
+{
     auto body = json::serialize(out);
     const auto stamp = body;
-    co_return answers_.with(r, std::move(body), stamp, true);
+    return answers_.with(r, std::move(body), stamp, true);
 }
 
 asio::awaitable<http::response> report_api::series(const http::request& r)
 {
-    auto q = read_query(r, sites_, {"metric", "step", "path"});
+    auto q =
+        read_query(r, sites_, {"metric", "step", "compare"}, public_route::stats, filters::taken);
     if (q.refused)
         co_return std::move(*q.refused);
     const auto metric_name = value_of(q.given, "metric"), step_name = value_of(q.given, "step");
-    const auto what = one_of<metric>(metric_name.empty() ? "views" : metric_name, metric_names);
+    const auto own = q.filter ? metric_of(q.filter->by) : metric::views;
+    const auto what =
+        metric_name.empty() ? std::optional(own) : one_of<metric>(metric_name, metric_names);
     const auto step = one_of<time_step>(step_name.empty() ? "day" : step_name, step_names);
     if (!what)
         co_return failure(400, "bad_request", "`metric` is one of " + listed(metric_names));
     if (!step)
         co_return failure(400, "bad_request", "`step` is one of " + listed(step_names));
-    if (*step == time_step::hour && *what == metric::visitors)
-        co_return failure(400, "bad_request", "visitors are counted by days, not by hours");
-    std::string path;
-    if (const auto asked = value_of(q.given, "path"); !asked.empty()) {
-        if (normalise_page(asked, *q.site->settings, {}, path, nullptr))
-            co_return failure(400, "bad_path", "the path is malformed or on a foreign host");
-        if (*what != metric::views || *step == time_step::hour)
-            co_return failure(400, "bad_request",
-                              "a path has views by days and months: no visits, visitors, hours");
-    }
+    if (*step == time_step::hour && *what != metric::views && *what != metric::visits)
+        co_return failure(400, "bad_request",
+                          "hours have views and visits, no visitors, events, bots");
+    if (q.filter && (*what != own || *step == time_step::hour))
+        co_return failure(400, "bad_request",
+                          fmt::format("this filter has {} by days and months, nothing else",
+                                      metric_names[static_cast<std::size_t>(own)]));
     if (*step == time_step::hour && q.range.days() * 25 > most_points)
         co_return failure(400, "bad_request", "hours are read for 400 days at most");
-    const auto read = co_await read_series(redis_, guard_, *q.site, *what, *step, q.range, path);
+    const auto read =
+        co_await read_series(redis_, guard_, *q.site, *what, *step, q.range, q.filter);
     if (!read)
         co_return answers_.unavailable();
+    const bool is_forgetful = q.filter && q.filter->by && *step == time_step::day;
+    const auto kept = kept_by(q);
     auto out = envelope(q);
     out["metric"] = json_view(metric_names[static_cast<std::size_t>(*what)]);
     out["step"] = json_view(step_names[static_cast<std::size_t>(*step)]);
-    json::array points;
-    for (const auto& p : *read) {
-        auto at = *step == time_step::hour ? q.site->zone.local_text(p.at)
-                                           : date_text(static_cast<std::int32_t>(p.at));
-        if (*step == time_step::month)
-            at.resize(7);
-        points.push_back({{"at", std::move(at)}, {"value", p.value}});
+    out["points"] = points_of(*read, q.site->zone, *step, std::nullopt);
+    if (is_forgetful && q.range.from < kept)
+        out["kept_from"] = date_text(kept);
+    if (q.compares) {
+        const auto before =
+            *step == time_step::month ? months_before(q.range) : period_before(q.range);
+        const auto earlier =
+            co_await read_series(redis_, guard_, *q.site, *what, *step, before, q.filter);
+        if (!earlier)
+            co_return answers_.unavailable();
+        auto previous = period_of(before);
+        previous["points"] = points_of(*earlier, q.site->zone, *step,
+                                       is_forgetful ? std::optional(kept) : std::nullopt);
+        if (is_forgetful && before.from < kept)
+            previous["kept_from"] = date_text(kept);
+        out["previous"] = std::move(previous);
     }
-    out["points"] = std::move(points);
-    auto body = json::serialize(out);
-    const auto stamp = body;
-    co_return answers_.with(r, std::move(body), stamp, true);
+    co_return answer(r, out);
 }
 
 }  // namespace luot::aggregator

@@ -10,12 +10,15 @@
 #include "core/redis/client.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/fwd.hpp>
 
 #include <memory>
+#include <string_view>
 
 namespace luot::aggregator {
 
 class fall_back_guard;
+struct report_query;
 
 class report_api {
 public:
@@ -35,6 +38,10 @@ public:
 private:
     boost::asio::awaitable<http::response> top(const http::request& r);
     boost::asio::awaitable<http::response> series(const http::request& r);
+    boost::asio::awaitable<http::response> one_row(const http::request& r, const report_query& q,
+                                                   std::string_view by);
+    [[nodiscard]] http::response answer(const http::request& r,
+                                        const boost::json::object& out) const;
 
     redis::client& redis_;
     fall_back_guard& guard_;

@@ -39,29 +39,24 @@ public:
     template <class... Arguments>
     void add(taker take, std::string_view name, std::string key, const Arguments&... arguments)
     {
-        if (groups_.empty() || groups_.back().takers.size() == keys_)
-            groups_.emplace_back();
-        groups_.back().wanted.add(name, std::move(key), arguments...);
-        groups_.back().takers.push_back(std::move(take));
+        group_with_room(std::move(take)).wanted.add(name, std::move(key), arguments...);
+    }
+
+    void add_list(taker take, std::string_view name, std::string key,
+                  const std::vector<std::string>& arguments)
+    {
+        group_with_room(std::move(take)).wanted.add_list(name, std::move(key), arguments);
     }
 
     asio::awaitable<error_code> send(redis::client& redis, fall_back_guard& guard,
                                      unsigned partition)
     {
         for (auto& group : groups_) {
-            group.wanted.add("HGET", keys::producers(partition), "applied"sv);
-            redis::pipeline commands;
-            commands.add(group.wanted.call());
-            const auto seen_before = guard.highest(partition);
-            const auto answers = co_await redis.exec(commands);
+            const auto answers =
+                co_await read_guarded(redis, guard, partition, std::move(group.wanted));
             if (!answers)
                 co_return answers.error();
             const auto read = (*answers)[0];
-            if (!read.is_array())
-                co_return make_error_code(errc::redis_error);
-            const auto applied = static_cast<std::uint64_t>(read[group.takers.size()].count());
-            if (!guard.may_show(partition, applied, seen_before, steady_ms()))
-                co_return make_error_code(errc::redis_away);
             for (std::size_t i = 0; i < group.takers.size(); ++i)
                 group.takers[i](read[i]);
         }
@@ -73,6 +68,14 @@ private:
         redis::reads wanted;
         std::vector<taker> takers;
     };
+    group& group_with_room(taker take)
+    {
+        if (groups_.empty() || groups_.back().takers.size() == keys_)
+            groups_.emplace_back();
+        groups_.back().takers.push_back(std::move(take));
+        return groups_.back();
+    }
+
     const std::size_t keys_;
     std::vector<group> groups_;
 };
@@ -100,15 +103,44 @@ std::string_view field_of(metric what, time_step step)
             return "views";
         case metric::visits:
             return "visits";
+        case metric::events:
+            return "events";
+        case metric::bots:
+            return "bots";
         case metric::visitors:
             break;
     }
     return step == time_step::month ? "visitor_days" : "visitors";
 }
 
+/// The reads of one row of a day or month; `take` is called with what it counts there, and what
+/// `(other)` does when there is no such row.
+void add_row(grouped_reads& wanted, const std::string& site, const row_filter& row,
+             std::int32_t date, bool is_month, std::function<void(std::int64_t, std::int64_t)> take)
+{
+    if (!row.by) {
+        const auto take_bots = [take](const redis::reply_view& r) { take(r.count(), 0); };
+        wanted.add(take_bots, "HGET", is_month ? keys::month(site, date) : keys::day(site, date),
+                   std::string_view("bots:" + row.key));
+        return;
+    }
+    const std::vector<std::string> members{row.key, std::string(other_member)};
+    const auto take_scores = [take](const redis::reply_view& scores) {
+        if (const auto value = scores[0].number())
+            take(*value, 0);
+        else
+            take(0, scores[1].count());
+    };
+    wanted.add_list(take_scores, "ZMSCORE",
+                    is_month ? keys::month_breakdown(site, date, *row.by)
+                             : keys::day_breakdown(site, date, *row.by),
+                    members);
+}
+
 /// Where each point of a series is read, and which points there are.
 void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
-                 metric what, time_step step, date_range range, const std::string& path)
+                 metric what, time_step step, date_range range,
+                 const std::optional<row_filter>& row)
 {
     const auto& id = site.settings->id;
     const auto field = field_of(what, step);
@@ -127,11 +159,12 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
         const auto date =
             step == time_step::hour ? site.zone.date(p.at) : static_cast<std::int32_t>(p.at);
         const auto take = [&p](const redis::reply_view& r) { p.value = r.number().value_or(0); };
-        if (!path.empty())
-            wanted.add(take, "ZSCORE",
-                       step == time_step::month ? keys::month_breakdown(id, date, breakdown::path)
-                                                : keys::day_breakdown(id, date, breakdown::path),
-                       std::string_view(path));
+        const auto take_row = [&p](std::int64_t value, std::int64_t in_other) {
+            p.value = value;
+            p.in_other = in_other;
+        };
+        if (row)
+            add_row(wanted, id, *row, date, step == time_step::month, take_row);
         else if (step == time_step::hour)
             wanted.add(take, "HGET", keys::day(id, date),
                        std::string_view(fmt::format("{}@{}", field, p.at / 1000)));
@@ -209,6 +242,31 @@ period_parts parts_of(date_range range)
     return parts;
 }
 
+date_range period_before(date_range range) noexcept
+{
+    const auto days = static_cast<std::int32_t>(range.days());
+    return {range.from - days, range.from - 1};
+}
+
+date_range months_before(date_range range) noexcept
+{
+    int months = 0;
+    for (auto month = month_begin(range.from); month <= range.to; month = month_begin(month, 1))
+        ++months;
+    return {month_begin(range.from, -months), month_begin(range.from) - 1};
+}
+
+std::int32_t kept_from(std::int32_t today, std::uint32_t keep_days) noexcept
+{
+    return today - static_cast<std::int32_t>(keep_days);
+}
+
+bool reads_forgotten(date_range range, std::int32_t kept_from)
+{
+    const auto days = parts_of(range).days;
+    return !days.empty() && days.front() < kept_from;
+}
+
 std::optional<std::string_view> property_row(std::string_view member, std::string_view event,
                                              std::string_view property) noexcept
 {
@@ -278,17 +336,77 @@ asio::awaitable<result<top_rows>> read_properties(redis::client& redis, fall_bac
     co_return sum.top(limit);
 }
 
+asio::awaitable<result<std::vector<row_count>>> read_row(redis::client& redis,
+                                                         fall_back_guard& guard,
+                                                         const site_table::site& site,
+                                                         const row_filter& row,
+                                                         const std::vector<date_range>& periods)
+{
+    const auto& id = site.settings->id;
+    std::vector<row_count> out(periods.size());
+    grouped_reads wanted;
+    for (std::size_t i = 0; i < periods.size(); ++i) {
+        const auto take = [sum = &out[i]](std::int64_t value, std::int64_t in_other) {
+            sum->value += value;
+            sum->in_other += in_other;
+        };
+        const auto parts = parts_of(periods[i]);
+        for (const auto month : parts.months)
+            add_row(wanted, id, row, month, true, take);
+        for (const auto date : parts.days)
+            add_row(wanted, id, row, date, false, take);
+    }
+    if (row.by)
+        co_await await_rows(redis, partition_of(id));
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    co_return out;
+}
+
+asio::awaitable<result<std::vector<period_counts>>> read_periods(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site,
+    const std::vector<date_range>& periods)
+{
+    const auto& id = site.settings->id;
+    std::vector<period_counts> out(periods.size());
+    grouped_reads wanted;
+    for (std::size_t i = 0; i < periods.size(); ++i) {
+        const auto take = [sum = &out[i]](const redis::reply_view& fields) {
+            sum->views += fields[0].count();
+            sum->visits += fields[1].count();
+            sum->visitors += fields[2].count();
+        };
+        const auto parts = parts_of(periods[i]);
+        for (const auto month : parts.months)
+            wanted.add(take, "HMGET", keys::month(id, month), "views"sv, "visits"sv,
+                       "visitor_days"sv);
+        for (const auto date : parts.days)
+            wanted.add(take, "HMGET", keys::day(id, date), "views"sv, "visits"sv, "visitors"sv);
+    }
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    co_return out;
+}
+
+metric metric_of(std::optional<breakdown> by) noexcept
+{
+    if (!by)
+        return metric::bots;
+    const auto whole = name_of(*by).whole;
+    return whole == "visits" ? metric::visits : whole == "events" ? metric::events : metric::views;
+}
+
 asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
                                                         fall_back_guard& guard,
                                                         const site_table::site& site, metric what,
                                                         time_step step, date_range range,
-                                                        const std::string& path)
+                                                        const std::optional<row_filter>& row)
 {
     std::vector<point> points;
     grouped_reads wanted;
-    if (!path.empty())
+    if (row)
         co_await await_rows(redis, partition_of(site.settings->id));
-    plan_series(wanted, points, site, what, step, range, path);
+    plan_series(wanted, points, site, what, step, range, row);
     if (const auto error = co_await wanted.send(redis, guard, partition_of(site.settings->id)))
         co_return error;
     co_return points;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "aggregator/counts.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "core/breakdown.hpp"
 #include "core/redis/client.hpp"
@@ -16,8 +17,6 @@
 #include <vector>
 
 namespace luot::aggregator {
-
-class fall_back_guard;
 
 /// Local dates, days since 1970-01-01, both included.
 struct date_range {
@@ -62,6 +61,34 @@ struct period_parts {
 };
 [[nodiscard]] period_parts parts_of(date_range range);
 
+/// As many days before.
+[[nodiscard]] date_range period_before(date_range range) noexcept;
+/// The same by months: as many whole months before those that the range touches.
+[[nodiscard]] date_range months_before(date_range range) noexcept;
+
+/// The first day whose rows are surely kept yet, when a day's are for so many.
+[[nodiscard]] std::int32_t kept_from(std::int32_t today, std::uint32_t keep_days) noexcept;
+/// Whether a report of the range reads days before that one; it finds nothing of them.
+[[nodiscard]] bool reads_forgotten(date_range range, std::int32_t kept_from);
+
+/// One row of a breakdown, which a report is narrowed to.
+struct row_filter {
+    std::optional<breakdown> by;  ///< nullopt: bots, by their kind
+    std::string key;
+
+    bool operator==(const row_filter&) const = default;
+};
+
+/// What a row counted.
+struct row_count {
+    std::int64_t value = 0;
+    /// Of days and months without this row, what was counted in `(other)`: so many more may be the
+    /// row's, since it may have found no place.
+    std::int64_t in_other = 0;
+
+    bool operator==(const row_count&) const = default;
+};
+
 /// Rows that wait are written when a report wants them (settle.hpp): says so, and waits for them, a
 /// second and a half at most, so that a report holds what its reader has just seen counted.
 [[nodiscard]] boost::asio::awaitable<void> await_rows(redis::client& redis, unsigned partition);
@@ -86,21 +113,37 @@ struct period_parts {
     redis::client& redis, fall_back_guard& guard, const site_table::site& site,
     std::string_view event, std::string_view property, date_range range, std::size_t limit);
 
-enum class metric : std::uint8_t { views, visits, visitors };
+/// One row in each of some periods. Errors as of read_top().
+[[nodiscard]] boost::asio::awaitable<result<std::vector<row_count>>> read_row(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site,
+    const row_filter& row, const std::vector<date_range>& periods);
+
+/// The counts of a site in each of some periods. Errors as of read_top().
+[[nodiscard]] boost::asio::awaitable<result<std::vector<period_counts>>> read_periods(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site,
+    const std::vector<date_range>& periods);
+
+enum class metric : std::uint8_t { views, visits, visitors, events, bots };
+
+/// What the rows of a dimension count.
+[[nodiscard]] metric metric_of(std::optional<breakdown> by) noexcept;
+
 enum class time_step : std::uint8_t { hour, day, month };
 
 struct point {
     std::int64_t at = 0;  ///< days since 1970-01-01 (a month: its first day); of an hour Unix ms
     std::int64_t value = 0;
+    std::int64_t in_other = 0;  ///< row_count::in_other
 
     bool operator==(const point&) const = default;
 };
 
 /// One point for each step of the range, also where nothing was counted. Visitors of a month are
-/// the sum of its days (visitor_days). With `path`, views of that page: metric views, no hours.
+/// the sum of its days (visitor_days). Hours have views and visits. With `row` what that row counts
+/// (metric_of()), by days and months.
 /// Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<std::vector<point>>> read_series(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site, metric what,
-    time_step step, date_range range, const std::string& path);
+    time_step step, date_range range, const std::optional<row_filter>& row);
 
 }  // namespace luot::aggregator

@@ -144,10 +144,10 @@ struct public_worker {
     std::unique_ptr<redis::client> redis;
     http::router routes;
     std::unique_ptr<collector::intake> intake;
-    std::unique_ptr<aggregator::read_api> reads;
+    std::unique_ptr<aggregator::list_api> lists;
+    std::unique_ptr<aggregator::read_api> reads;  // shows `lists`
     std::unique_ptr<aggregator::report_api> reports;
     std::unique_ptr<aggregator::article_api> articles;
-    std::unique_ptr<aggregator::list_api> lists;
     std::unique_ptr<aggregator::live_api> live;
     http::server server;
     std::atomic<bool> spool_is_healthy{true};
@@ -499,9 +499,11 @@ void daemon::start_workers()
                 client_named("luot-read", std::chrono::milliseconds(1500)), metrics_);
             w.redis->use_scripts({&redis::reads::source()});
             w.redis->start();
+            w.lists = std::make_unique<aggregator::list_api>(*w.redis, guard_, config_, metrics_);
+            w.lists->add_routes(w.routes);
             w.reads = std::make_unique<aggregator::read_api>(w.thread.context(), *w.redis, guard_,
-                                                             most_waiting_readers / count, config_,
-                                                             metrics_);
+                                                             *w.lists, most_waiting_readers / count,
+                                                             config_, metrics_);
             w.reads->add_routes(w.routes);
             w.reports =
                 std::make_unique<aggregator::report_api>(*w.redis, guard_, config_, metrics_);
@@ -509,8 +511,6 @@ void daemon::start_workers()
             w.articles =
                 std::make_unique<aggregator::article_api>(*w.redis, guard_, config_, metrics_);
             w.articles->add_routes(w.routes);
-            w.lists = std::make_unique<aggregator::list_api>(*w.redis, guard_, config_, metrics_);
-            w.lists->add_routes(w.routes);
             w.live = std::make_unique<aggregator::live_api>(w.thread.context(), *w.redis, guard_,
                                                             live_places_, config_, metrics_);
             w.live->add_routes(w.routes);

@@ -375,6 +375,28 @@ class Reading(One):
                 answer = self.luot.http.request("POST", "/api/v1/counts", body=body)
                 self.assertEqual(answer.status, 400, answer)
 
+    def test_counts_bring_the_list_of_most_read_pages(self):
+        for path, client in (("/a", 1), ("/a", 2), ("/b", 1)):
+            token = self.luot.take_hit("skhcn", path, t=f"Title of {path}", c="News", client=f"198.51.100.{client}")
+        self.luot.wait_for("skhcn", token)
+        listed = self.luot.http.get("/api/v1/most_read?site=skhcn").json()["rows"]
+        self.assertEqual([(row["path"], row["title"], row["views"]) for row in listed], [("/a", "Title of /a", 2), ("/b", "Title of /b", 1)])
+        for number, rows in ((100, listed), (1, listed[:1])):
+            answer = self.luot.http.get(f"/api/v1/counts?site=skhcn&path=/b&most_read={number}").json()
+            self.assertEqual((answer["most_read"], answer["pages"]), (rows, {"/b": {"views": 1}}))
+            posted = self.luot.http.request("POST", "/api/v1/counts", json.dumps({"site": "skhcn", "most_read": number}).encode()).json()
+            self.assertEqual(posted["most_read"], rows)
+        self.assertNotIn("most_read", self.luot.http.get("/api/v1/counts?site=skhcn").json())
+        for number in ("0", "101", "-1", "x", ""):
+            self.assertEqual(self.luot.http.get(f"/api/v1/counts?site=skhcn&most_read={number}").status, 400, number)
+        # A site that keeps its list to itself does so here, too.
+        self.luot.config["site"][0]["public"] = ["counts"]
+        self.luot.write_config()
+        self.luot.hang_up()
+        eventually(lambda: self.luot.http.get("/api/v1/most_read?site=skhcn").status == 401, patience(5), "it is closed")
+        self.assertEqual(self.luot.http.get("/api/v1/counts?site=skhcn&most_read=1").status, 401)
+        self.assertEqual(self.luot.http.get("/api/v1/counts?site=skhcn").status, 200)
+
     def test_an_unknown_site_is_not_found(self):
         for target in ("/api/v1/counts?site=none", "/api/v1/summary?site=none", "/count.txt?site=none"):
             with self.subTest(target):

@@ -96,6 +96,16 @@ class Live(SystemTest):
         self.assertEqual((later["views"], later["views_last_minute"]), (3, 2))
         self.assertEqual(self.luot.counts("skhcn")["views"], 3)
 
+    def test_pages_that_are_read_for_the_first_time_are_told(self):
+        for path, title in (("/a", "Bài a"), ("/b", None), ("/a", "Bài a")):
+            self.luot.wait_for("skhcn", self.luot.take_hit("skhcn", path, t=title, c="Tin"))
+        listener = self.listen()
+        listener.hears(lambda e: e["newest"] == [{"path": "/b", "title": "", "section": "Tin"},
+                                                 {"path": "/a", "title": "Bài a", "section": "Tin"}], "both, the newest first", patience(20))
+        for i in range(12):
+            self.luot.wait_for("skhcn", self.luot.take_hit("skhcn", f"/c/{i}", client=f"198.51.100.{i + 1}"))
+        listener.hears(lambda e: [page["path"] for page in e["newest"]] == [f"/c/{i}" for i in range(11, 1, -1)], "the last ten", patience(30))
+
     def test_totals_that_are_imported_are_no_views_of_the_last_minute(self):
         listener = self.listen()
         listener.hears(lambda e: e["views"] == 0, "the first event")

@@ -125,6 +125,8 @@ class Reports(SystemTest):
         table = self.ask("report.csv", **{"from": today, "to": today}).body.decode("utf-8-sig").splitlines()
         self.assertEqual(table[1:4], [f"/a,Tin hay,Tin tức,{today},3,3,0,0.6000", f"/b,Bài b,Tin tức,{today},1,1,0,0.2000",
                                       f"/c,,,{today},1,1,0,0.2000"])
+        self.assertEqual(self.top("title"), ({"Tin hay": 3, "Bài b": 1, "(none)": 1}, 5, 0))
+        self.assertEqual(self.top("title", limit=1), ({"Tin hay": 3}, 5, 2))
         of_section = self.ask("report.csv", section="Tin tức", **{"from": today, "to": today}).body.decode("utf-8-sig")
         self.assertEqual(len(of_section.splitlines()), 4)
         self.assert_verified(luot)
@@ -263,7 +265,7 @@ class Reports(SystemTest):
                 ("top", {"by": "path", "event": "e"}), ("top", {"by": "bot", "event": "e"}), ("top", {"by": "event", "event": ""}),
                 ("top", {"by": "event", "event": "e", "property": ""}), ("top", {"by": "path", "property": "a"}),
                 ("top", {"by": "property"}), ("top", {"by": ""}), ("top", {"by": "event_properties"}),
-                ("series", {"event": "e"}), ("series", {"metric": "clicks"}), ("series", {"step": "minute"}),
+                ("series", {"event": "e", "metric": "views"}), ("series", {"metric": "clicks"}), ("series", {"step": "minute"}),
                 ("series", {"metric": "visitors", "step": "hour"}), ("series", {"path": "/a", "metric": "visits"}),
                 ("series", {"path": "/a", "step": "hour"}), ("series", {"path": "https://other.example/a"}),
                 ("series", {"step": "hour", "from": "2019-01-01"})):
