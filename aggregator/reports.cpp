@@ -1,5 +1,6 @@
 #include "aggregator/reports.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "aggregator/progress.hpp"
 #include "core/clock.hpp"
 #include "core/hit.hpp"
@@ -42,6 +43,15 @@ public:
         if (groups_.empty() || groups_.back().takers.size() == keys_)
             groups_.emplace_back();
         groups_.back().wanted.add(name, std::move(key), arguments...);
+        groups_.back().takers.push_back(std::move(take));
+    }
+
+    void add_list(taker take, std::string_view name, std::string key,
+                  const std::vector<std::string>& arguments)
+    {
+        if (groups_.empty() || groups_.back().takers.size() == keys_)
+            groups_.emplace_back();
+        groups_.back().wanted.add_list(name, std::move(key), arguments);
         groups_.back().takers.push_back(std::move(take));
     }
 
@@ -108,7 +118,8 @@ std::string_view field_of(metric what, time_step step)
 
 /// Where each point of a series is read, and which points there are.
 void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
-                 metric what, time_step step, date_range range, const std::string& path)
+                 metric what, time_step step, date_range range,
+                 const std::vector<std::string>& addresses)
 {
     const auto& id = site.settings->id;
     const auto field = field_of(what, step);
@@ -127,11 +138,16 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
         const auto date =
             step == time_step::hour ? site.zone.date(p.at) : static_cast<std::int32_t>(p.at);
         const auto take = [&p](const redis::reply_view& r) { p.value = r.number().value_or(0); };
-        if (!path.empty())
-            wanted.add(take, "ZSCORE",
-                       step == time_step::month ? keys::month_breakdown(id, date, breakdown::path)
-                                                : keys::day_breakdown(id, date, breakdown::path),
-                       std::string_view(path));
+        const auto add = [&p](const redis::reply_view& scores) {
+            for (std::size_t i = 0; i < scores.size(); ++i)
+                p.value += scores[i].number().value_or(0);
+        };
+        if (!addresses.empty())
+            wanted.add_list(add, "ZMSCORE",
+                            step == time_step::month
+                                ? keys::month_breakdown(id, date, breakdown::path)
+                                : keys::day_breakdown(id, date, breakdown::path),
+                            addresses);
         else if (step == time_step::hour)
             wanted.add(take, "HGET", keys::day(id, date),
                        std::string_view(fmt::format("{}@{}", field, p.at / 1000)));
@@ -224,9 +240,21 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
 {
     const auto& id = site.settings->id;
     row_sum sum;
-    const auto take_rows = [&sum](const redis::reply_view& rows) {
-        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
-            sum.add(rows[i].text(), rows[i + 1].number().value_or(0));
+    const bool is_pages = by && is_of_pages(*by);
+    auto names = held_names(site);
+    if (is_pages) {
+        auto now = co_await current_names(redis, site);
+        if (!now)
+            co_return now.error();
+        names = *now;
+    }
+    const auto take_rows = [&sum, &names, is_pages](const redis::reply_view& rows) {
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+            const auto row = rows[i].text();
+            const auto key = is_pages ? names->page_of(row) : row;
+            const bool is_listed = !is_pages || !names->is_hidden(key);
+            sum.add(is_listed ? key : other_member, rows[i + 1].number().value_or(0));
+        }
     };
     const auto take_bots = [&sum](const redis::reply_view& fields) {
         for (std::size_t i = 0; i + 1 < fields.size(); i += 2)
@@ -278,10 +306,16 @@ asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
                                                         const std::string& path)
 {
     std::vector<point> points;
-    grouped_reads wanted;
-    if (!path.empty())
+    std::vector<std::string> addresses;
+    if (!path.empty()) {
+        const auto names = co_await current_names(redis, site);
+        if (!names)
+            co_return names.error();
+        addresses = (*names)->addresses_of(std::string((*names)->page_of(path)));
         co_await await_rows(redis, partition_of(site.settings->id));
-    plan_series(wanted, points, site, what, step, range, path);
+    }
+    grouped_reads wanted(addresses.size() > 100 ? page_rows_per_read : keys_per_read);
+    plan_series(wanted, points, site, what, step, range, addresses);
     if (const auto error = co_await wanted.send(redis, guard, partition_of(site.settings->id)))
         co_return error;
     co_return points;
