@@ -58,9 +58,8 @@ change add_count(std::string key, std::string field, std::int64_t delta)
 
 change add_row(std::string key, std::string member, std::int64_t delta, std::int64_t ends_ms)
 {
-    return {'Z',
-            {std::move(key)},
-            {std::move(member), std::to_string(delta), std::to_string(ends_ms)}};
+    return {
+        'Z', {std::move(key)}, {std::move(member), std::to_string(delta), std::to_string(ends_ms)}};
 }
 
 change move_row(std::string key, std::string from, std::string to, std::int64_t count,
@@ -113,9 +112,7 @@ change put_back(std::string kept, std::string key)
 change count_visitors(std::string hyperloglog, std::string day, std::string month,
                       std::string totals)
 {
-    return {'V',
-            {std::move(hyperloglog), std::move(day), std::move(month), std::move(totals)},
-            {}};
+    return {'V', {std::move(hyperloglog), std::move(day), std::move(month), std::move(totals)}, {}};
 }
 
 changes inverse(const changes& made)

@@ -2,6 +2,7 @@
 
 #include "aggregator/correct.hpp"
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/fold/visit.hpp"
 #include "aggregator/page_names.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -77,6 +78,7 @@ public:
     asio::awaitable<corrected> merge(address_pairs pairs, std::string of);
     asio::awaitable<corrected> hide(std::string path);
     asio::awaitable<corrected> remove_page(std::string path, delete_options options);
+    asio::awaitable<corrected> remove_day(std::int32_t date, delete_options options);
     asio::awaitable<corrected> remove_site(delete_options options);
     asio::awaitable<corrected> undo(std::uint64_t number);
     asio::awaitable<corrected> note(std::string what, std::string of, std::string changed);
@@ -99,10 +101,19 @@ private:
     [[nodiscard]] std::string site_prefix() const;
 
     asio::awaitable<std::vector<std::int32_t>> dates_of(std::string path, delete_options options);
-    asio::awaitable<void> take_dates(const std::string& path, const std::vector<std::int32_t>& dates,
+    asio::awaitable<void> take_dates(const std::string& path,
+                                     const std::vector<std::int32_t>& dates,
                                      const delete_options& options);
     asio::awaitable<void> take_rest(const std::string& path, std::int64_t before,
                                     const delete_options& options);
+    asio::awaitable<void> end_visits(std::int32_t date);
+    asio::awaitable<void> take_day_rows(std::int32_t date, breakdown by,
+                                        const delete_options& options);
+    void take_views(changes& list, std::int32_t date, std::int64_t views, std::int64_t of_other,
+                    const redis::reply_view& day_fields) const;
+    asio::awaitable<void> take_day_fields(std::int32_t date, const delete_options& options);
+    asio::awaitable<void> take_day_rest(std::int32_t date, const delete_options& options);
+    asio::awaitable<void> check_day(std::int32_t date);
     asio::awaitable<void> undo_names(std::uint64_t number);
     asio::awaitable<void> undo_steps(std::uint64_t number);
     asio::awaitable<void> undo_site(std::uint64_t number);
@@ -296,8 +307,9 @@ std::string why_not(page_aliases& aliases, address_pairs& pairs, std::uint64_t n
     for (auto& [from, to] : pairs) {
         if (const auto known = aliases.find(from); known != aliases.end()) {
             if (known->second.to != to)
-                return fmt::format("{} is merged into {} already, by correction {}: undo that first",
-                                   from, known->second.to, known->second.number);
+                return fmt::format(
+                    "{} is merged into {} already, by correction {}: undo that first", from,
+                    known->second.to, known->second.number);
             continue;
         }
         const auto end = end_of_chain(aliases, to);
@@ -309,9 +321,10 @@ std::string why_not(page_aliases& aliases, address_pairs& pairs, std::uint64_t n
     }
     pairs = std::move(fresh);
     if (aliases.size() > most_aliases)
-        return fmt::format("the site would have {} addresses that are merged into others; {} is the "
-                           "most",
-                           aliases.size(), most_aliases);
+        return fmt::format(
+            "the site would have {} addresses that are merged into others; {} is the "
+            "most",
+            aliases.size(), most_aliases);
     std::map<std::string_view, std::size_t> into;
     for (const auto& [from, alias] : aliases)
         if (const auto end = end_of_chain(aliases, from);
@@ -524,8 +537,8 @@ asio::awaitable<void> correcting::take_rest(const std::string& path, std::int64_
             asking.add("ZSCORE", key, std::string_view(path));
         const auto answers = co_await exec(asking);
         const auto imported = answers[1].count();
-        const auto rest = std::clamp<std::int64_t>(before - imported, 0,
-                                                   answers[0].count() - imported);
+        const auto rest =
+            std::clamp<std::int64_t>(before - imported, 0, answers[0].count() - imported);
         changes list;
         if (rest > 0)
             list.push_back(move_row(pages, path, other, rest, true));
@@ -577,9 +590,8 @@ asio::awaitable<corrected> correcting::remove_page(std::string path, delete_opti
         const auto taken_before = views_;
         for (std::size_t from = 0; from < dates.size(); from += dates_per_step) {
             const auto upto = std::min(dates.size(), from + dates_per_step);
-            const std::vector<std::int32_t> some(
-                dates.begin() + static_cast<std::ptrdiff_t>(from),
-                dates.begin() + static_cast<std::ptrdiff_t>(upto));
+            const std::vector<std::int32_t> some(dates.begin() + static_cast<std::ptrdiff_t>(from),
+                                                 dates.begin() + static_cast<std::ptrdiff_t>(upto));
             co_await take_dates(address, some, options);
         }
         co_await take_rest(address, answers[0].count() - (views_ - taken_before), options);
@@ -596,6 +608,232 @@ asio::awaitable<corrected> correcting::remove_page(std::string path, delete_opti
     changes list;
     count_record(list);
     co_await must(step_kind::names, list);
+    co_return corrected{number_, record_.changed};
+}
+
+/// Visits of that day which go on (somebody who never leaves): where they end is not counted there
+/// any more.
+asio::awaitable<void> correcting::end_visits(std::int32_t date)
+{
+    const auto key = keys::visits(site_.id);
+    std::string cursor = "0";
+    do {
+        redis::pipeline asking;
+        asking.add("HSCAN", key, std::string_view(cursor), "COUNT"sv, names_per_step);
+        const auto answers = co_await exec(asking);
+        cursor = answers[0][0].text();
+        const auto part = answers[0][1];
+        changes list;
+        for (std::size_t i = 0; i + 1 < part.size(); i += 2) {
+            auto v = decode_visit(part[i + 1].text());
+            if (v.date != date || v.exit.empty())
+                continue;
+            v.exit.clear();
+            list.push_back(
+                {'X',
+                 {key},
+                 {std::string(part[i].text()), std::string(part[i + 1].text()), encode(v)}});
+        }
+        if (!list.empty())
+            co_await must(step_kind::pages, list);
+    } while (cursor != "0");
+}
+
+/// Takes a day's rows of one breakdown out of it and of its month; of pages, the views, too.
+asio::awaitable<void> correcting::take_day_rows(std::int32_t date, breakdown by,
+                                                const delete_options& options)
+{
+    const auto& id = site_.id;
+    const auto day = keys::day(id, date), month = keys::month(id, date),
+               of_day = keys::day_breakdown(id, date, by),
+               of_month = keys::month_breakdown(id, date, by), pages = keys::pages(id);
+    const auto ends = (std::int64_t{date} + 2 + options.keep_days) * day_ms;
+    const std::string other(other_member);
+    for (int attempt = 0; attempt < most_attempts;) {
+        redis::pipeline reading;
+        reading.add("ZRANGE", of_day, 0, rows_per_step - 1, "WITHSCORES"sv);
+        const auto answers = co_await exec(reading);
+        const auto rows = answers[0];
+        if (rows.size() == 0)
+            co_return;
+        redis::pipeline asking;
+        for (const auto& key : {of_month, pages, keys::baseline(id)}) {
+            redis::command c{"ZMSCORE"};
+            c.add(std::string_view(key));
+            for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+                c.add(rows[i].text());
+            asking.add(c);
+        }
+        asking.add("HGETALL", day);
+        const auto held = co_await exec(asking);
+        changes list;
+        std::int64_t sum = 0, month_other = 0, page_other = 0;
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+            const std::string row(rows[i].text());
+            const auto count = rows[i + 1].count(), in_month = held[0][i / 2].count();
+            sum += count;
+            list.push_back(add_row(of_day, row, -count, ends));
+            const auto own = row == other ? 0 : std::min(count, in_month);
+            if (own > 0)
+                list.push_back(add_row(of_month, row, -own, 0));
+            month_other += count - own;
+            if (by != breakdown::path)
+                continue;
+            const auto counts = held[1][i / 2].count() - held[2][i / 2].count();
+            const auto of_page = row == other ? 0 : std::min(count, counts);
+            if (of_page > 0)
+                list.push_back(add_row(pages, row, -of_page, 0));
+            page_other += count - of_page;
+        }
+        if (month_other > 0)
+            list.push_back(add_row(of_month, other, -month_other, 0));
+        for (const auto& key : {day, month})
+            list.push_back(add_count(key, rows_field(name_of(by)), -sum));
+        if (by == breakdown::path)
+            take_views(list, date, sum, page_other, held[3]);
+        journal(list, options);
+        count_record(list);
+        const auto done = co_await step(step_kind::pages, list);
+        if (done == outcome::done) {
+            views_ += by == breakdown::path ? sum : 0;
+            attempt = 0;
+            continue;
+        }
+        ++attempt;
+        co_await read_log();
+    }
+    throw correction_error(fmt::format(
+        "what the day has among (other) is not there in its month any more: undo {}", number_));
+}
+
+/// Takes so many views from a day (the reply of HGETALL tells its hours), its month and all time;
+/// so many of them from the pages that are not told apart.
+void correcting::take_views(changes& list, std::int32_t date, std::int64_t views,
+                            std::int64_t of_other, const redis::reply_view& day_fields) const
+{
+    const auto& id = site_.id;
+    const auto day = keys::day(id, date);
+    for (const auto& key : {keys::totals(id), keys::month(id, date), day})
+        list.push_back(add_count(key, "views", -views));
+    if (of_other > 0)
+        list.push_back(add_row(keys::pages(id), std::string(other_member), -of_other, 0));
+    for (std::size_t i = 0; i + 1 < day_fields.size() && views > 0; i += 2) {
+        const auto field = day_fields[i].text();
+        const auto count = std::min(views, day_fields[i + 1].count());
+        if (!field.starts_with("views@") || count == 0)
+            continue;
+        list.push_back(add_count(day, std::string(field), -count));
+        views -= count;
+    }
+}
+
+/// All counts of a day but views, which its pages have. Rows that add up to them are gone.
+asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delete_options& options)
+{
+    const auto& id = site_.id;
+    const auto day = keys::day(id, date), month = keys::month(id, date), totals = keys::totals(id);
+    redis::pipeline reading;
+    reading.add("HGETALL", day);
+    const auto answers = co_await exec(reading);
+    changes list;
+    for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2) {
+        const std::string field(answers[0][i].text());
+        const auto count = answers[0][i + 1].count();
+        const bool is_of_day = field == "new_paths" || field.starts_with("visits@");
+        const bool adds_up = field == "visits" || field == "events" || field == "reloads" ||
+                             field == "bounces" || field == "visit_ms" ||
+                             field == "deleted_visits" || field.starts_with("bots");
+        if (count == 0 || (!is_of_day && !adds_up))
+            continue;
+        if (field == "visits")
+            visits_ = count;
+        list.push_back(add_count(day, field, -count));
+        if (adds_up)
+            for (const auto& key : {month, totals})
+                list.push_back(add_count(key, field, -count));
+    }
+    for (const auto& key : {keys::day_visitors(id, date), keys::day_first_seen(id, date)})
+        list.push_back(options.is_for_good ? change{'U', {key}, {}}
+                                           : rename(key, keys::kept(id, number_, key)));
+    list.push_back(count_visitors(keys::day_visitors(id, date), day, month, totals));
+    journal(list, options);
+    count_record(list);
+    co_await must(step_kind::pages, list);
+}
+
+/// Views of the day that its rows do not tell of, and hours of pages that were deleted.
+asio::awaitable<void> correcting::take_day_rest(std::int32_t date, const delete_options& options)
+{
+    const auto& id = site_.id;
+    const auto day = keys::day(id, date);
+    redis::pipeline reading;
+    reading.add("HGETALL", day);
+    reading.add("HMGET", day, "views"sv, "deleted_views"sv);
+    const auto answers = co_await exec(reading);
+    const auto views = answers[1][0].count(), deleted = answers[1][1].count();
+    changes list;
+    take_views(list, date, views, views, answers[0]);
+    list.resize(3 + (views > 0 ? 1 : 0));
+    for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2)
+        if (const auto field = answers[0][i].text(); field.starts_with("views@"))
+            list.push_back(add_count(day, std::string(field), -answers[0][i + 1].count()));
+    for (const auto& key : {keys::totals(id), keys::month(id, date), day})
+        list.push_back(add_count(key, "deleted_views", -deleted));
+    journal(list, options);
+    views_ += views;
+    record_.state = options.is_for_good ? "for good" : "made";
+    record_.changed =
+        fmt::format("{} and {} taken out", views_text(views_), counted(visits_, "visit", "visits"));
+    count_record(list);
+    co_await must(step_kind::pages, list);
+}
+
+/// Whether it is known of all its views which pages they were of, as far as the pages go.
+asio::awaitable<void> correcting::check_day(std::int32_t date)
+{
+    const auto& id = site_.id;
+    redis::pipeline asking;
+    asking.add("HGETALL", keys::day(id, date));
+    asking.add("ZSCORE", keys::pages(id), other_member);
+    for (const auto& by : breakdown_names)
+        asking.add("ZCARD", keys::day_breakdown(id, date, by.what));
+    const auto answers = co_await exec(asking);
+    std::map<std::string, std::int64_t, std::less<>> day;
+    for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2)
+        day[std::string(answers[0][i].text())] = answers[0][i + 1].count();
+    if (day["views"] + day["events"] + day["bots"] == 0)
+        throw correction_error("nothing was counted on " + date_text(date));
+    const auto untold = day["views"] - day[rows_field(name_of(breakdown::path))];
+    std::size_t at = 2;
+    for (const auto& by : breakdown_names)
+        if (answers[at++].count() == 0 && day[rows_field(by)] > 0)
+            throw correction_error(
+                fmt::format("the rows of {} are not kept any more (aggregator.keep_days): which "
+                            "pages its views "
+                            "were of is not known",
+                            date_text(date)));
+    if (untold > answers[1].count())
+        throw correction_error(
+            fmt::format("of {} of the views of {} it is not known which pages "
+                        "they were of",
+                        untold, date_text(date)));
+}
+
+asio::awaitable<corrected> correcting::remove_day(std::int32_t date, delete_options options)
+{
+    if (date >= options.today - 1)
+        throw correction_error(
+            "a day can be deleted from the second day after it on: its visits go on over midnight");
+    co_await read_log();
+    co_await check_day(date);
+    co_await end_visits(date);
+    co_await begin("delete", "day " + date_text(date));
+    for (const auto& by : breakdown_names)
+        if (by.what != breakdown::path)
+            co_await take_day_rows(date, by.what, options);
+    co_await take_day_fields(date, options);
+    co_await take_day_rows(date, breakdown::path, options);
+    co_await take_day_rest(date, options);
     co_return corrected{number_, record_.changed};
 }
 
@@ -641,8 +879,8 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
         last.insert({keys::day(id, date), keys::day_visitors(id, date),
                      keys::day_first_seen(id, date), keys::month(id, date)});
         for (const auto& by : breakdown_names)
-            last.insert({keys::day_breakdown(id, date, by.what),
-                         keys::month_breakdown(id, date, by.what)});
+            last.insert(
+                {keys::day_breakdown(id, date, by.what), keys::month_breakdown(id, date, by.what)});
     }
     for (auto hour = unix_ms() / hour_ms - 2; hour <= unix_ms() / hour_ms + 1; ++hour)
         last.insert(keys::new_paths(id, hour));
@@ -650,12 +888,17 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
     redis::pipeline asking;
     asking.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "baseline_views"sv);
     const auto held = co_await exec(asking);
-    record_.changed = fmt::format("{} and {} of all time, {} imported",
-                                  views_text(held[0][0].count()),
-                                  counted(held[0][1].count(), "visit", "visits"),
-                                  held[0][2].count());
+    record_.changed =
+        fmt::format("{} and {} of all time, {} imported", views_text(held[0][0].count()),
+                    counted(held[0][1].count(), "visit", "visits"), held[0][2].count());
+    // What tells of readers is forgotten in any case, as soon as it would have been.
+    const auto is_of_readers = [](const std::string& key) {
+        const auto what = keys::parse(key).what;
+        return what == keys::kind::seen || what == keys::kind::visits ||
+               what == keys::kind::new_paths;
+    };
     const auto taken = [&](const std::string& key) {
-        return options.is_for_good ? change{'U', {key}, {}}
+        return options.is_for_good || is_of_readers(key) ? change{'U', {key}, {}}
                                    : rename(key, keys::kept(id, number_, key));
     };
     // Rows of former days first, as if they had ended: then all that must agree at once.
@@ -728,7 +971,8 @@ asio::awaitable<void> correcting::undo_steps(std::uint64_t number)
         co_await read_log();
     }
     throw correction_error(
-        "what was put into (other) is not there any more, or somebody else is correcting this site: "
+        "what was put into (other) is not there any more, or somebody else is correcting this "
+        "site: "
         "the rest was left as it is");
 }
 
@@ -761,8 +1005,8 @@ asio::awaitable<void> correcting::undo_site(std::uint64_t number)
         const auto key = site_prefix() + name.substr(prefix.size());
         list.push_back(put_back(name, key));
         if (const auto is = keys::parse(key); is.what == keys::kind::day_visitors)
-            visitors.push_back(count_visitors(key, keys::day(id, is.date),
-                                              keys::month(id, is.date), keys::totals(id)));
+            visitors.push_back(count_visitors(key, keys::day(id, is.date), keys::month(id, is.date),
+                                              keys::totals(id)));
     }
     list.insert(list.end(), visitors.begin(), visitors.end());
     number_ = number;
@@ -839,8 +1083,8 @@ asio::awaitable<corrected> correcting::undo(std::uint64_t number)
 
 std::string encode(const correction& c)
 {
-    json::object o{{"at", c.at_ms},   {"by", c.by},           {"what", c.what},
-                   {"of", c.of},      {"changed", c.changed}, {"state", c.state}};
+    json::object o{{"at", c.at_ms}, {"by", c.by},           {"what", c.what},
+                   {"of", c.of},    {"changed", c.changed}, {"state", c.state}};
     if (c.imports >= 0)
         o["imports"] = c.imports;
     if (c.undone_at_ms > 0) {
@@ -876,8 +1120,8 @@ asio::awaitable<correction_log> read_corrections(redis::client& redis, std::stri
     asking.add("HGETALL", keys::corrections(site));
     const auto answers = co_await redis.exec(asking);
     if (!answers)
-        throw correction_error("Redis: " + (redis.trouble().empty() ? answers.error().message()
-                                                                    : redis.trouble()));
+        throw correction_error(
+            "Redis: " + (redis.trouble().empty() ? answers.error().message() : redis.trouble()));
     if (const auto error = answers->first_error(); !error.is_null())
         throw correction_error("Redis: " + std::string(error.text()));
     correction_log out;
@@ -913,7 +1157,8 @@ std::string normalised(std::string_view path, const site_config& site)
 {
     std::string out;
     if (const auto error = normalise_page(path, site, {}, out, nullptr))
-        throw correction_error(fmt::format("{} is no page of this site: {}", path, error.message()));
+        throw correction_error(
+            fmt::format("{} is no page of this site: {}", path, error.message()));
     return out;
 }
 
@@ -922,8 +1167,8 @@ std::pair<std::string, std::string> normalised_pair(std::string_view from, std::
 {
     std::pair pair{normalised(from, site), normalised(to, site)};
     if (pair.first == pair.second)
-        throw correction_error(
-            fmt::format("{} and {} are one page, {}: nothing is to be merged", from, to, pair.first));
+        throw correction_error(fmt::format("{} and {} are one page, {}: nothing is to be merged",
+                                           from, to, pair.first));
     if (!site.counts_apart(pair.second))
         throw correction_error(
             fmt::format("{} matches none of the site's `only`: it has no count", pair.second));
@@ -987,6 +1232,13 @@ asio::awaitable<corrected> delete_page(redis::client& redis, const site_config& 
 {
     correcting run{redis, site};
     co_return co_await run.remove_page(std::move(path), options);
+}
+
+asio::awaitable<corrected> delete_day(redis::client& redis, const site_config& site,
+                                      std::int32_t date, delete_options options)
+{
+    correcting run{redis, site};
+    co_return co_await run.remove_day(date, options);
 }
 
 asio::awaitable<corrected> delete_site(redis::client& redis, const site_config& site,

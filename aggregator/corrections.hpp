@@ -32,11 +32,11 @@ inline constexpr std::size_t most_corrections = 2000;
 /// One line of the log. Stored as a JSON object.
 struct correction {
     std::int64_t at_ms = 0;
-    std::string by;         ///< name of the user who ran the command
-    std::string what;       ///< "merge", "hide", "prune" or "delete"
-    std::string of;         ///< what it was asked to correct
-    std::string changed;    ///< what that came to
-    std::string state;      ///< "begun" (it was cut off, or goes on), "made", "for good", "undone"
+    std::string by;       ///< name of the user who ran the command
+    std::string what;     ///< "merge", "hide", "prune" or "delete"
+    std::string of;       ///< what it was asked to correct
+    std::string changed;  ///< what that came to
+    std::string state;    ///< "begun" (it was cut off, or goes on), "made", "for good", "undone"
     std::int64_t imports = -1;  ///< imports of totals before it, when it took imported ones
     std::int64_t undone_at_ms = 0;
     std::string undone_by;
@@ -90,6 +90,10 @@ struct delete_options {
                                                             const site_config& site,
                                                             std::string path,
                                                             delete_options options);
+[[nodiscard]] boost::asio::awaitable<corrected> delete_day(redis::client& redis,
+                                                           const site_config& site,
+                                                           std::int32_t date,
+                                                           delete_options options);
 [[nodiscard]] boost::asio::awaitable<corrected> delete_site(redis::client& redis,
                                                             const site_config& site,
                                                             delete_options options);

@@ -105,80 +105,80 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
     const summary_plan plan{id, today};
 
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
-    const auto names = held_names(site);
-    asked_pages asked{*names, paths};
-    redis::reads wanted;
-    wanted.add("HGET", keys::producers(partition), "applied"sv);
-    wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
-               "baseline_views"sv, "baseline_visits"sv);
-    // Who was seen under a clock that was ahead, and set back since, is not there for hours.
-    wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, now_ms + online_ms);
-    wanted.add("ZCARD", keys::pages(id));
-    wanted.add("ZSCORE", keys::pages(id), other_path);
-    wanted.add("HGET", keys::day(id, today), "new_paths"sv);
-    wanted.add("HGET", keys::corrections(id), "mark"sv);
-    for (const auto& part : asked.parts)
-        wanted.add_list("ZMSCORE", keys::pages(id), part);
-    if (with_summary)
-        for (const auto& part : plan.parts)
-            wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field);
-    redis::pipeline commands;
-    commands.add(wanted.call());
+        const auto names = held_names(site);
+        asked_pages asked{*names, paths};
+        redis::reads wanted;
+        wanted.add("HGET", keys::producers(partition), "applied"sv);
+        wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
+                   "baseline_views"sv, "baseline_visits"sv);
+        // Who was seen under a clock that was ahead, and set back since, is not there for hours.
+        wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, now_ms + online_ms);
+        wanted.add("ZCARD", keys::pages(id));
+        wanted.add("ZSCORE", keys::pages(id), other_path);
+        wanted.add("HGET", keys::day(id, today), "new_paths"sv);
+        wanted.add("HGET", keys::corrections(id), "mark"sv);
+        for (const auto& part : asked.parts)
+            wanted.add_list("ZMSCORE", keys::pages(id), part);
+        if (with_summary)
+            for (const auto& part : plan.parts)
+                wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field);
+        redis::pipeline commands;
+        commands.add(wanted.call());
 
-    const auto seen_before = guard.highest(partition);
-    const auto answers = co_await redis.exec(commands);
-    if (!answers)
-        co_return answers.error();
-    const auto read = (*answers)[0];
-    if (!read.is_array())
-        co_return make_error_code(errc::redis_error);
-    if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
-                        steady_ms()))
-        co_return make_error_code(errc::redis_away);
+        const auto seen_before = guard.highest(partition);
+        const auto answers = co_await redis.exec(commands);
+        if (!answers)
+            co_return answers.error();
+        const auto read = (*answers)[0];
+        if (!read.is_array())
+            co_return make_error_code(errc::redis_error);
+        if (!guard.may_show(partition, static_cast<std::uint64_t>(read[0].count()), seen_before,
+                            steady_ms()))
+            co_return make_error_code(errc::redis_away);
 
-    site_counts out;
-    const auto totals = read[1];
-    out.views = totals[0].count() + totals[3].count();
-    out.visits = totals[1].count() + totals[4].count();
-    out.online = read[2].count();
-    const auto path_count = read[3].count() - (read[4].is_null() ? 0 : 1);
-    const bool is_at_limit = path_count >= max_paths || read[5].count() >= max_new_paths;
-    if (read[6].text() != names->mark()) {
-        const auto now = co_await current_names(redis, site);
-        if (!now)
-            co_return now.error();
-        continue;
-    }
-    std::size_t at = 7;
-    for (const auto& part : asked.parts) {
-        const auto scores = read[at++];
-        for (std::size_t i = 0; i < part.size(); ++i)
-            if (const auto views = scores[i].number())
-                asked.views_of[names->page_of(part[i])] += *views;
-    }
-    for (const auto& path : paths) {
-        const auto page = names->page_of(path);
-        const auto known = asked.views_of.find(page);
-        if (path.empty() || !site.settings->counts_apart(std::string(page)))
-            out.pages.emplace_back(std::nullopt);
-        else if (known != asked.views_of.end())
-            out.pages.emplace_back(known->second);
-        else if (is_at_limit)
-            out.pages.emplace_back(std::nullopt);
-        else
-            out.pages.emplace_back(0);
-    }
-    if (with_summary) {
-        summary_counts summary;
-        for (const auto& part : plan.parts) {
-            const auto counts = counts_of(read[at++]);
-            for (const auto period : part.into)
-                summary.*period += counts;
+        site_counts out;
+        const auto totals = read[1];
+        out.views = totals[0].count() + totals[3].count();
+        out.visits = totals[1].count() + totals[4].count();
+        out.online = read[2].count();
+        const auto path_count = read[3].count() - (read[4].is_null() ? 0 : 1);
+        const bool is_at_limit = path_count >= max_paths || read[5].count() >= max_new_paths;
+        if (read[6].text() != names->mark()) {
+            const auto now = co_await current_names(redis, site);
+            if (!now)
+                co_return now.error();
+            continue;
         }
-        summary.total = {out.views, out.visits, totals[2].count()};
-        out.summary = summary;
-    }
-    co_return out;
+        std::size_t at = 7;
+        for (const auto& part : asked.parts) {
+            const auto scores = read[at++];
+            for (std::size_t i = 0; i < part.size(); ++i)
+                if (const auto views = scores[i].number())
+                    asked.views_of[names->page_of(part[i])] += *views;
+        }
+        for (const auto& path : paths) {
+            const auto page = names->page_of(path);
+            const auto known = asked.views_of.find(page);
+            if (path.empty() || !site.settings->counts_apart(std::string(page)))
+                out.pages.emplace_back(std::nullopt);
+            else if (known != asked.views_of.end())
+                out.pages.emplace_back(known->second);
+            else if (is_at_limit)
+                out.pages.emplace_back(std::nullopt);
+            else
+                out.pages.emplace_back(0);
+        }
+        if (with_summary) {
+            summary_counts summary;
+            for (const auto& part : plan.parts) {
+                const auto counts = counts_of(read[at++]);
+                for (const auto period : part.into)
+                    summary.*period += counts;
+            }
+            summary.total = {out.views, out.visits, totals[2].count()};
+            out.summary = summary;
+        }
+        co_return out;
     }
     co_return make_error_code(errc::redis_error);
 }

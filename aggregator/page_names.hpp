@@ -1,5 +1,6 @@
-// Under which name a page is shown: what `luot merge` and `luot hide` have said (docs/corrections.md).
-// Counts stay under the addresses that were asked for; they meet when they are read.
+// Under which name a page is shown: what `luot merge` and `luot hide` have said
+// (docs/corrections.md). Counts stay under the addresses that were asked for; they meet when they
+// are read.
 
 #pragma once
 
