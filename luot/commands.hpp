@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,29 +52,6 @@ int import_log_files(const std::string& config_file, const import_log_options& o
 /// days ago, out of its pages.
 int prune_paths(const std::string& config_file, const std::string& site, std::uint64_t views_below,
                 std::int32_t older_days, bool is_dry_run);
-
-/// Makes one address (or those of a file of pairs, where `file` is not empty) another page's.
-int merge_paths(const std::string& config_file, const std::string& site, const std::string& from,
-                const std::string& to, const std::string& file);
-
-/// Takes a page out of every list.
-int hide_path(const std::string& config_file, const std::string& site, const std::string& path);
-
-/// What is to be deleted: one of the three.
-struct delete_request {
-    std::string path;
-    std::optional<std::int32_t> date;
-    bool is_all = false;
-    bool is_for_good = false;  ///< and not kept for an undo
-};
-int delete_counts(const std::string& config_file, const std::string& site,
-                  const delete_request& asked);
-
-/// Takes back the correction with that number.
-int undo_correction(const std::string& config_file, const std::string& site, std::uint64_t number);
-
-/// Prints the log of a site's corrections.
-int list_corrections(const std::string& config_file, const std::string& site);
 
 /// Prints the salt chain of this data_dir: a secret.
 int export_salts(const std::string& config_file);

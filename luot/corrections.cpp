@@ -1,11 +1,11 @@
-#include "aggregator/corrections.hpp"
+#include "luot/corrections.hpp"
 
 #include "aggregator/correct.hpp"
+#include "aggregator/corrections.hpp"
 #include "core/clock.hpp"
 #include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "import/byte_source.hpp"
-#include "luot/commands.hpp"
 #include "luot/on_redis.hpp"
 
 #include <fmt/format.h>

@@ -18,6 +18,7 @@
 #include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "luot/commands.hpp"
+#include "luot/corrections.hpp"
 
 #include <CLI/CLI.hpp>
 #include <charconv>

@@ -81,7 +81,7 @@ class Corrections(SystemTest):
 
 class Merging(Corrections):
     def test_both_addresses_show_the_sum_and_later_hits_follow(self):
-        self.read("/cu/bai-1", "/cu/bai-1", "/moi/bai-1", "/khac", title="Bài một")
+        self.read("/cu/bai-1", "/cu/bai-1", "/moi/bai-1", "/khac", t="Bài một")
         before = self.luot.counts("skhcn")["views"]
         number = self.number(self.command("merge", "/cu/bai-1", "/moi/bai-1"))
         self.assertEqual(self.pages("/cu/bai-1", "/moi/bai-1", "/khac"), {"/cu/bai-1": 3, "/moi/bai-1": 3, "/khac": 1})
@@ -90,8 +90,8 @@ class Merging(Corrections):
         self.settled()
         self.assertEqual(self.pages("/cu/bai-1"), {"/cu/bai-1": 4})
         self.assertEqual(self.top(), ({"/moi/bai-1": 4, "/khac": 1}, 0))
-        self.assertEqual(self.top("entry")[0], {"/moi/bai-1": 2, "/khac": 1} | self.top("entry")[0])
-        self.assertNotIn("/cu/bai-1", self.top("entry")[0] | self.top("exit")[0])
+        self.assertEqual(self.top("entry")[0], {"/moi/bai-1": 3, "/khac": 1})
+        self.assertNotIn("/cu/bai-1", self.top("exit")[0])
         for path in ("/cu/bai-1", "/moi/bai-1"):
             self.assertEqual(self.ask("/count.txt", path=path).body, b"4")
             self.assertIn(b">4<", self.ask("/count.svg", path=path, format="plain").body)
@@ -172,7 +172,7 @@ class Merging(Corrections):
 
 class Hiding(Corrections):
     def test_a_hidden_page_is_counted_and_in_no_list(self):
-        self.read("/a", "/a", "/b", "/c", title="Tin", section="Tin tức")
+        self.read("/a", "/a", "/b", "/c", t="Tin", c="Tin tức")
         self.settled()
         number = self.number(self.command("hide", "/a"))
         self.read("/a")
@@ -197,11 +197,10 @@ class Deleting(Corrections):
             at = today - timedelta(10 - day)
             for i in range(60):
                 page = "/spam" if i % 6 == 0 else f"/p/{i % 10}"
-                lines.append(f'203.0.113.{i % 20 + 1} - - [{at:%d/%b/%Y}:{8 + i % 10:02}:{i:02}:00 +0700] "GET {page} HTTP/1.1" 200 '
-                             '99 "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"\n')
+                lines.append((day, 8 + i % 10, i, f'203.0.113.{i % 20 + 1} - - [{at:%d/%b/%Y}:{8 + i % 10:02}:{i:02}:00 +0700] "GET {page} HTTP/1.1" 200 '
+                             '99 "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"\n'))
         log = self.world.folder / "access.log"
-        lines.sort(key=lambda text: text.split("[")[1][:2] + text.split("[")[1][12:20])
-        log.write_text("".join(lines))
+        log.write_text("".join(text for *_, text in sorted(lines)))
         status, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file,
                                                 deadline=patience(60))
         self.assertEqual(status, 0, output + errors)
