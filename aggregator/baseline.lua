@@ -6,7 +6,8 @@
 -- ARGV  'rows' then path, views, path, views ... (500 rows at most)
 --       'site' then views, visits
 -- Each step that changes something counts in `edits` of the totals: who sums up the pages in parts (rows.lua) sees
--- that they changed by more than hits.
+-- that they changed by more than hits. `imports` counts them, too: who would take imported views
+-- back sees that others are there now (corrections.cpp).
 -- Answers 'ok'.
 local pages, baseline, totals = KEYS[1], KEYS[2], KEYS[3]
 for key, wanted in pairs({ [pages] = 'zset', [baseline] = 'zset', [totals] = 'hash' }) do
@@ -32,13 +33,16 @@ for _, call in ipairs({
     return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
   end
 end
-local edits = redis.call('HGET', totals, 'edits') or '0'
-if edits ~= '0' and (#edits > 15 or not string.match(edits, '^[1-9]%d*$')) then
-  return redis.error_reply('LUOT ' .. totals .. ': edits is no number; HDEL it')
+for _, field in ipairs({ 'edits', 'imports' }) do
+  local count = redis.call('HGET', totals, field) or '0'
+  if count ~= '0' and (#count > 15 or not string.match(count, '^[1-9]%d*$')) then
+    return redis.error_reply('LUOT ' .. totals .. ': ' .. field .. ' is no number; HDEL it')
+  end
 end
 
 local function edited()
   redis.call('HINCRBY', totals, 'edits', 1)
+  redis.call('HINCRBY', totals, 'imports', 1)
 end
 
 if ARGV[1] == 'site' then

@@ -1,6 +1,7 @@
 #include "aggregator/export_counts.hpp"
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/page_names.hpp"
 #include "aggregator/reports.hpp"
 #include "core/hit.hpp"
 #include "core/keys.hpp"
@@ -11,9 +12,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace luot::embedded {
 extern const std::string_view rows_lua;
@@ -57,9 +61,9 @@ std::vector<period> periods_of(const std::string& site, date_range range)
 /// One run of the command.
 class exporting {
 public:
-    exporting(redis::client& redis, const site_config& site,
+    exporting(redis::client& redis, const site_config& site, const page_names& names,
               const std::function<void(const export_row&)>& take)
-        : redis_(redis), site_(site.id), take_(take)
+        : redis_(redis), site_(site.id), names_(names), take_(take)
     {
     }
 
@@ -83,6 +87,8 @@ public:
             for (std::size_t i = 0; i + 2 < rows.size(); i += 3)
                 take_page(rows[i].text(), rows[i + 1].count(), rows[i + 2].count());
         } while (cursor != "0");
+        for (const auto& [page, sums] : merged_)
+            take_sums(page, sums.shown, sums.imported);
 
         redis::pipeline commands;
         commands.add("HMGET", keys::totals(site_), "views"sv, "visits"sv, "visitor_days"sv,
@@ -146,6 +152,16 @@ private:
     {
         if (!seen_.insert(path_hash(path)).second)
             return;
+        const auto page = names_.page_of(path);
+        if (page == path && names_.addresses_of(std::string(page)).size() == 1)
+            return take_sums(path, shown, imported);
+        auto& sums = merged_[std::string(page)];
+        sums.shown += shown;
+        sums.imported += imported;
+    }
+
+    void take_sums(std::string_view path, std::int64_t shown, std::int64_t imported)
+    {
         if (shown > imported || imported == 0)
             take_({export_kinds::total, {}, std::string(path), shown - imported});
         if (imported > 0)
@@ -163,13 +179,25 @@ private:
         whole.bots = counts[4].count();
         if (whole.views + *whole.events + *whole.bots > 0)
             take_(whole);
-        for (std::size_t i = pages.size() & ~std::size_t{1}; i >= 2; i -= 2)  // most read first
-            take_({p.kind, p.date, std::string(pages[i - 2].text()), pages[i - 1].count()});
+        std::map<std::string, std::int64_t> sums;
+        std::vector<std::pair<std::string, std::int64_t>> rows;
+        for (std::size_t i = 0; i + 1 < pages.size(); i += 2)
+            sums[std::string(names_.page_of(pages[i].text()))] += pages[i + 1].count();
+        rows.assign(sums.begin(), sums.end());
+        std::stable_sort(rows.begin(), rows.end(),
+                         [](const auto& a, const auto& b) { return a.second > b.second; });
+        for (auto& [page, views] : rows)  // most read first
+            take_({p.kind, p.date, std::move(page), views});
     }
 
     redis::client& redis_;
     const std::string site_;
+    const page_names& names_;
     const std::function<void(const export_row&)>& take_;
+    struct page_counts {
+        std::int64_t shown = 0, imported = 0;
+    };
+    std::map<std::string, page_counts> merged_;  ///< pages into which others were merged
     std::optional<std::int64_t> edits_;
     boost::unordered_flat_set<std::uint64_t> seen_;
 };
@@ -185,7 +213,11 @@ asio::awaitable<void> export_counts(redis::client& redis, const site_config& sit
                                     const std::function<void(const export_row&)>& take)
 {
     co_await await_rows(redis, partition_of(site.id));
-    exporting run{redis, site, take};
+    auto read = co_await read_page_names(redis, site.id);
+    if (!read)
+        throw export_error("Redis: " + read.error().message());
+    const page_names names(read->mark, read->aliases, std::move(read->hidden));
+    exporting run{redis, site, names, take};
     co_await run.all_time();
     const auto periods = periods_of(site.id, range);
     co_await run.periods(periods);

@@ -2,6 +2,7 @@
 
 #include "aggregator/counts.hpp"
 #include "aggregator/page_facts.hpp"
+#include "aggregator/page_names.hpp"
 #include "aggregator/progress.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -289,13 +290,17 @@ asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::s
         co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
     if (!answers)
         co_return;
+    const auto names = co_await current_names(redis_, site);
+    if (!names)
+        co_return;
     std::vector<std::string> paths;
     std::vector<std::uint64_t> hashes;
     const auto rows = (*answers)[0][0];
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const auto path = rows[i].text();
         const auto hash = path_hash(path);
-        if (!is_newest(hash) || c.pages.contains(hash) || path == other_member)
+        if (!is_newest(hash) || c.pages.contains(hash) || path == other_member ||
+            (*names)->page_of(path) != path || (*names)->is_hidden(path))
             continue;
         paths.emplace_back(path);
         hashes.push_back(hash);

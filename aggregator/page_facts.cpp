@@ -1,8 +1,10 @@
 #include "aggregator/page_facts.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "core/keys.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace luot::aggregator {
@@ -24,11 +26,10 @@ page_facts facts_of(const redis::reply_view& held)
     return out;
 }
 
-}  // namespace
-
-asio::awaitable<result<std::vector<page_facts>>> read_facts(redis::client& redis,
-                                                            const site_table::site& site,
-                                                            const std::vector<std::string>& paths)
+/// The facts of addresses, one for each, in their order.
+asio::awaitable<result<std::vector<page_facts>>> read_each(redis::client& redis,
+                                                           const site_table::site& site,
+                                                           const std::vector<std::string>& paths)
 {
     std::vector<page_facts> out;
     for (std::size_t from = 0; from < paths.size(); from += most_asked) {
@@ -47,6 +48,44 @@ asio::awaitable<result<std::vector<page_facts>>> read_facts(redis::client& redis
             co_return make_error_code(errc::redis_error);
         for (std::size_t i = 0; i < held.size(); ++i)
             out.push_back(facts_of(held[i]));
+    }
+    co_return out;
+}
+
+/// What is not said of a page itself is said of the addresses that were merged into it.
+void add_facts(page_facts& page, page_facts&& merged)
+{
+    if (page.title.empty())
+        page.title = std::move(merged.title);
+    if (page.section.empty())
+        page.section = std::move(merged.section);
+    if (!page.first_seen || merged.first_seen.value_or(*page.first_seen) < *page.first_seen)
+        page.first_seen = merged.first_seen;
+}
+
+}  // namespace
+
+asio::awaitable<result<std::vector<page_facts>>> read_facts(redis::client& redis,
+                                                            const site_table::site& site,
+                                                            const std::vector<std::string>& paths)
+{
+    const auto names = held_names(site);
+    std::vector<std::string> addresses;
+    std::vector<std::size_t> counts;
+    for (const auto& path : paths) {
+        auto of_page = names->addresses_of(std::string(names->page_of(path)));
+        counts.push_back(of_page.size());
+        std::move(of_page.begin(), of_page.end(), std::back_inserter(addresses));
+    }
+    auto each = co_await read_each(redis, site, addresses);
+    if (!each)
+        co_return each.error();
+    std::vector<page_facts> out;
+    std::size_t at = 0;
+    for (const auto count : counts) {
+        auto& page = out.emplace_back(std::move((*each)[at++]));
+        for (std::size_t i = 1; i < count; ++i)
+            add_facts(page, std::move((*each)[at++]));
     }
     co_return out;
 }

@@ -22,7 +22,8 @@ struct page_facts {
     std::optional<std::int32_t> first_seen;  ///< days since 1970-01-01 in the site's zone
 };
 
-/// The facts of pages, one for each, in their order. Errors: redis_away, redis_error.
+/// The facts of pages, one for each, in their order, by the names that were read last
+/// (page_names.hpp). Errors: redis_away, redis_error.
 [[nodiscard]] boost::asio::awaitable<result<std::vector<page_facts>>> read_facts(
     redis::client& redis, const site_table::site& site, const std::vector<std::string>& paths);
 

@@ -1,5 +1,6 @@
 #include "aggregator/page_lists.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "aggregator/report_query.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -174,8 +175,10 @@ asio::awaitable<http::response> list_api::related(const http::request& r)
     if (!facts)
         co_return answers_.unavailable();
     const auto& section = facts->front().section;
+    const auto names = held_names(*q.site);
+    const auto shown = names->page_of(path);
     const auto is_related = [&](const listed_page& page) {
-        return !section.empty() && page.facts.section == section && page.path != path;
+        return !section.empty() && page.facts.section == section && page.path != shown;
     };
     const auto body = json_of(q, rows_of(**list, *limit, is_related));
     co_return answers_.with(r, body, body, true);

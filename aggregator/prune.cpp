@@ -1,6 +1,7 @@
 #include "aggregator/prune.hpp"
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/page_names.hpp"
 #include "core/bytes.hpp"
 #include "core/hit.hpp"
 #include "core/keys.hpp"
@@ -59,6 +60,7 @@ public:
 
     asio::awaitable<prune_outcome> run()
     {
+        co_await read_merged();
         co_await read_first_seen();
         co_await walk_pages();
         if (!options_.is_dry_run)
@@ -84,6 +86,18 @@ private:
         if (const auto error = answers->first_error(); !error.is_null())
             throw prune_error("Redis: " + std::string(error.text()));
         co_return std::move(*answers);
+    }
+
+    /// The count of an address that is merged is that of a page: neither goes by itself.
+    asio::awaitable<void> read_merged()
+    {
+        const auto names = co_await read_page_names(redis_, site_.id);
+        if (!names)
+            throw prune_error("Redis: " + names.error().message());
+        for (const auto& [from, alias] : names->aliases) {
+            merged_.insert(path_hash(from));
+            merged_.insert(path_hash(alias.to));
+        }
     }
 
     /// Each path's date, the last one when it was pruned since. Any date may have a list: logs of
@@ -140,7 +154,7 @@ private:
         if (path == other_path || !alive_.insert(hash).second)
             return;
         ++outcome_.paths;
-        if (views >= static_cast<std::int64_t>(options_.views_below))
+        if (views >= static_cast<std::int64_t>(options_.views_below) || merged_.contains(hash))
             return;
         const auto seen = first_seen_.find(hash);
         if (seen != first_seen_.end() && seen->second < oldest_kept_)
@@ -217,7 +231,7 @@ private:
     prune_outcome outcome_;
     boost::unordered_flat_map<std::uint64_t, std::int32_t> first_seen_;
     std::map<std::int32_t, hashes> old_lists_;
-    boost::unordered_flat_set<std::uint64_t> alive_;
+    boost::unordered_flat_set<std::uint64_t> alive_, merged_;
     std::vector<candidate> candidates_;
 };
 

@@ -1,5 +1,6 @@
 #include "aggregator/reports.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "aggregator/progress.hpp"
 #include "core/clock.hpp"
 #include "core/hit.hpp"
@@ -113,9 +114,37 @@ std::string_view field_of(metric what, time_step step)
     return step == time_step::month ? "visitor_days" : "visitors";
 }
 
+/// A row that a report is narrowed to, by the members that are counted for it.
+struct narrowed_row {
+    std::optional<breakdown> by;
+    std::string key;
+    /// A page's addresses (page_names.hpp), and `(other)` behind them.
+    std::vector<std::string> members;
+
+    [[nodiscard]] std::size_t keys_per_read() const noexcept
+    {
+        return members.size() > 100 ? page_rows_per_read : aggregator::keys_per_read;
+    }
+};
+
+asio::awaitable<result<narrowed_row>> members_of(redis::client& redis,
+                                                 const site_table::site& site,
+                                                 const row_filter& row)
+{
+    narrowed_row out{row.by, row.key, {row.key}};
+    if (row.by && is_of_pages(*row.by)) {
+        const auto names = co_await current_names(redis, site);
+        if (!names)
+            co_return names.error();
+        out.members = (*names)->addresses_of(std::string((*names)->page_of(row.key)));
+    }
+    out.members.emplace_back(other_member);
+    co_return out;
+}
+
 /// The reads of one row of a day or month; `take` is called with what it counts there, and what
-/// `(other)` does when there is no such row.
-void add_row(grouped_reads& wanted, const std::string& site, const row_filter& row,
+/// `(other)` does when one of its members has no place of its own.
+void add_row(grouped_reads& wanted, const std::string& site, const narrowed_row& row,
              std::int32_t date, bool is_month, std::function<void(std::int64_t, std::int64_t)> take)
 {
     if (!row.by) {
@@ -124,23 +153,27 @@ void add_row(grouped_reads& wanted, const std::string& site, const row_filter& r
                    std::string_view("bots:" + row.key));
         return;
     }
-    const std::vector<std::string> members{row.key, std::string(other_member)};
     const auto take_scores = [take](const redis::reply_view& scores) {
-        if (const auto value = scores[0].number())
-            take(*value, 0);
-        else
-            take(0, scores[1].count());
+        std::int64_t sum = 0;
+        bool has_all = true;
+        for (std::size_t i = 0; i + 1 < scores.size(); ++i) {
+            const auto value = scores[i].number();
+            sum += value.value_or(0);
+            has_all = has_all && value.has_value();
+        }
+        const auto in_other = has_all || scores.size() == 0 ? 0 : scores[scores.size() - 1].count();
+        take(sum, in_other);
     };
     wanted.add_list(take_scores, "ZMSCORE",
                     is_month ? keys::month_breakdown(site, date, *row.by)
                              : keys::day_breakdown(site, date, *row.by),
-                    members);
+                    row.members);
 }
 
 /// Where each point of a series is read, and which points there are.
 void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
                  metric what, time_step step, date_range range,
-                 const std::optional<row_filter>& row)
+                 const narrowed_row* row)
 {
     const auto& id = site.settings->id;
     const auto field = field_of(what, step);
@@ -289,9 +322,21 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
 {
     const auto& id = site.settings->id;
     row_sum sum;
-    const auto take_rows = [&sum](const redis::reply_view& rows) {
-        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
-            sum.add(rows[i].text(), rows[i + 1].number().value_or(0));
+    const bool is_pages = by && is_of_pages(*by);
+    auto names = held_names(site);
+    if (is_pages) {
+        auto now = co_await current_names(redis, site);
+        if (!now)
+            co_return now.error();
+        names = *now;
+    }
+    const auto take_rows = [&sum, &names, is_pages](const redis::reply_view& rows) {
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
+            const auto row = rows[i].text();
+            const auto key = is_pages ? names->page_of(row) : row;
+            const bool is_listed = !is_pages || !names->is_hidden(key);
+            sum.add(is_listed ? key : other_member, rows[i + 1].number().value_or(0));
+        }
     };
     const auto take_bots = [&sum](const redis::reply_view& fields) {
         for (std::size_t i = 0; i + 1 < fields.size(); i += 2)
@@ -343,8 +388,11 @@ asio::awaitable<result<std::vector<row_count>>> read_row(redis::client& redis,
                                                          const std::vector<date_range>& periods)
 {
     const auto& id = site.settings->id;
+    const auto narrowed = co_await members_of(redis, site, row);
+    if (!narrowed)
+        co_return narrowed.error();
     std::vector<row_count> out(periods.size());
-    grouped_reads wanted;
+    grouped_reads wanted(narrowed->keys_per_read());
     for (std::size_t i = 0; i < periods.size(); ++i) {
         const auto take = [sum = &out[i]](std::int64_t value, std::int64_t in_other) {
             sum->value += value;
@@ -352,9 +400,9 @@ asio::awaitable<result<std::vector<row_count>>> read_row(redis::client& redis,
         };
         const auto parts = parts_of(periods[i]);
         for (const auto month : parts.months)
-            add_row(wanted, id, row, month, true, take);
+            add_row(wanted, id, *narrowed, month, true, take);
         for (const auto date : parts.days)
-            add_row(wanted, id, row, date, false, take);
+            add_row(wanted, id, *narrowed, date, false, take);
     }
     if (row.by)
         co_await await_rows(redis, partition_of(id));
@@ -403,10 +451,16 @@ asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
                                                         const std::optional<row_filter>& row)
 {
     std::vector<point> points;
-    grouped_reads wanted;
-    if (row)
+    std::optional<narrowed_row> narrowed;
+    if (row) {
+        auto found = co_await members_of(redis, site, *row);
+        if (!found)
+            co_return found.error();
+        narrowed = std::move(*found);
         co_await await_rows(redis, partition_of(site.settings->id));
-    plan_series(wanted, points, site, what, step, range, row);
+    }
+    grouped_reads wanted(narrowed ? narrowed->keys_per_read() : keys_per_read);
+    plan_series(wanted, points, site, what, step, range, narrowed ? &*narrowed : nullptr);
     if (const auto error = co_await wanted.send(redis, guard, partition_of(site.settings->id)))
         co_return error;
     co_return points;

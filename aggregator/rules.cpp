@@ -1,7 +1,9 @@
 #include "aggregator/rules.hpp"
 
+#include "aggregator/corrections.hpp"
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/fold/visit.hpp"
+#include "aggregator/page_names.hpp"
 #include "aggregator/steps.hpp"
 #include "core/bytes.hpp"
 
@@ -27,8 +29,9 @@ constexpr std::uint64_t most_ahead_ms = 86'400'000;
 /// part of.
 bool adds_up(std::string_view field, std::string_view rule)
 {
-    static constexpr std::array<std::string_view, 8> fields{
-        "views", "visits", "events", "bots", "visitor_days", "reloads", "bounces", "visit_ms"};
+    static constexpr std::array<std::string_view, 10> fields{
+        "views",   "visits",  "events",   "bots",          "visitor_days",
+        "reloads", "bounces", "visit_ms", "deleted_views", "deleted_visits"};
     return field.starts_with("bots:") || (field.starts_with("rows:") && rule == "sum_of_days") ||
            std::find(fields.begin(), fields.end(), field) != fields.end();
 }
@@ -198,21 +201,35 @@ void check_hash(const count_hash& hash, differences& out)
     must_equal(out, "bots_by_kind", hash.key, "bots", hash["bots"], kinds);
     const auto is_day = hash.key.find(":day:") != std::string::npos;
     if (is_day || has_hours) {
-        must_equal(out, "hours_of_day", hash.key, "views", hash["views"], hour_views);
-        must_equal(out, "hours_of_day", hash.key, "visits", hash["visits"], hour_visits);
+        must_equal(out, "hours_of_day", hash.key, "views", hash["views"],
+                   hour_views - hash["deleted_views"]);
+        must_equal(out, "hours_of_day", hash.key, "visits", hash["visits"],
+                   hour_visits - hash["deleted_visits"]);
     }
     const auto views = static_cast<std::uint64_t>(hash["views"]);
-    for (const std::string_view field : {"visits", "visitors", "visitor_days", "new_paths"})
+    // Of a page that was deleted nobody knows in which hours it was read, from where and by whom:
+    // hours and rows of other than pages are of what was counted.
+    const auto all_views = views + static_cast<std::uint64_t>(hash["deleted_views"]),
+               all_visits = static_cast<std::uint64_t>(hash["visits"] + hash["deleted_visits"]);
+    must_not_exceed(out, "visits_within_views", hash.key, "new_paths",
+                    static_cast<std::uint64_t>(hash["new_paths"]), all_views);
+    for (const std::string_view field : {"visits", "visitors", "visitor_days"})
         must_not_exceed(out, "visits_within_views", hash.key, field,
                         static_cast<std::uint64_t>(hash[field]), views);
     must_not_exceed(out, "bounces_within_visits", hash.key, "bounces",
-                    static_cast<std::uint64_t>(hash["bounces"]),
-                    static_cast<std::uint64_t>(hash["visits"]));
-    for (const auto& by : breakdown_names)
-        if (!by.whole.empty())
-            must_not_exceed(out, "rows_within_counts", hash.key, rows_field(by),
-                            static_cast<std::uint64_t>(hash[rows_field(by)]),
-                            static_cast<std::uint64_t>(hash[by.whole]));
+                    static_cast<std::uint64_t>(hash["bounces"]), all_visits);
+    for (const auto& by : breakdown_names) {
+        if (by.whole.empty())
+            continue;
+        const bool is_of_what_is_left = by.what == breakdown::path || by.what == breakdown::entry;
+        const auto whole = static_cast<std::uint64_t>(hash[by.whole]);
+        must_not_exceed(out, "rows_within_counts", hash.key, rows_field(by),
+                        static_cast<std::uint64_t>(hash[rows_field(by)]),
+                        is_of_what_is_left     ? whole
+                        : by.whole == "views"  ? all_views
+                        : by.whole == "visits" ? all_visits
+                                               : whole);
+    }
     must_not_exceed(out, "baseline_visits_within_views", hash.key, "baseline_visits",
                     static_cast<std::uint64_t>(hash["baseline_visits"]),
                     static_cast<std::uint64_t>(hash["baseline_views"]));
@@ -257,6 +274,66 @@ void check_facts(const std::string& key, std::string_view path, std::string_view
 {
     if (const auto v = decode_votes(bytes); v.votes.empty() && v.first_seen == 0)
         out.push_back({"facts", key, {}, std::string(path), std::string(bytes), "votes"});
+}
+
+std::set<std::uint64_t> check_log(const std::string& key, const redis::reply_view& log,
+                                  differences& out)
+{
+    std::set<std::uint64_t> numbers;
+    std::uint64_t last = 0;
+    for (std::size_t i = 0; i + 1 < log.size(); i += 2) {
+        const auto name = log[i].text(), value = log[i + 1].text();
+        std::uint64_t number = 0, mark = 0;
+        correction c;
+        const bool is_number = parse_number(name, number) && number > 0;
+        const bool is_right = name == "mark"   ? from_hex(value, mark)
+                              : name == "last" ? parse_number(value, last)
+                                               : is_number && decode(value, c);
+        if (!is_right)
+            out.push_back({"correction_record",
+                           key,
+                           std::string(name),
+                           {},
+                           std::string(value),
+                           "a record, its number, the last number, or a mark"});
+        if (is_number)
+            numbers.insert(number);
+    }
+    if (!numbers.empty())
+        must_not_exceed(out, "correction_record", key, "last", *numbers.rbegin(), last);
+    return numbers;
+}
+
+void check_aliases(const std::string& key, const redis::reply_view& aliases, differences& out)
+{
+    page_aliases read;
+    for (std::size_t i = 0; i + 1 < aliases.size(); i += 2) {
+        auto alias = decode_alias(aliases[i + 1].text());
+        if (alias)
+            read.emplace(aliases[i].text(), std::move(*alias));
+        else
+            out.push_back({"alias",
+                           key,
+                           {},
+                           std::string(aliases[i].text()),
+                           std::string(aliases[i + 1].text()),
+                           "the number of a correction and a page"});
+    }
+    if (read.size() > most_aliases)
+        differ(out, "alias", key, {}, fmt::format("{} addresses", read.size()),
+               fmt::format("at most {}", most_aliases));
+    for (const auto& [from, alias] : read)
+        if (!end_of_chain(read, from))
+            out.push_back({"alias", key, {}, from, alias.to, "no loop"});
+}
+
+void check_hidden(const std::string& key, const redis::reply_view& pages, differences& out)
+{
+    must_not_exceed(out, "hidden_page", key, {}, pages.size(), most_hidden);
+    for (std::size_t i = 0; i < pages.size(); ++i)
+        if (pages[i].text().find('/') == std::string_view::npos)
+            out.push_back(
+                {"hidden_page", key, {}, std::string(pages[i].text()), "no path", "a path"});
 }
 
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,

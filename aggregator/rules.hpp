@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +73,17 @@ void check_tallies(const std::string& key, const redis::reply_view& waiting, dif
 /// Whether what is kept of a page (of `facts`) can be read.
 void check_facts(const std::string& key, std::string_view path, std::string_view bytes,
                  differences& out);
+
+/// Whether the log of a site's corrections (the reply of HGETALL) can be read. Answers the numbers
+/// of its records.
+[[nodiscard]] std::set<std::uint64_t> check_log(const std::string& key,
+                                                const redis::reply_view& log, differences& out);
+
+/// Whether addresses that are merged (the reply of HGETALL) lead to pages.
+void check_aliases(const std::string& key, const redis::reply_view& aliases, differences& out);
+
+/// Whether hidden pages (the reply of SMEMBERS) are no more than there may be, and paths.
+void check_hidden(const std::string& key, const redis::reply_view& pages, differences& out);
 
 /// Whether a member of `visits` is one, and the visit can be read.
 void check_visit(const std::string& key, std::string_view visitor, std::string_view bytes,

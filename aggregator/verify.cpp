@@ -82,6 +82,7 @@ struct found_site {
     std::set<std::int32_t> list_days;      ///< with a list of new paths
     std::set<std::int64_t> hours;          ///< with new paths by client
     std::vector<keys::parsed> breakdowns;  ///< of days and months
+    std::set<std::uint64_t> corrections;   ///< which have kept what they took
     bool has_wrong_type = false;
 };
 
@@ -165,6 +166,8 @@ private:
                                                             page_walk& w);
     [[nodiscard]] asio::awaitable<walk_end> walk_over_pages(const std::string& site, page_walk& w);
     [[nodiscard]] asio::awaitable<bool> check_baseline(const std::string& site);
+    [[nodiscard]] asio::awaitable<bool> check_corrections(const std::string& site,
+                                                          const std::set<std::uint64_t>& kept);
     [[nodiscard]] asio::awaitable<bool> check_partition(unsigned partition,
                                                         const found_partition& there);
     [[nodiscard]] asio::awaitable<bool> check_waiting(unsigned partition);
@@ -288,9 +291,10 @@ void verification::take_name(const std::string& name, std::string_view type)
     if (!is_asked || (!options_.site.empty() && key.site != options_.site))
         return;
     ++report_.keys;
-    const bool is_right = type == keys::redis_type(key.what);
+    const auto wanted = keys::redis_type(key.what == keys::kind::kept ? key.was : key.what);
+    const bool is_right = type == wanted;
     if (!is_right)
-        differ("wrong_type", name, {}, std::string(type), std::string(redis_type(key.what)));
+        differ("wrong_type", name, {}, std::string(type), std::string(wanted));
     if (is_global)
         return;
     if (key.site.empty()) {
@@ -308,6 +312,8 @@ void verification::take_name(const std::string& name, std::string_view type)
         s.months.insert(month_begin(key.date));
     if (key.what == keys::kind::day_visitors)
         s.visitor_days.insert(key.date);
+    if (key.what == keys::kind::taken || key.what == keys::kind::kept)
+        s.corrections.insert(key.correction);
     if (key.what == keys::kind::day_first_seen)
         s.list_days.insert(key.date);
     if (key.what == keys::kind::new_paths)
@@ -429,6 +435,8 @@ asio::awaitable<bool> verification::check_site(const std::string& site, const fo
     for (const auto hour : there.hours)
         if (!co_await check_new_paths(site, hour))
             co_return false;
+    if (!co_await check_corrections(site, there.corrections))
+        co_return false;
     if (!co_await check_pages(site, there.list_days) || !co_await check_baseline(site))
         co_return false;
     if (partitions_[partition_of(site)].has_wrong_type)
@@ -908,6 +916,36 @@ asio::awaitable<bool> verification::check_baseline(const std::string& site)
         co_return true;
     }
     report_.undecided.push_back(baseline + ": it is being imported to");
+    co_return true;
+}
+
+/// The log of corrections, the names that they have given, and that what they keep is in the log:
+/// of one moment.
+asio::awaitable<bool> verification::check_corrections(const std::string& site,
+                                                      const std::set<std::uint64_t>& kept)
+{
+    redis::reads wanted;
+    wanted.add("HGETALL", keys::corrections(site));
+    wanted.add("HGETALL", keys::aliases(site));
+    wanted.add("SMEMBERS", keys::hidden(site));
+    for (const auto number : kept)
+        wanted.add("EXISTS", keys::taken(site, number));
+    if (!co_await read(wanted))
+        co_return false;
+    differences found;
+    const auto numbers = check_log(keys::corrections(site), moment_[0], found);
+    check_aliases(keys::aliases(site), moment_[1], found);
+    check_hidden(keys::hidden(site), moment_[2], found);
+    std::size_t at = 3;
+    for (const auto number : kept)
+        if (moment_[at++].count() > 0 && !numbers.contains(number))
+            found.push_back({"correction_kept",
+                             keys::corrections(site) + ',' + keys::taken(site, number),
+                             std::to_string(number),
+                             {},
+                             "no record",
+                             "the record of what took it"});
+    append(std::move(found));
     co_return true;
 }
 

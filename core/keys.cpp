@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace luot::keys {
 
 namespace {
@@ -88,6 +90,31 @@ std::string visits(std::string_view site)
     return of_site(site, "visits");
 }
 
+std::string corrections(std::string_view site)
+{
+    return of_site(site, "corrections");
+}
+std::string aliases(std::string_view site)
+{
+    return of_site(site, "aliases");
+}
+std::string hidden(std::string_view site)
+{
+    return of_site(site, "hidden");
+}
+
+std::string taken(std::string_view site, std::uint64_t number)
+{
+    return of_site(site, fmt::format("corrections:{}", number));
+}
+
+std::string kept(std::string_view site, std::uint64_t number, std::string_view key)
+{
+    const auto own = of_site(site, "").size();
+    return of_site(site,
+                   fmt::format("corrections:{}:{}", number, key.substr(std::min(own, key.size()))));
+}
+
 std::string day(std::string_view site, std::int32_t date)
 {
     return of_site(site, "day:" + date_text(date));
@@ -163,6 +190,31 @@ bool parse_breakdown(std::string_view rest, breakdown& out)
     return by.has_value();
 }
 
+parsed parse_site_key(unsigned partition, std::string_view site, std::string_view rest);
+
+/// "3" or "3:day:2021-07-26": behind the log's name.
+parsed parse_taken(unsigned partition, std::string_view site, std::string_view rest)
+{
+    parsed out;
+    const auto colon = std::min(rest.find(':'), rest.size());
+    std::uint64_t number = 0;
+    if (!parse_number(rest.substr(0, colon), number) || number == 0 || rest.front() == '0')
+        return {};
+    if (colon == rest.size()) {
+        out.partition = partition;
+        out.site = site;
+        out.what = kind::taken;
+    } else {
+        out = parse_site_key(partition, site, rest.substr(colon + 1));
+        out.was = out.what;
+        out.what = kind::kept;
+        if (out.was == kind::unknown || out.was == kind::kept || out.was == kind::taken)
+            return {};
+    }
+    out.correction = number;
+    return out;
+}
+
 parsed parse_site_key(unsigned partition, std::string_view site, std::string_view rest)
 {
     parsed out;
@@ -182,6 +234,14 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
         out.what = kind::seen;
     else if (rest == "visits")
         out.what = kind::visits;
+    else if (rest == "corrections")
+        out.what = kind::corrections;
+    else if (rest == "aliases")
+        out.what = kind::aliases;
+    else if (rest == "hidden")
+        out.what = kind::hidden;
+    else if (rest.starts_with("corrections:"))
+        return parse_taken(partition, site, rest.substr(12));
     else if (rest.starts_with("day:") && parse_date(rest.substr(4, 10), out.date))
         out.what = rest.size() == 14                          ? kind::day
                    : rest.substr(14) == ":visitors"           ? kind::day_visitors
@@ -235,6 +295,7 @@ std::string_view redis_type(kind what) noexcept
 {
     switch (what) {
         case kind::unknown:
+        case kind::kept:  // that of the key it was
             return {};
         case kind::format:
         case kind::lease:
@@ -246,7 +307,9 @@ std::string_view redis_type(kind what) noexcept
         case kind::rejected:
             return "stream";
         case kind::tallies:
+        case kind::taken:
             return "list";
+        case kind::hidden:
         case kind::id_set:
             return "set";
         case kind::id_sets:
@@ -263,6 +326,8 @@ std::string_view redis_type(kind what) noexcept
         case kind::totals:
         case kind::facts:
         case kind::visits:
+        case kind::corrections:
+        case kind::aliases:
         case kind::new_paths:
         case kind::day:
         case kind::month:

@@ -34,6 +34,15 @@ inline constexpr std::string_view aggregators_key = "luot:aggregators";
 [[nodiscard]] std::string facts(std::string_view site);
 [[nodiscard]] std::string seen(std::string_view site);
 [[nodiscard]] std::string visits(std::string_view site);
+/// What operators have corrected (aggregator/corrections.hpp): the log; addresses that are others'
+/// now; pages that stand in no list.
+[[nodiscard]] std::string corrections(std::string_view site);
+[[nodiscard]] std::string aliases(std::string_view site);
+[[nodiscard]] std::string hidden(std::string_view site);
+/// What the correction with that number has taken, step by step; and a key of the site that it took
+/// whole, under the name of that key behind the site.
+[[nodiscard]] std::string taken(std::string_view site, std::uint64_t number);
+[[nodiscard]] std::string kept(std::string_view site, std::uint64_t number, std::string_view key);
 inline constexpr std::string_view any_seen = "luot:{p*}:*:seen";  ///< a pattern for SCAN
 /// `date` is days since 1970-01-01 in the site's zone.
 [[nodiscard]] std::string day(std::string_view site, std::int32_t date);
@@ -67,6 +76,11 @@ enum class kind {
     facts,
     seen,
     visits,
+    corrections,
+    aliases,
+    hidden,
+    taken,
+    kept,
     day,
     day_visitors,
     day_first_seen,
@@ -84,6 +98,8 @@ struct parsed {
     std::int64_t ten_minutes = 0;  ///< of a set of ids
     std::int64_t hour = 0;         ///< of new paths by client
     breakdown by{};                ///< of breakdowns
+    std::uint64_t correction = 0;  ///< of what one has taken
+    kind was = kind::unknown;      ///< of a key that was taken whole
 };
 
 /// Takes a name apart. unknown: none of the names above, or in another partition than its site's.

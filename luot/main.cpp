@@ -9,6 +9,10 @@
 //   luot prune --site S --views-below N --older D
 //   luot reclassify --site S --from D --to D
 //   luot archive show FILE...
+//   luot merge --site S FROM TO, luot merge --site S --file F
+//   luot hide --site S PATH
+//   luot delete --site S --path P | --day D | --all --yes [--forever]
+//   luot corrections --site S, luot undo --site S N
 //   luot salt export, luot salt import FILE
 //   luot verify [--site S] [--positions]
 //   luot check-config F
@@ -16,6 +20,7 @@
 #include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "luot/commands.hpp"
+#include "luot/corrections.hpp"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -196,6 +201,48 @@ int main(int argc, char** argv)
     std::vector<std::string> shown_files;
     auto* archive_show = archive->add_subcommand("show", "prints its hits, one JSON object a line");
     archive_show->add_option("FILE", shown_files, "files or folders of archives")->required();
+    auto* merge = takes_config(
+        app.add_subcommand("merge", "counts what is read under an address for another page, too"));
+    std::string merged_from, merged_to, pairs_file;
+    merge->add_option("--site", site, "id of the site")->required();
+    auto* from_option =
+        merge->add_option("FROM", merged_from, "address that is another page's now");
+    auto* to_option = merge->add_option("TO", merged_to, "that page")->needs(from_option);
+    from_option->needs(to_option);
+    merge->add_option("--file", pairs_file, "rows `from,to`; - : standard input")
+        ->excludes(from_option);
+
+    auto* hide = takes_config(
+        app.add_subcommand("hide", "takes a page out of all lists; it is counted as before"));
+    std::string path;
+    hide->add_option("--site", site, "id of the site")->required();
+    hide->add_option("PATH", path, "address of the page")->required();
+
+    auto* deleted = takes_config(app.add_subcommand(
+        "delete", "takes the counts of a page, of a day or of a whole site out"));
+    luot::delete_request asked;
+    std::string deleted_day;
+    bool is_sure = false;
+    deleted->add_option("--site", site, "id of the site")->required();
+    auto* what_deleted = deleted->add_option_group("what is deleted");
+    what_deleted->require_option(1);
+    what_deleted->add_option("--path", asked.path, "a page, by its address");
+    what_deleted->add_option("--day", deleted_day, "a day, such as 2021-07-26")->check(is_date);
+    auto* all_option = what_deleted->add_flag("--all", asked.is_all, "all counts of the site");
+    deleted->add_flag("--forever", asked.is_for_good,
+                      "keeps nothing for an undo (with --all: nor the log of corrections)");
+    deleted->add_flag("--yes", is_sure, "goes with --all: that is meant")->needs(all_option);
+
+    auto* corrections = takes_config(app.add_subcommand(
+        "corrections", "lists what was merged, hidden, pruned and deleted, by whom and when"));
+    corrections->add_option("--site", site, "id of the site")->required();
+
+    auto* undo = takes_config(app.add_subcommand("undo", "takes a correction back"));
+    std::uint64_t correction = 0;
+    undo->add_option("--site", site, "id of the site")->required();
+    undo->add_option("N", correction, "its number in `luot corrections`")
+        ->required()
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 52));
 
     auto* salt = app.add_subcommand("salt", "the secret behind visitor ids, for another collector");
     salt->require_subcommand(1);
@@ -266,6 +313,29 @@ int main(int argc, char** argv)
             return luot::prune_paths(config_file, site, views_below, days_of(older), is_dry_run);
         if (*archive_show)
             return luot::show_archive(shown_files);
+        if (*merge && merged_from.empty() == pairs_file.empty()) {
+            std::fprintf(stderr, "luot: merge takes FROM and TO, or --file\n");
+            return 2;
+        }
+        if (*merge)
+            return luot::merge_paths(config_file, site, merged_from, merged_to, pairs_file);
+        if (*hide)
+            return luot::hide_path(config_file, site, path);
+        if (*deleted && asked.is_all && !is_sure) {
+            std::fprintf(stderr, "luot: --all takes all counts of %s out: say --yes, too\n",
+                         site.c_str());
+            return 2;
+        }
+        if (*deleted) {
+            std::int32_t date = 0;
+            if (luot::parse_date(deleted_day, date))
+                asked.date = date;
+            return luot::delete_counts(config_file, site, asked);
+        }
+        if (*corrections)
+            return luot::list_corrections(config_file, site);
+        if (*undo)
+            return luot::undo_correction(config_file, site, correction);
         if (*salt_export)
             return luot::export_salts(config_file);
         if (*salt_import)

@@ -1,10 +1,14 @@
 #include "aggregator/prune.hpp"
 
+#include "aggregator/correct.hpp"
+#include "aggregator/corrections.hpp"
 #include "core/clock.hpp"
 #include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "luot/commands.hpp"
 #include "luot/on_redis.hpp"
+
+#include <fmt/format.h>
 
 #include <cstdio>
 
@@ -22,11 +26,20 @@ int prune_paths(const std::string& config_file, const std::string& site_id,
     aggregator::prune_outcome done;
     const auto work = [&](redis::client& redis) -> boost::asio::awaitable<void> {
         done = co_await aggregator::prune(redis, *site, options);
+        if (is_dry_run || done.pruned == 0)
+            co_return;
+        auto of = fmt::format("paths below {} views, older than {} days", views_below, older_days);
+        auto changed = fmt::format("{} paths with {} views, into (other)", done.pruned, done.views);
+        (void)co_await aggregator::log_pruning(redis, *site, std::move(of), std::move(changed));
     };
     try {
-        run_on_redis(c, "luot-prune", {&aggregator::prune_script()}, work);
+        run_on_redis(c, "luot-prune", {&aggregator::prune_script(), &aggregator::correct_script()},
+                     work);
     } catch (const aggregator::prune_error& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    } catch (const aggregator::correction_error& e) {
+        std::fprintf(stderr, "luot: the paths are pruned, but not in the log: %s\n", e.what());
         return 1;
     } catch (const no_redis& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());

@@ -46,6 +46,7 @@ enum class path_limit : std::uint8_t {
 inline constexpr std::array<std::string_view, 4> path_limit_names{"only", "max_paths", "day",
                                                                   "client"};
 
+class page_names;
 class partition_memory;
 
 /// The sets of hit ids of a partition: number of the ten minutes -> ids in it.
@@ -86,6 +87,8 @@ public:
     struct site {
         const site_config* settings;
         local_zone zone;
+        /// Of its pages, as who reads from this table has seen them last (page_names.hpp).
+        mutable std::shared_ptr<const page_names> names{};
     };
     [[nodiscard]] const site* find(std::string_view id) const;
     [[nodiscard]] const config& settings() const noexcept { return *config_; }

@@ -143,6 +143,11 @@ class ByHand(Verify):
         retired, gone = key("retired"), "00000000000000ab"
         r.hset(retired, gone, "3 1 00000000000000c2")
 
+        for command in (["merge", "/bai-1", "/bai-2"], ["hide", "/bai-3"]):
+            self.assertEqual(self.world.run(*command[:1], "--config", self.luot.config_file, "--site", "skhcn",
+                                            *command[1:])[0], 0)
+        log, aliases, hidden = key("skhcn:corrections"), key("skhcn:aliases"), key("skhcn:hidden")
+
         def add(name, field, by=1):
             return name, lambda: r.hincrby(name, field, by)
 
@@ -179,6 +184,15 @@ class ByHand(Verify):
             (visits, lambda: r.hset(visits, visitor, b"\x02")),
             (key("skhcn:facts"), lambda: r.hset(key("skhcn:facts"), "/bai-1", b"\x02")),
             (visits, lambda: r.hset(visits, visitor, r.hget(visits, visitor)[:20])),
+            (log, lambda: r.hset(log, "1", "{}")),
+            (log, lambda: r.hset(log, "last", "1")),
+            (log, lambda: r.hset(log, "mark", "none")),
+            (log, lambda: r.hset(log, "else", "1")),
+            (aliases, lambda: r.hset(aliases, "/bai-1", "/bai-2")),
+            (aliases, lambda: r.hset(aliases, "/bai-2", "1 /bai-1")),
+            (hidden, lambda: r.sadd(hidden, "none")),
+            (f"{log}:9", lambda: r.rpush(f"{log}:9", "1")),
+            (f"{log}:1:totals", lambda: r.set(f"{log}:1:totals", "1")),
             *((f"{period}:{by}", lambda key=f"{period}:{by}", n=n: r.zincrby(key, n, r.zrange(key, 0, 0)[0]))
               for period in (day, month) for by in ("pages", "browsers", "entries", "exits") for n in (1, -1)),
             *((f"{period}:{by}", lambda key=f"{period}:{by}": r.zadd(key, {"none": 0}))
@@ -256,7 +270,7 @@ class ByHand(Verify):
         for kind in kinds:
             pattern = re.escape(kind).replace(re.escape("{pNN}"), r"\{p\d\d\}")
             for letter, what in (("S", r"[a-z0-9-]+"), ("B", "[a-z_]+"), ("D", r"\d{4}-\d\d-\d\d"), ("M", r"\d{4}-\d\d"), ("T", r"\d+"),
-                                 ("H", r"\d+")):
+                                 ("H", r"\d+"), ("N", r"\d+"), (r"\*", ".+")):
                 pattern = re.sub(rf":{letter}(?=:|$)", f":{what}".replace("\\", r"\\"), pattern)
             self.assertTrue(any(re.fullmatch(pattern, name) for name in names), f"{kind} is changed by hand")
 

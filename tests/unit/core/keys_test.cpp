@@ -54,6 +54,28 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_version_1)
     BOOST_TEST(keys::day_breakdown("skhcn", date, breakdown::referrer) ==
                p + "day:2021-07-26:referrers");
     BOOST_TEST(keys::month_breakdown("skhcn", date, breakdown::path) == p + "month:2021-07:pages");
+    BOOST_TEST(keys::corrections("skhcn") == p + "corrections");
+    BOOST_TEST(keys::aliases("skhcn") == p + "aliases");
+    BOOST_TEST(keys::hidden("skhcn") == p + "hidden");
+    BOOST_TEST(keys::taken("skhcn", 12) == p + "corrections:12");
+    BOOST_TEST(keys::kept("skhcn", 12, keys::day("skhcn", date)) ==
+               p + "corrections:12:day:2021-07-26");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_correction_has_kept_is_known_by_the_key_it_was)
+{
+    const auto taken = keys::parse(keys::taken("skhcn", 12));
+    BOOST_TEST((taken.what == keys::kind::taken));
+    BOOST_TEST(taken.correction == 12U);
+    BOOST_TEST(taken.site == "skhcn");
+    const auto kept = keys::parse(
+        keys::kept("skhcn", 3, keys::day_breakdown("skhcn", date, breakdown::entry)));
+    BOOST_TEST((kept.what == keys::kind::kept));
+    BOOST_TEST((kept.was == keys::kind::day_breakdown));
+    BOOST_TEST(kept.correction == 3U);
+    const auto log = keys::corrections("skhcn");
+    for (const auto* rest : {":", ":0", ":03", ":x", ":1:", ":1:none", ":1:corrections:2"})
+        BOOST_TEST((keys::parse(log + rest).what == keys::kind::unknown), rest);
 }
 
 BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)

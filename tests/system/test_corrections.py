@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""What operators correct: merged addresses, hidden pages, deleted counts, and that all of it can be taken back."""
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from fault import FAULTY  # noqa: E402
+from luot import (LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request,  # noqa: E402
+                  main, patience, seeded, urlencode)
+
+SITE = {**SITES[0], "public": ["counts", "summary", "most_read", "related", "badge", "stats"], "max_new_paths_per_day": 100_000}
+
+
+class Corrections(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.world.redis()
+        self.redis = self.server.client()
+        self.luot = self.world.luot(sites=[SITE, *SITES[1:]], redis=self.server)
+        self.prefix = None
+
+    def command(self, *arguments, status=0):
+        done, output, errors = self.world.run(*arguments[:1], "--config", self.luot.config_file, "--site", "skhcn",
+                                              *arguments[1:], deadline=patience(60))
+        self.assertEqual(done, status, output + errors)
+        return output + errors
+
+    def read(self, *paths, client=None, **fields):
+        """Each path once; waits until all is counted."""
+        token = None
+        for i, path in enumerate(paths):
+            token = self.luot.take_hit("skhcn", path, client=client or f"198.51.{i // 200}.{i % 200 + 1}", **fields)
+        self.luot.wait_for("skhcn", token)
+
+    def pages(self, *paths):
+        return {path: held and held["views"] for path, held in self.luot.counts("skhcn", *paths)["pages"].items()}
+
+    def ask(self, route, **parameters):
+        answer = self.luot.http.get(f"{route}?" + urlencode({"site": "skhcn", **parameters}))
+        self.assertEqual(answer.status, 200, answer)
+        return answer
+
+    def top(self, by="path", **parameters):
+        rows = self.ask("/api/v1/top", by=by, **parameters).json()
+        return {row["key"]: row["views"] for row in rows["rows"]}, rows["other"]
+
+    def everything(self):
+        """All that is counted, as Redis holds it: what is left of visits that go on, marks and times apart."""
+        held = {}
+        for key in self.redis.scan_iter("luot:{p*}:skhcn:*"):
+            name = key.decode().split(":skhcn:")[1]
+            if name.split(":")[0] in ("corrections", "aliases", "hidden", "visits", "seen", "new_paths"):
+                continue
+            kind = self.redis.type(key)
+            if kind == b"hash":
+                values = {k: v for k, v in self.redis.hgetall(key).items()
+                          if k not in (b"edits", b"pruned_at", b"imports") and v != b"0"}
+                held.update({name: values} if values else {})
+            elif kind == b"zset":
+                held[name] = sorted(self.redis.zrange(key, 0, -1, withscores=True))
+            elif name.endswith(":visitors"):
+                held[name] = self.redis.pfcount(key)
+            else:
+                text = self.redis.get(key)
+                held[name] = sorted(text[i:i + 8] for i in range(0, len(text), 8))
+        return held
+
+    def settled(self):
+        eventually(lambda: not list(self.redis.scan_iter("luot:*:tallies")), patience(10), "no rows wait")
+
+    def number(self, output):
+        return output.rsplit("correction ", 1)[1].split(")")[0]
+
+
+class Merging(Corrections):
+    def test_both_addresses_show_the_sum_and_later_hits_follow(self):
+        self.read("/cu/bai-1", "/cu/bai-1", "/moi/bai-1", "/khac", t="Bài một")
+        before = self.luot.counts("skhcn")["views"]
+        number = self.number(self.command("merge", "/cu/bai-1", "/moi/bai-1"))
+        self.assertEqual(self.pages("/cu/bai-1", "/moi/bai-1", "/khac"), {"/cu/bai-1": 3, "/moi/bai-1": 3, "/khac": 1})
+        self.assertEqual(self.luot.counts("skhcn")["views"], before)
+        self.read("/cu/bai-1")
+        self.settled()
+        self.assertEqual(self.pages("/cu/bai-1"), {"/cu/bai-1": 4})
+        self.assertEqual(self.top(), ({"/moi/bai-1": 4, "/khac": 1}, 0))
+        self.assertEqual(self.top("entry")[0], {"/moi/bai-1": 3, "/khac": 1})
+        self.assertNotIn("/cu/bai-1", self.top("exit")[0])
+        for path in ("/cu/bai-1", "/moi/bai-1"):
+            self.assertEqual(self.ask("/count.txt", path=path).body, b"4")
+            self.assertIn(b">4<", self.ask("/count.svg", path=path, format="plain").body)
+            points = self.ask("/api/v1/series", metric="views", step="day", path=path).json()["points"]
+            self.assertEqual(sum(p["value"] for p in points), 4)
+        rows = csv.DictReader(io.StringIO(self.ask("/api/v1/report.csv").body.decode()[1:]))
+        self.assertEqual({r["path"]: r["views"] for r in rows}, {"/moi/bai-1": "4", "/khac": "1", "(sum)": "5"})
+        today = date.today()
+        export = self.command("export", "--from", str(today - timedelta(2)), "--to", str(today + timedelta(2)))
+        self.assertNotIn("/cu/bai-1", export)
+        self.assertIn("/moi/bai-1,4", export)
+        self.assert_verified(self.luot)
+        self.assertIn("/cu/bai-1 into /moi/bai-1", self.command("corrections"))
+
+        self.command("undo", number)
+        self.assertEqual(self.pages("/cu/bai-1", "/moi/bai-1"), {"/cu/bai-1": 3, "/moi/bai-1": 1})
+        self.assertEqual(self.top()[0], {"/cu/bai-1": 3, "/moi/bai-1": 1, "/khac": 1})
+        self.assertIn("[undone", self.command("corrections"))
+        self.assertIn("is undone already", self.command("undo", number, status=1))
+        self.assert_verified(self.luot)
+
+    def test_chains_lead_to_the_last_and_loops_are_refused(self):
+        self.read("/a", "/b", "/b", "/c")
+        first = self.number(self.command("merge", "/a", "/b"))
+        self.command("merge", "/b", "/c")
+        self.assertEqual(self.pages("/a", "/b", "/c"), {"/a": 4, "/b": 4, "/c": 4})
+        self.assertIn("merged into itself", self.command("merge", "/c", "/a", status=1))
+        self.assertIn("one page", self.command("merge", "/c", "/c?utm_source=x", status=1))
+        self.assertIn("merged into /b already", self.command("merge", "/a", "/d", status=1))
+        self.assertIn("merged already", self.command("merge", "/a", "/b"))
+        self.command("undo", first)
+        self.assertEqual(self.pages("/a", "/b", "/c"), {"/a": 1, "/b": 3, "/c": 3})
+        self.assert_verified(self.luot)
+
+    def test_a_file_of_pairs_with_imported_totals(self):
+        totals, pairs = self.world.folder / "totals.csv", self.world.folder / "pairs.csv"
+        totals.write_text("*,1000,0\n/cu/1,100\n/cu/2,50\n/moi/1,7\n")
+        self.assertEqual(self.world.run("import", "totals", totals, "--site", "skhcn", "--config", self.luot.config_file)[0], 0)
+        pairs.write_text("\ufefftừ;đến\r\n/cu/1;/moi/1\r\n/cu/2;/moi/2\r\n")
+        number = self.number(self.command("merge", "--file", pairs))
+        self.assertEqual(self.pages("/cu/1", "/moi/1", "/moi/2"), {"/cu/1": 107, "/moi/1": 107, "/moi/2": 50})
+        self.read("/cu/2")
+        self.assertEqual(self.pages("/moi/2"), {"/moi/2": 51})
+        self.assert_verified(self.luot)
+        self.command("undo", number)
+        self.assertEqual(self.pages("/cu/1", "/moi/1", "/cu/2", "/moi/2"), {"/cu/1": 100, "/moi/1": 7, "/cu/2": 51, "/moi/2": 0})
+        pairs.write_text("/a,/b\n/b\n")
+        self.assertIn("pairs.csv:2: a row is", self.command("merge", "--file", pairs, status=1))
+        pairs.write_text("".join(f"/a/{i},/b\n" for i in range(10_001)))
+        self.assertIn("at most 10000", self.command("merge", "--file", pairs, status=1))
+        pairs.write_text("".join(f"/a/{i},/b\n" for i in range(1001)))
+        self.assertIn("more than 1000 addresses", self.command("merge", "--file", pairs, status=1))
+        self.assertIn("undone", self.command("corrections").splitlines()[0])
+
+    def test_each_hit_of_a_merge_under_load_counts_once(self):
+        rng = seeded("test_corrections merge")
+        pages = [f"/{kind}/{i}" for kind in ("cu", "moi") for i in range(10)]
+        count = 3000 if LIGHT else 12_000
+        hits = [Hit("skhcn", page, hit_request("skhcn", page, id=f"m{i}", client=client_address(rng)))
+                for i, page in enumerate(rng.choices(pages, k=count))]
+        load = Load(hits, [self.luot.public], connections=8, rate=600 if LIGHT else 2500).start()
+        eventually(lambda: load.acknowledgements > count // 4, patience(60))
+        pairs = self.world.folder / "pairs.csv"
+        pairs.write_text("".join(f"/cu/{i},/moi/{i}\n" for i in range(10)))
+        number = self.number(self.command("merge", "--file", pairs))
+        load.wait(patience(90))
+        for (producer, partition), (offset, site) in load.tokens.items():
+            self.luot.wait_for(site, f"{producer}.{partition}.{offset}")
+        views = {page: n for (site, page), n in load.views.items()}
+        for i in range(10):
+            both = views.get(f"/cu/{i}", 0) + views.get(f"/moi/{i}", 0)
+            self.assertEqual(self.pages(f"/cu/{i}", f"/moi/{i}"), {f"/cu/{i}": both, f"/moi/{i}": both})
+        self.assert_verified(self.luot)
+        self.command("undo", number)
+        for i in range(10):
+            self.assertEqual(self.pages(f"/cu/{i}"), {f"/cu/{i}": views.get(f"/cu/{i}", 0)})
+
+
+class Hiding(Corrections):
+    def test_a_hidden_page_is_counted_and_in_no_list(self):
+        self.read("/a", "/a", "/b", "/c", t="Tin", c="Tin tức")
+        self.settled()
+        number = self.number(self.command("hide", "/a"))
+        self.read("/a")
+        self.settled()
+        self.assertEqual(self.pages("/a"), {"/a": 3})
+        self.assertEqual(self.ask("/count.txt", path="/a").body, b"3")
+        self.assertEqual(self.top(), ({"/b": 1, "/c": 1}, 3))
+        self.assertNotIn("/a", [r["path"] for r in self.ask("/api/v1/most_read").json()["rows"]])
+        self.assertEqual([r["path"] for r in self.ask("/api/v1/related", path="/b").json()["rows"]], ["/c"])
+        self.assertIn("hidden already", self.command("hide", "/a"))
+        self.assert_verified(self.luot)
+        self.command("undo", number)
+        self.assertEqual(self.top()[0], {"/a": 3, "/b": 1, "/c": 1})
+
+
+class Deleting(Corrections):
+    def some_days(self):
+        """Five days of an access log, some days ago; pages /p/0 to /p/9, and /spam."""
+        today = date.today()
+        lines = []
+        for day in range(5):
+            at = today - timedelta(10 - day)
+            for i in range(60):
+                page = "/spam" if i % 6 == 0 else f"/p/{i % 10}"
+                lines.append((day, 8 + i % 10, i, f'203.0.113.{i % 20 + 1} - - [{at:%d/%b/%Y}:{8 + i % 10:02}:{i:02}:00 +0700] "GET {page} HTTP/1.1" 200 '
+                             '99 "-" "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"\n'))
+        log = self.world.folder / "access.log"
+        log.write_text("".join(text for *_, text in sorted(lines)))
+        status, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file,
+                                                deadline=patience(60))
+        self.assertEqual(status, 0, output + errors)
+        self.settled()
+        return today - timedelta(8)
+
+    def test_a_page_is_taken_out_of_all_sums_and_comes_back(self):
+        self.some_days()
+        self.read("/spam", "/a", "/spam")
+        totals = self.world.folder / "totals.csv"
+        totals.write_text("*,1000,900\n/spam,200\n/a,5\n")
+        self.world.run("import", "totals", totals, "--site", "skhcn", "--config", self.luot.config_file)
+        self.settled()
+        before, views = self.everything(), self.luot.counts("skhcn")["views"]
+        self.assertEqual(self.pages("/spam"), {"/spam": 252})
+        output = self.command("delete", "--path", "/spam")
+        self.assertIn("52 views", output)
+        self.assertEqual(self.pages("/spam", "/a"), {"/spam": 0, "/a": 6})
+        self.assertEqual(self.luot.counts("skhcn")["views"], views - 252)
+        self.assertNotIn("/spam", self.top(limit=100)[0] | self.top("entry", limit=100)[0])
+        self.assert_verified(self.luot)
+        self.read("/spam")
+        self.settled()
+        self.assertEqual(self.pages("/spam"), {"/spam": 1})
+        self.assert_verified(self.luot)
+        self.command("undo", self.number(output))
+        self.assertEqual(self.pages("/spam"), {"/spam": 253})
+        self.assertEqual(self.luot.counts("skhcn")["views"], views + 1)
+        self.assert_verified(self.luot)
+        self.assertEqual(self.everything().keys(), before.keys())
+        self.assertIn("has no counts", self.command("delete", "--path", "/none", status=1))
+
+    def test_undo_restores_each_number(self):
+        day = self.some_days()
+        before = self.everything()
+        for what in (("--path", "/spam"), ("--day", str(day)), ("--all", "--yes")):
+            with self.subTest(what):
+                output = self.command("delete", *what)
+                self.assertNotEqual(self.everything(), before)
+                self.assert_verified(self.luot)
+                self.command("undo", self.number(output))
+                self.assertEqual(self.everything(), before)
+                self.assert_verified(self.luot)
+
+    def test_a_day_is_taken_out_of_all_sums(self):
+        day = self.some_days()
+        views = self.luot.counts("skhcn")["views"]
+        pages = self.pages("/p/1", "/spam")
+        self.command("delete", "--day", str(day))
+        self.assertEqual(self.luot.counts("skhcn")["views"], views - 60)
+        of_day = self.top(limit=100, **{"from": day, "to": day})
+        self.assertEqual(of_day, ({}, 0))
+        self.assertEqual(self.pages("/spam"), {"/spam": pages["/spam"] - 10})
+        self.assert_verified(self.luot)
+        self.assertIn("nothing was counted", self.command("delete", "--day", str(day), status=1))
+        self.assertIn("second day after", self.command("delete", "--day", str(date.today()), status=1))
+
+    def test_deletions_are_undone_in_their_order(self):
+        day = self.some_days()
+        before = self.everything()
+        first = self.number(self.command("delete", "--path", "/spam"))
+        second = self.number(self.command("delete", "--day", str(day)))
+        self.assertIn(f"correction {second} was made after it", self.command("undo", first, status=1))
+        self.command("undo", second)
+        self.command("undo", first)
+        self.assertEqual(self.everything(), before)
+
+    def test_a_site_that_is_deleted_for_good_leaves_nothing(self):
+        self.some_days()
+        self.read("/a")
+        self.settled()
+        self.command("hide", "/a")
+        self.command("merge", "/b", "/a")
+        self.command("delete", "--path", "/spam")
+        self.assertIn("say --yes", self.command("delete", "--all", status=2))
+        self.command("delete", "--all", "--yes", "--forever")
+        self.assertEqual(list(self.redis.scan_iter("luot:*:skhcn:*")), [])
+        self.assertEqual(self.luot.counts("skhcn")["views"], 0)
+        self.read("/a")
+        self.settled()
+        self.assertEqual(self.pages("/a"), {"/a": 1})
+        self.assert_verified(self.luot)
+
+    def test_what_was_counted_since_a_site_was_deleted_is_kept(self):
+        self.some_days()
+        self.read("/a")
+        self.settled()
+        views = self.luot.counts("skhcn")["views"]
+        number = self.number(self.command("delete", "--all", "--yes"))
+        self.assertEqual(self.luot.counts("skhcn")["views"], 0)
+        self.read("/a", "/new")
+        self.settled()
+        self.assert_verified(self.luot)
+        self.command("undo", number)
+        self.assertEqual(self.luot.counts("skhcn")["views"], views + 2)
+        self.assertEqual(self.pages("/a", "/new"), {"/a": 2, "/new": 1})
+        self.assert_verified(self.luot)
+
+    def test_one_that_is_killed_can_be_undone_or_run_again(self):
+        day = self.some_days()
+        before = self.everything()
+        for what in (("--path", "/spam"), ("--day", str(day)), ("--all", "--yes")):
+            for passes in (1, 2, 3):
+                for point in ("correct.before", "correct.answered"):
+                    with self.subTest(what=what, passes=passes, point=point):
+                        command = [FAULTY, "delete", "--config", self.luot.config_file, "--site", "skhcn", *what]
+                        done = subprocess.run(command, env={**os.environ, "LUOT_FAIL_POINT": f"{point}:{passes}:kill"},
+                                              capture_output=True, timeout=patience(60))
+                        self.assertIn(done.returncode, (-signal.SIGKILL, 0), done)
+                        log = self.command("corrections").splitlines()
+                        last = log[-1].split()[0]
+                        self.assert_verified(self.luot)
+                        if "undone" not in log[-1] and "nothing" not in log[-1]:
+                            self.command("undo", last)
+                        self.assertEqual(self.everything(), before)
+                        self.assert_verified(self.luot)
+
+    def test_deleting_beside_live_hits(self):
+        rng = seeded("test_corrections delete")
+        pages = [f"/{i}" for i in range(30)]
+        count = 3000 if LIGHT else 10_000
+        hits = [Hit("skhcn", page, hit_request("skhcn", page, id=f"d{i}", client=client_address(rng)))
+                for i, page in enumerate(rng.choices(pages, k=count))]
+        load = Load(hits, [self.luot.public], connections=8, rate=600 if LIGHT else 2000).start()
+        numbers = []
+        for i in range(3):
+            eventually(lambda: load.acknowledgements > (i + 1) * count // 5, patience(60))
+            numbers.append(self.number(self.command("delete", "--path", f"/{i}")))
+        load.wait(patience(90))
+        for (producer, partition), (offset, site) in load.tokens.items():
+            self.luot.wait_for(site, f"{producer}.{partition}.{offset}")
+        self.settled()
+        self.assert_verified(self.luot)
+        for number in reversed(numbers):
+            self.command("undo", number)
+        self.assert_verified(self.luot)
+        for (site, page), views in load.views.items():
+            self.assertEqual(self.pages(page), {page: views})
+        self.assertEqual(self.luot.counts("skhcn")["views"], sum(load.views.values()))
+
+
+class Pruning(Corrections):
+    def test_a_pruning_is_in_the_log_and_cannot_be_undone(self):
+        log = self.world.folder / "access.log"
+        at = date.today() - timedelta(10)
+        log.write_text("".join(
+            f'203.0.113.{i + 1} - - [{at:%d/%b/%Y}:08:{i:02}:00 +0700] "GET /p/{i} HTTP/1.1" 200 99 "-" '
+            '"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"\n' for i in range(5)))
+        self.assertEqual(self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file)[0], 0)
+        self.settled()
+        self.command("merge", "/p/0", "/p/1")
+        self.command("prune", "--views-below", "5", "--older", "2d")
+        self.assertEqual(self.pages("/p/0", "/p/2"), {"/p/0": 2, "/p/2": 0})
+        self.assertIn("prune", self.command("corrections").splitlines()[1])
+        self.assertIn("cannot be undone", self.command("undo", "2", status=1))
+        self.assert_verified(self.luot)
+
+
+if __name__ == "__main__":
+    main()
