@@ -898,8 +898,9 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
                what == keys::kind::new_paths;
     };
     const auto taken = [&](const std::string& key) {
-        return options.is_for_good || is_of_readers(key) ? change{'U', {key}, {}}
-                                   : rename(key, keys::kept(id, number_, key));
+        return options.is_for_good || is_of_readers(key)
+                   ? change{'U', {key}, {}}
+                   : rename(key, keys::kept(id, number_, key));
     };
     // Rows of former days first, as if they had ended: then all that must agree at once.
     const std::vector<std::string> rows(first.begin(), first.end());

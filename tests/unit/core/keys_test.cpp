@@ -68,8 +68,8 @@ BOOST_AUTO_TEST_CASE(what_a_correction_has_kept_is_known_by_the_key_it_was)
     BOOST_TEST((taken.what == keys::kind::taken));
     BOOST_TEST(taken.correction == 12U);
     BOOST_TEST(taken.site == "skhcn");
-    const auto kept = keys::parse(
-        keys::kept("skhcn", 3, keys::day_breakdown("skhcn", date, breakdown::entry)));
+    const auto kept =
+        keys::parse(keys::kept("skhcn", 3, keys::day_breakdown("skhcn", date, breakdown::entry)));
     BOOST_TEST((kept.what == keys::kind::kept));
     BOOST_TEST((kept.was == keys::kind::day_breakdown));
     BOOST_TEST(kept.correction == 3U);
