@@ -803,6 +803,11 @@ asio::awaitable<void> correcting::check_day(std::int32_t date)
         day[std::string(answers[0][i].text())] = answers[0][i + 1].count();
     if (day["views"] + day["events"] + day["bots"] == 0)
         throw correction_error("nothing was counted on " + date_text(date));
+    if (day.contains("cut"))
+        throw correction_error(
+            fmt::format("only the most read pages of {} are still kept apart: which pages the "
+                        "other views were of is not known",
+                        date_text(date)));
     const auto untold = day["views"] - day[rows_field(name_of(breakdown::path))];
     std::size_t at = 2;
     for (const auto& by : breakdown_names)
