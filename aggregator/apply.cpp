@@ -27,6 +27,9 @@ std::string packed(const std::vector<std::uint64_t>& ids)
     return bytes;
 }
 
+/// For late hits; after that a page's number of a day stands.
+constexpr std::uint32_t registers_kept_days = 3;
+
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
 /// Longer than an emptied log is asked for (shipper_options::name_is_kept).
 constexpr std::int64_t retire_after_ms = 8LL * 24 * 3600 * 1000;
@@ -127,6 +130,12 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
             out.add(std::string_view("P"), out.key(keys::day_visitors(id, date)),
                     out.key(keys::day(id, date)), out.key(keys::month(id, date)),
                     out.key(keys::totals(id)), std::string_view(packed(visitors)));
+        for (const auto& [date, pages] : s.path_visitors)
+            for (const auto& [path, visitors] : pages)
+                out.add(std::string_view("Q"), out.key(keys::path_visitors(id, date)),
+                        out.key(keys::visitors_of_path(id, date, path_hash(path))), path,
+                        most_visited_paths, kept_until_ms(date, registers_kept_days),
+                        kept_until_ms(date, options.keep_days), std::string_view(packed(visitors)));
         if (!s.seen.empty()) {
             std::string times, ids;
             for (const auto& [visitor, time] : s.seen) {

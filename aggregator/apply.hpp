@@ -11,6 +11,10 @@
 
 namespace luot::aggregator {
 
+/// Pages of a day whose visitors are told apart, where a site wants it: the first so many. 12 kB
+/// each at most, for three days.
+inline constexpr std::int64_t most_visited_paths = 1000;
+
 /// What is done in the same step as the additions.
 struct apply_options {
     std::string tip;  ///< the last applied entry that the additions rest on; empty: not compared

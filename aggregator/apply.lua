@@ -76,7 +76,7 @@ check_kind(lease, 'string')
 must(batch_bytes, 'no number of bytes')
 local denied = may_call({ { 'HSET', producers, 'f', 'v' }, { 'ZADD', producers, '0', 'm' }, { 'SADD', producers, 'm' },
   { 'PFADD', producers, 'm' }, { 'XTRIM', stream, 'MINID', '0' }, { 'PEXPIRE', lease, '1' },
-  { 'PEXPIREAT', lease, '1' }, { 'APPEND', stream, 'x' }, { 'RPUSH', stream, 'x' } })
+  { 'PEXPIREAT', lease, '1' }, { 'UNLINK', lease }, { 'APPEND', stream, 'x' }, { 'RPUSH', stream, 'x' } })
 if denied then
   return redis.error_reply(denied)
 end

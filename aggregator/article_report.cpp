@@ -66,20 +66,28 @@ std::string csv_of(const article_report& report)
     for (const auto* name : {"path", "title", "section", "first_seen", "views", "visits",
                              "views_previous_period", "share"})
         line.add(name);
+    if (report.has_visitors)
+        line.add("visitor_days");
     out += line.take();
+    const auto end_row = [&](std::int64_t views, std::optional<std::int64_t> visitor_days) {
+        line.add(share_text(views, report.total));
+        if (report.has_visitors)
+            add_count(line, visitor_days);
+        out += line.take();
+    };
     for (const auto& row : report.rows) {
         line.add(row.path).add(row.facts.title).add(row.facts.section);
         line.add(row.facts.first_seen ? date_text(*row.facts.first_seen) : std::string{});
         line.add(row.views);
         add_count(line, row.visits);
         add_count(line, row.previous);
-        out += line.add(share_text(row.views, report.total)).take();
+        end_row(row.views, row.visitor_days);
     }
     const auto add_sum = [&](std::string_view name, std::int64_t views,
                              std::optional<std::int64_t> previous) {
         line.add(name).add_nothing().add_nothing().add_nothing().add(views).add_nothing();
         add_count(line, previous);
-        out += line.add(share_text(views, report.total)).take();
+        end_row(views, std::nullopt);
     };
     if (report.other > 0)
         add_sum(other_member, report.other, std::nullopt);
@@ -123,6 +131,15 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
             added.visits = visited->second;
         added.views = row.views;
         added.path = std::move(row.key);
+    }
+    if (site.settings->path_visitors) {
+        const auto visitors = co_await read_path_visitors(redis, guard, site, range);
+        if (!visitors)
+            co_return visitors.error();
+        out.has_visitors = true;
+        for (auto& row : out.rows)
+            if (const auto found = visitors->find(row.path); found != visitors->end())
+                row.visitor_days = std::min(found->second, row.views);
     }
     if (const auto error = co_await add_facts(out, redis, site, section))
         co_return error;

@@ -27,8 +27,9 @@ struct article_row {
     std::string path;
     page_facts facts;
     std::int64_t views = 0;
-    std::optional<std::int64_t> visits;    ///< nullopt: not kept
-    std::optional<std::int64_t> previous;  ///< views of the period before; nullopt: not known
+    std::optional<std::int64_t> visits;        ///< nullopt: not kept
+    std::optional<std::int64_t> previous;      ///< views of the period before; nullopt: not known
+    std::optional<std::int64_t> visitor_days;  ///< nullopt: not told apart
 };
 
 struct article_report {
@@ -36,6 +37,7 @@ struct article_report {
     std::int64_t other = 0;         ///< views that are in none of them
     std::int64_t total = 0;         ///< rows and other
     std::int64_t previous_total = 0;
+    bool has_visitors = false;  ///< the site tells them apart by page: a column more
 };
 
 /// Pages of one report at most; the rest is `other`.

@@ -87,6 +87,7 @@ change put_back(std::string kept, std::string key)
     std::int64_t cap = 0;
     switch (is.what) {
         case keys::kind::day_visitors:
+        case keys::kind::visitors_of_path:
             how = "visitors";
             break;
         case keys::kind::day_first_seen:

@@ -752,7 +752,8 @@ asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delet
             for (const auto& key : {month, totals})
                 list.push_back(add_count(key, field, -count));
     }
-    for (const auto& key : {keys::day_visitors(id, date), keys::day_first_seen(id, date)})
+    for (const auto& key : {keys::day_visitors(id, date), keys::day_first_seen(id, date),
+                            keys::path_visitors(id, date)})
         list.push_back(options.is_for_good ? change{'U', {key}, {}}
                                            : rename(key, keys::kept(id, number_, key)));
     list.push_back(count_visitors(keys::day_visitors(id, date), day, month, totals));
@@ -882,7 +883,8 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
         last.insert(prefix + name);
     for (auto date = options.today - 2; date <= options.today + 1; ++date) {
         last.insert({keys::day(id, date), keys::day_visitors(id, date),
-                     keys::day_first_seen(id, date), keys::month(id, date)});
+                     keys::day_first_seen(id, date), keys::path_visitors(id, date),
+                     keys::month(id, date)});
         for (const auto& by : breakdown_names)
             last.insert(
                 {keys::day_breakdown(id, date, by.what), keys::month_breakdown(id, date, by.what)});

@@ -425,7 +425,8 @@ private:
             return "rows of its reports wait to be written; run this again";
         if (stored.counts.contains("cut"))
             return "only its most read pages are kept apart, so what the others have of it is not "
-                   "known: aggregators keep all rows for archive.keep_days if archive.dir is set in "
+                   "known: aggregators keep all rows for archive.keep_days if archive.dir is set "
+                   "in "
                    "their configuration, too";
         const auto& pages = stored.broken_down[static_cast<std::size_t>(breakdown::path)];
         std::int64_t sum = 0;
@@ -556,8 +557,7 @@ private:
         out.counts('H', keys::day(site, date), wanted.counts);
         out.counts('H', keys::month(site, date), of_month);
         out.counts('H', keys::totals(site), of_all);
-        const auto ends_ms =
-            (std::int64_t{date} + 2 + options_.settings->aggregator.keep_days) * day_ms;
+        const auto ends_ms = kept_until_ms(date, options_.settings->aggregator.keep_days);
         for (const auto& b : breakdown_names) {
             const auto& rows = wanted.broken_down[static_cast<std::size_t>(b.what)];
             if (rows.empty())

@@ -208,6 +208,14 @@ asio::awaitable<http::response> report_api::top(const http::request& r)
     json::array rows;
     for (const auto& row : read->rows)
         rows.push_back({{"key", row.key}, {"views", row.views}});
+    if (by == breakdown::path && q.site->settings->path_visitors) {
+        const auto visitors = co_await read_path_visitors(redis_, guard_, *q.site, q.range);
+        if (!visitors)
+            co_return answers_.unavailable();
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            if (const auto found = visitors->find(read->rows[i].key); found != visitors->end())
+                rows[i].get_object()["visitor_days"] = std::min(found->second, read->rows[i].views);
+    }
     if (q.compares) {
         const auto before = period_before(q.range);
         auto reading_before = rows_of(before, SIZE_MAX);
@@ -288,7 +296,13 @@ asio::awaitable<http::response> report_api::series(const http::request& r)
     if (*step == time_step::hour && *what != metric::views && *what != metric::visits)
         co_return failure(400, "bad_request",
                           "hours have views and visits, no visitors, events, bots");
-    if (q.filter && (*what != own || *step == time_step::hour))
+    const bool is_of_page = q.filter && q.filter->by == breakdown::path;
+    const bool has_visitors = is_of_page && q.site->settings->path_visitors;
+    if (is_of_page && *what == metric::visitors && (!has_visitors || *step != time_step::day))
+        co_return failure(400, "bad_request",
+                          "visitors of a page are told by days, for sites with `path_visitors`");
+    const bool is_visitors_of_page = has_visitors && *what == metric::visitors;
+    if (q.filter && !is_visitors_of_page && (*what != own || *step == time_step::hour))
         co_return failure(400, "bad_request",
                           fmt::format("this filter has {} by days and months, nothing else",
                                       metric_names[static_cast<std::size_t>(own)]));

@@ -127,8 +127,7 @@ struct narrowed_row {
     }
 };
 
-asio::awaitable<result<narrowed_row>> members_of(redis::client& redis,
-                                                 const site_table::site& site,
+asio::awaitable<result<narrowed_row>> members_of(redis::client& redis, const site_table::site& site,
                                                  const row_filter& row)
 {
     narrowed_row out{row.by, row.key, {row.key}};
@@ -172,8 +171,7 @@ void add_row(grouped_reads& wanted, const std::string& site, const narrowed_row&
 
 /// Where each point of a series is read, and which points there are.
 void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
-                 metric what, time_step step, date_range range,
-                 const narrowed_row* row)
+                 metric what, time_step step, date_range range, const narrowed_row* row)
 {
     const auto& id = site.settings->id;
     const auto field = field_of(what, step);
@@ -198,7 +196,19 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
         };
         if (row)
             add_row(wanted, id, *row, date, step == time_step::month, take_row);
-        else if (step == time_step::hour)
+        if (row && what == metric::visitors) {
+            // Behind its views, which bound them.
+            const auto take_visitors = [&p](const redis::reply_view& scores) {
+                std::int64_t sum = 0;
+                for (std::size_t i = 0; i < scores.size(); ++i)
+                    sum += scores[i].count();
+                p.value = std::min(p.value, sum);
+            };
+            wanted.add_list(take_visitors, "ZMSCORE", keys::path_visitors(id, date), row->members);
+        }
+        if (row)
+            continue;
+        if (step == time_step::hour)
             wanted.add(take, "HGET", keys::day(id, date),
                        std::string_view(fmt::format("{}@{}", field, p.at / 1000)));
         else
@@ -406,6 +416,26 @@ asio::awaitable<result<std::vector<row_count>>> read_row(redis::client& redis,
     }
     if (row.by)
         co_await await_rows(redis, partition_of(id));
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    co_return out;
+}
+
+asio::awaitable<result<std::unordered_map<std::string, std::int64_t>>> read_path_visitors(
+    redis::client& redis, fall_back_guard& guard, const site_table::site& site, date_range range)
+{
+    const auto& id = site.settings->id;
+    const auto names = co_await current_names(redis, site);
+    if (!names)
+        co_return names.error();
+    std::unordered_map<std::string, std::int64_t> out;
+    const auto take = [&](const redis::reply_view& rows) {
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+            out[std::string((*names)->page_of(rows[i].text()))] += rows[i + 1].count();
+    };
+    grouped_reads wanted;
+    for (auto date = range.from; date <= range.to; ++date)
+        wanted.add(take, "ZRANGE", keys::path_visitors(id, date), 0, -1, "WITHSCORES"sv);
     if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
         co_return error;
     co_return out;

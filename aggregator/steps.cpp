@@ -7,12 +7,6 @@
 
 namespace luot::aggregator {
 
-namespace {
-
-constexpr std::int64_t day_ms = 86'400'000;
-
-}  // namespace
-
 steps::steps(std::vector<std::string> keys) : keys_(std::move(keys))
 {
     for (std::size_t i = 0; i < keys_.size(); ++i)
@@ -49,15 +43,13 @@ void steps::rows(const std::string& site, const date_tallies& of_site, std::uint
 {
     date_tallies by_month;
     for (const auto& [date, day] : of_site) {
-        // By UTC: a local day has ended two days after its date began there.
-        const auto ends_ms = (std::int64_t{date} + 2 + keep_days) * day_ms;
+        const auto ends = kept_until_ms(date, keep_days);
         auto& month = by_month[month_begin(date)];
         for (const auto& b : breakdown_names) {
             const auto& rows = day[static_cast<std::size_t>(b.what)];
             if (rows.empty())
                 continue;
-            capped(keys::day_breakdown(site, date, b.what), keys::day(site, date), b, rows,
-                   ends_ms);
+            capped(keys::day_breakdown(site, date, b.what), keys::day(site, date), b, rows, ends);
             add_to(month[static_cast<std::size_t>(b.what)], rows);
         }
     }

@@ -22,6 +22,14 @@ namespace luot::aggregator {
     return is_of_pages(by) ? 10'000 : 1000;
 }
 
+/// When what is kept of a day for `keep_days` ends, Unix milliseconds. By UTC: a local day has
+/// ended two days after its date began there.
+[[nodiscard]] constexpr std::int64_t kept_until_ms(std::int32_t date,
+                                                   std::uint32_t keep_days) noexcept
+{
+    return (std::int64_t{date} + 2 + keep_days) * 86'400'000;
+}
+
 class steps {
 public:
     /// `keys`: those that the script itself knows by their place.

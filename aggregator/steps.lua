@@ -12,6 +12,9 @@
 --                                key expires at `ends` (Unix time, ms; 0: never)
 --   P k day month totals ids     HyperLogLog of a day; visitors of the day hash, and visitor_days of
 --                                the month and totals hashes, follow; never above the day's views
+--   Q index k page cap last ends ids
+--                                HyperLogLog of a page and day, whose estimate is the page's in the index; of the first
+--                                `cap` pages; it goes at `last`, the index at `ends` (Unix time, ms)
 --   S k index T ids              remember hit ids in the set of ten minutes T, which the index lists
 --   G k times ids                sorted set of times, which only grow
 --   V k n (visitor visit)*n      set the fields of a hash
@@ -212,6 +215,39 @@ function steps.P(at)
     end
   end)
   return at + 5
+end
+
+function steps.Q(at)
+  local index, key, page = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2]
+  local cap, last, ends = whole(ARGV[at + 3], 'a bound'), whole(ARGV[at + 4], 'a time'), whole(ARGV[at + 5], 'a time')
+  local ids = ARGV[at + 6]
+  check_kind(index, 'zset')
+  check_kind(key, 'string')
+  check_ids(ids)
+  if failure then return at end
+  local is_known, is_there = redis.call('ZSCORE', index, page), redis.call('EXISTS', key) == 1
+  if is_there then
+    must(type(redis.pcall('PFCOUNT', key)) == 'number', key .. ' is no HyperLogLog')
+  end
+  if is_known and not is_there then
+    return at + 7  -- its day is long over: the number stands
+  end
+  later(function()
+    local size = redis.call('ZCARD', index)
+    if not is_known and size >= cap then
+      return
+    end
+    if not is_known then
+      redis.call('UNLINK', key)  -- of what was deleted
+    end
+    over_ids('PFADD', key, ids)
+    redis.call('ZADD', index, redis.call('PFCOUNT', key), page)
+    redis.call('PEXPIREAT', key, string.format('%.0f', last))
+    if size == 0 then
+      redis.call('PEXPIREAT', index, string.format('%.0f', ends))
+    end
+  end)
+  return at + 7
 end
 
 function steps.S(at)

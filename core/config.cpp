@@ -897,8 +897,8 @@ site_config read_site(const toml::table& table, const std::string& file,
 {
     const section s(table, file, "site",
                     {"id", "name", "hosts", "timezone", "path_host", "keep_query", "only",
-                     "path_rule", "max_new_paths_per_day", "reload_window", "visitor", "public",
-                     "token_file", "honor_gpc", "honor_dnt"});
+                     "path_rule", "max_new_paths_per_day", "reload_window", "visitor",
+                     "path_visitors", "public", "token_file", "honor_gpc", "honor_dnt"});
     site_config site;
     if (s.find("id") == nullptr)
         s.fail("id", "is missing; every [[site]] needs one such as \"skhcn\"");
@@ -929,6 +929,7 @@ site_config read_site(const toml::table& table, const std::string& file,
     read_path_rules(s, file, site);
     s.read("max_new_paths_per_day", 1, 1'000'000'000, site.max_new_paths_per_day);
     s.read_duration("reload_window", 0s, 30min, "at most 30m", site.reload_window);
+    s.read("path_visitors", site.path_visitors);
     if (const auto* kind = s.text("visitor", "address")) {
         if (*kind != "address" && *kind != "tab")
             s.fail("visitor", "is " + quoted(*kind) + "; must be \"address\" or \"tab\"");
@@ -1045,6 +1046,7 @@ void describe_site(std::ostream& out, const site_config& s)
         << "max_new_paths_per_day = " << s.max_new_paths_per_day << '\n'
         << "reload_window = " << duration_text(s.reload_window) << '\n'
         << "visitor = " << (s.visitor == visitor_kind::tab ? "\"tab\"" : "\"address\"") << '\n'
+        << "path_visitors = " << s.path_visitors << '\n'
         << "public = "
         << list_text(
                s.public_routes,

@@ -79,6 +79,7 @@ struct site_config {
     std::uint32_t max_new_paths_per_day = 2000;
     std::chrono::seconds reload_window{0};  ///< within one visit, so at most 30 min
     visitor_kind visitor = visitor_kind::address;
+    bool path_visitors = false;  ///< visitors of each page, by day
     std::vector<public_route> public_routes = {public_route::counts, public_route::summary,
                                                public_route::most_read, public_route::related,
                                                public_route::badge};

@@ -125,6 +125,16 @@ std::string day_visitors(std::string_view site, std::int32_t date)
     return of_site(site, "day:" + date_text(date) + ":visitors");
 }
 
+std::string path_visitors(std::string_view site, std::int32_t date)
+{
+    return day(site, date) + ":path_visitors";
+}
+
+std::string visitors_of_path(std::string_view site, std::int32_t date, std::uint64_t path_hash)
+{
+    return day(site, date) + ":visitors:" + to_hex(path_hash);
+}
+
 std::string day_first_seen(std::string_view site, std::int32_t date)
 {
     return of_site(site, "day:" + date_text(date) + ":first_seen");
@@ -215,6 +225,13 @@ parsed parse_taken(unsigned partition, std::string_view site, std::string_view r
     return out;
 }
 
+/// ":visitors:" and 16 hex digits.
+bool is_of_path(std::string_view rest)
+{
+    std::uint64_t hash = 0;
+    return rest.starts_with(":visitors:") && from_hex(rest.substr(10), hash);
+}
+
 parsed parse_site_key(unsigned partition, std::string_view site, std::string_view rest)
 {
     parsed out;
@@ -246,6 +263,8 @@ parsed parse_site_key(unsigned partition, std::string_view site, std::string_vie
         out.what = rest.size() == 14                          ? kind::day
                    : rest.substr(14) == ":visitors"           ? kind::day_visitors
                    : rest.substr(14) == ":first_seen"         ? kind::day_first_seen
+                   : rest.substr(14) == ":path_visitors"      ? kind::path_visitors
+                   : is_of_path(rest.substr(14))              ? kind::visitors_of_path
                    : parse_breakdown(rest.substr(14), out.by) ? kind::day_breakdown
                                                               : kind::unknown;
     else if (std::uint64_t hour = 0;
@@ -302,6 +321,7 @@ std::string_view redis_type(kind what) noexcept
         case kind::rows_wanted:
         case kind::day_visitors:
         case kind::day_first_seen:
+        case kind::visitors_of_path:
             return "string";
         case kind::hits:
         case kind::rejected:
@@ -316,6 +336,7 @@ std::string_view redis_type(kind what) noexcept
         case kind::pages:
         case kind::baseline:
         case kind::seen:
+        case kind::path_visitors:
         case kind::day_breakdown:
         case kind::month_breakdown:
             return "zset";

@@ -48,6 +48,10 @@ inline constexpr std::string_view any_seen = "luot:{p*}:*:seen";  ///< a pattern
 [[nodiscard]] std::string day(std::string_view site, std::int32_t date);
 [[nodiscard]] std::string day_visitors(std::string_view site, std::int32_t date);
 [[nodiscard]] std::string day_first_seen(std::string_view site, std::int32_t date);
+[[nodiscard]] std::string path_visitors(std::string_view site, std::int32_t date);
+/// `path_hash`: path_hash() of the page (aggregator/fold/fold.hpp).
+[[nodiscard]] std::string visitors_of_path(std::string_view site, std::int32_t date,
+                                           std::uint64_t path_hash);
 [[nodiscard]] std::string day_breakdown(std::string_view site, std::int32_t date, breakdown by);
 /// `hour` is hours since 1970-01-01T00:00Z.
 [[nodiscard]] std::string new_paths(std::string_view site, std::int64_t hour);
@@ -84,6 +88,8 @@ enum class kind {
     day,
     day_visitors,
     day_first_seen,
+    path_visitors,
+    visitors_of_path,
     day_breakdown,
     new_paths,
     month,

@@ -131,11 +131,14 @@ public:
         auto& c = counters(date, site_.zone.hour_start(time_ms));
         for (auto* views : c.views)
             ++*views;
-        c.visitors->push_back(visitor_on(h, date));
+        const auto visitor = visitor_on(h, date);
+        c.visitors->push_back(visitor);
         ++out_.views;
         const auto page = count_page(h, time_ms / hour_ms, date);
         if (page != other_path)
             vote(h, date);
+        if (page != other_path && site_.settings->path_visitors)
+            out_.path_visitors[date][h.path].push_back(visitor);
         if (v)
             another_view(*v, page, time_ms);
         else
@@ -566,6 +569,8 @@ std::size_t additions::weight() const noexcept
             sum += month.size();
         for (const auto& [date, visitors] : s.visitors)
             sum += visitors.size();
+        for (const auto& [date, pages] : s.path_visitors)
+            sum += 2 * pages.size();
     }
     return sum;
 }

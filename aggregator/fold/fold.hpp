@@ -139,6 +139,9 @@ struct additions {
         fields pages;
         date_tallies broken_down;
         std::map<std::int32_t, std::vector<std::uint64_t>> visitors;  ///< by date
+        /// Of pages, by date, where the site wants it.
+        std::map<std::int32_t, std::map<std::string_view, std::vector<std::uint64_t>>>
+            path_visitors;
         visitor_times seen;
         visit_states visits;
         /// Page votes, encoded, by path: all that there are now.

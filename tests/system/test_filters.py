@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Reports that are narrowed to one row, and beside the period before: what is not known is not shown as 0."""
 
+import csv
+import io
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -183,6 +185,44 @@ class Narrowed(SystemTest):
         eventually(lambda: self.answer("series").status == 401, patience(5), "it is closed")
         self.assertEqual(self.answer("summary", compare="previous").status, 200)
         self.assertEqual(self.answer("summary", country="VN").status, 401)
+
+
+class VisitorsOfPages(SystemTest):
+    def read(self, **site):
+        self.luot = self.world.luot(sites=[{**SITES[0], "public": ["counts", "stats"], **site}, *SITES[1:]])
+        for path, client in (("/a", 1), ("/a", 2), ("/a", 1), ("/b", 1), ("/a", 3)):
+            token = self.luot.take_hit("skhcn", path, client=f"203.0.113.{client}")
+        self.luot.wait_for("skhcn", token)
+        day = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+        self.days = {"from": day - timedelta(days=1), "to": day}  # the day may end meanwhile
+
+    def ask(self, report, **parameters):
+        return self.luot.http.request("GET", f"/api/v1/{report}?" + urlencode({"site": "skhcn", **self.days, **parameters}))
+
+    def visitors(self, path):
+        return sum(point["value"] for point in self.ask("series", metric="visitors", path=path).json()["points"])
+
+    def test_a_site_may_have_them_told_apart_by_page(self):
+        self.read(path_visitors=True)
+        self.assertEqual([self.visitors("/a"), self.visitors("/b"), self.visitors("/none")], [3, 1, 0])
+        rows = self.ask("top", by="path").json()["rows"]
+        self.assertEqual([(row["key"], row["views"], row["visitor_days"]) for row in rows], [("/a", 4, 3), ("/b", 1, 1)])
+        table = list(csv.reader(io.StringIO(self.ask("report.csv").body.decode("utf-8-sig"))))
+        self.assertEqual([row[-1] for row in table], ["visitor_days", "3", "1", ""])
+        for wrong in ({"step": "hour", "path": "/a"}, {"step": "month", "path": "/a"}, {"country": "VN"}):
+            self.assertEqual(self.ask("series", metric="visitors", **wrong).status, 400, wrong)
+        for command in (("merge", "--site", "skhcn", "/b", "/a"), ("verify",)):
+            done, output, errors = self.world.run(*command, "--config", self.luot.config_file, deadline=patience(60))
+            self.assertEqual(done, 0, output + errors)
+        self.assertEqual([self.visitors("/a"), self.visitors("/b")], [4, 4])
+
+    def test_without_the_setting_nothing_is_kept_and_reports_say_so(self):
+        self.read()
+        answer = self.ask("series", metric="visitors", path="/a")
+        self.assertEqual(answer.status, 400)
+        self.assertIn("path_visitors", answer.json()["error"]["message"])
+        self.assertNotIn("visitor_days", self.ask("top", by="path").json()["rows"][0])
+        self.assertFalse(list(self.luot.redis().scan_iter("luot:*path_visitors")))
 
 
 if __name__ == "__main__":

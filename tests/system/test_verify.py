@@ -254,7 +254,8 @@ class ByHand(Verify):
               for name in (totals, pages, baseline, seen, day, month, producers, retired, hits, ids, id_set, new_paths,
                            aggregators, "luot:salts")),
             *((name, lambda name=name: (r.delete(name), r.hset(name, "a", "b")))
-              for name in (key("lease"), key("rows_wanted"), key("rejected"), f"{day}:visitors", first_seen, "luot:format")),
+              for name in (key("lease"), key("rows_wanted"), key("rejected"), f"{day}:visitors", first_seen, "luot:format",
+                           f"{day}:path_visitors", f"{day}:visitors:{0x1f:016x}")),
         ]
         for number, (name, change, *also) in enumerate(changes):
             with self.subTest(f"change {number} of {name}"):

@@ -750,6 +750,59 @@ BOOST_AUTO_TEST_CASE(a_batch_of_thousands_is_applied_whole)
         std::all_of(pages.begin(), pages.end(), [](const auto& page) { return page.second == 2; }));
 }
 
+BOOST_AUTO_TEST_CASE(visitors_of_a_page_are_told_apart_where_the_site_wants_it)
+{
+    auto settings = site_in("skhcn", "Asia/Ho_Chi_Minh");
+    settings.path_visitors = true;
+    const auto table = sites_of({settings});
+    const auto index = keys::path_visitors("skhcn", today),
+               registers = keys::visitors_of_path("skhcn", today, path_hash("/a"));
+    world redis;
+    std::uint64_t offset = 0;
+    const auto count = [&](std::vector<hit> hits) {
+        offset += hits.size();
+        const std::vector<entry> entries{entry_of(producer, offset, hits)};
+        redis.ship(entries[0]);
+        const auto a = fold(entries, 1, {}, table, all_classes());
+        BOOST_TEST_REQUIRE(redis.text(apply_command(partition, entries, 1, a, with_everything())) ==
+                           "ok");
+    };
+    const auto view = [](std::uint64_t who, std::string_view path) {
+        return view_of(skhcn(), who, midnight - minute, path);
+    };
+    count({view(1, "/a"), view(2, "/a"), view(1, "/a"), view(1, "/b")});
+    count({view(2, "/a"), view(3, "/a")});
+    BOOST_TEST(redis.number("ZSCORE", index, "/a") == 3);
+    BOOST_TEST(redis.number("ZSCORE", index, "/b") == 1);
+    BOOST_TEST(redis.number("TTL", index) > redis.number("TTL", registers));
+
+    // Days later the registers are gone: the number stands.
+    redis.exec(redis::pipeline{}.add("DEL", registers));
+    count({view(4, "/a")});
+    BOOST_TEST(redis.number("ZSCORE", index, "/a") == 3);
+
+    // The first so many pages of a day; what a deleted one has left does not count again.
+    redis::pipeline full;
+    for (std::int64_t i = redis.number("ZCARD", index); i < most_visited_paths; ++i)
+        full.add("ZADD", index, 1, std::string_view("/" + std::to_string(i)));
+    redis.exec(full);
+    count({view(5, "/one-too-many")});
+    BOOST_TEST(redis.number("ZCARD", index) == most_visited_paths);
+    redis.exec(redis::pipeline{}.add("ZREM", index, std::string_view("/b")));
+    count({view(6, "/b")});
+    BOOST_TEST(redis.number("ZSCORE", index, "/b") == 1);
+
+    redis.exec(redis::pipeline{}.add("SET", keys::visitors_of_path("skhcn", today, path_hash("/c")),
+                                     std::string_view("foreign")));
+    const std::vector<entry> wrong{entry_of(producer, offset + 1, {view(7, "/c")})};
+    redis.ship(wrong[0]);
+    const auto before = redis.picture();
+    const auto a = fold(wrong, 1, {}, table, all_classes());
+    BOOST_TEST(
+        redis.exec(redis::pipeline{}.add(apply_command(partition, wrong, 1, a, {})))[0].is_error());
+    BOOST_TEST(differing(before, redis.picture()) == "");
+}
+
 BOOST_AUTO_TEST_CASE(the_stream_is_trimmed_up_to_the_last_entry_of_the_batch_and_no_further)
 {
     for (std::size_t count = 1; count <= 5; ++count) {

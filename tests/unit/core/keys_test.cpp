@@ -98,6 +98,8 @@ BOOST_AUTO_TEST_CASE(names_are_taken_apart_as_they_were_made)
         {keys::day("skhcn", date), keys::kind::day},
         {keys::day_visitors("skhcn", date), keys::kind::day_visitors},
         {keys::day_first_seen("skhcn", date), keys::kind::day_first_seen},
+        {keys::path_visitors("skhcn", date), keys::kind::path_visitors},
+        {keys::visitors_of_path("skhcn", date, 0x1f), keys::kind::visitors_of_path},
         {keys::new_paths("skhcn", 452'024), keys::kind::new_paths},
         {std::string(keys::aggregators_key), keys::kind::aggregators},
         {keys::day_breakdown("skhcn", date, breakdown::os), keys::kind::day_breakdown},
