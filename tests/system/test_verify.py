@@ -271,7 +271,7 @@ class ByHand(Verify):
         for kind in kinds:
             pattern = re.escape(kind).replace(re.escape("{pNN}"), r"\{p\d\d\}")
             for letter, what in (("S", r"[a-z0-9-]+"), ("B", "[a-z_]+"), ("D", r"\d{4}-\d\d-\d\d"), ("M", r"\d{4}-\d\d"), ("T", r"\d+"),
-                                 ("H", r"\d+"), ("N", r"\d+"), (r"\*", ".+")):
+                                 ("H", r"\d+"), ("N", r"\d+"), ("X", "[0-9a-f]+"), (r"\\\*", ".+")):
                 pattern = re.sub(rf":{letter}(?=:|$)", f":{what}".replace("\\", r"\\"), pattern)
             self.assertTrue(any(re.fullmatch(pattern, name) for name in names), f"{kind} is changed by hand")
 
