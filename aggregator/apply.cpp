@@ -3,10 +3,12 @@
 #include "aggregator/lookup.hpp"
 #include "aggregator/steps.hpp"
 #include "core/bytes.hpp"
+#include "core/clock.hpp"
 #include "core/keys.hpp"
 
 #include <fmt/compile.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace luot::embedded {
@@ -27,8 +29,9 @@ std::string packed(const std::vector<std::uint64_t>& ids)
     return bytes;
 }
 
-/// For late hits; after that a page's number of a day stands.
+/// Of the day, and after a late hit; after that a page's number of a day stands.
 constexpr std::uint32_t registers_kept_days = 3;
+constexpr std::int64_t day_ms = 86'400'000;
 
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
 /// Longer than an emptied log is asked for (shipper_options::name_is_kept).
@@ -134,7 +137,9 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
             for (const auto& [path, visitors] : pages)
                 out.add(std::string_view("Q"), out.key(keys::path_visitors(id, date)),
                         out.key(keys::visitors_of_path(id, date, path_hash(path))), path,
-                        most_visited_paths, kept_until_ms(date, registers_kept_days),
+                        most_visited_paths,
+                        std::max(kept_until_ms(date, registers_kept_days),
+                                 unix_ms() + registers_kept_days * day_ms),
                         kept_until_ms(date, options.keep_days), std::string_view(packed(visitors)));
         if (!s.seen.empty()) {
             std::string times, ids;

@@ -70,6 +70,9 @@ std::string views_text(std::int64_t n)
     return counted(n, "view", "views");
 }
 
+/// The state of a deletion that keeps nothing and has not come to its end.
+constexpr std::string_view begun_for_good = "begun for good";
+
 /// One command on one site.
 class correcting {
 public:
@@ -88,6 +91,8 @@ private:
 
     asio::awaitable<redis::replies> exec(const redis::pipeline& commands);
     asio::awaitable<void> read_log();
+    asio::awaitable<void> read_log_again();
+    [[nodiscard]] correction_error too_busy() const;
     asio::awaitable<void> read_both();
     asio::awaitable<outcome> step(step_kind kind, const changes& list);
     asio::awaitable<void> must(step_kind kind, const changes& list);
@@ -124,6 +129,7 @@ private:
     page_aliases aliases_;
     std::vector<std::string> hidden_;
     std::uint64_t number_ = 0;
+    bool has_made_step_ = false;  ///< of what has this number: the log has it
     correction record_;
     std::int64_t views_ = 0, visits_ = 0, to_other_ = 0, imported_ = 0;
 };
@@ -143,6 +149,22 @@ asio::awaitable<redis::replies> correcting::exec(const redis::pipeline& commands
 asio::awaitable<void> correcting::read_log()
 {
     log_ = co_await read_corrections(redis_, site_.id);
+}
+
+/// Before a step is tried again: somebody else may have corrected something meanwhile, so that its
+/// number is another one's; or may have taken back what was made of this one.
+asio::awaitable<void> correcting::read_log_again()
+{
+    co_await read_log();
+    if (!has_made_step_) {
+        number_ = log_.last + 1;
+        co_return;
+    }
+    const auto mine = log_.records.find(number_);
+    if (mine == log_.records.end() || mine->second.at_ms != record_.at_ms ||
+        mine->second.by != record_.by || mine->second.state != record_.state)
+        throw correction_error(
+            fmt::format("correction {} was taken back while it was made: it ends here", number_));
 }
 
 /// The log and the names, of one moment.
@@ -177,6 +199,9 @@ asio::awaitable<correcting::outcome> correcting::step(step_kind kind, const chan
         const auto answer = answers[0].text();
         if (answer == "ok") {
             log_.mark = next;
+            has_made_step_ =
+                has_made_step_ ||
+                std::any_of(list.begin(), list.end(), [](const auto& c) { return c.what == 'L'; });
             co_return outcome::done;
         }
         if (answer == "much")
@@ -190,6 +215,14 @@ asio::awaitable<correcting::outcome> correcting::step(step_kind kind, const chan
         timer.expires_after(std::chrono::milliseconds(ask_every_ms));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }
+}
+
+correction_error correcting::too_busy() const
+{
+    return correction_error(
+        has_made_step_ ? fmt::format("the page is too busy: undo {} and try again", number_)
+                       : "the page is too busy, or (other) has too little to take its views from; "
+                         "nothing was changed");
 }
 
 asio::awaitable<void> correcting::must(step_kind kind, const changes& list)
@@ -275,6 +308,7 @@ asio::awaitable<void> correcting::begin(std::string what, std::string of)
 {
     co_await make_room();
     number_ = log_.last + 1;
+    has_made_step_ = false;
     record_ = {};
     record_.at_ms = unix_ms();
     record_.by = caller_name();
@@ -360,6 +394,7 @@ asio::awaitable<corrected> correcting::merge(address_pairs pairs, std::string of
             fmt::format("{} with {} so far",
                         counted(static_cast<std::int64_t>(wanted.size()), "address", "addresses"),
                         views_text(views));
+        bool is_done = false;
         for (std::size_t from = 0; from < wanted.size(); from += names_per_step) {
             changes list;
             const auto upto = std::min(wanted.size(), from + names_per_step);
@@ -376,10 +411,11 @@ asio::awaitable<corrected> correcting::merge(address_pairs pairs, std::string of
                     "somebody else has corrected this site meanwhile: undo {}, or run this again "
                     "for the rest",
                     number_));
-            if (done != outcome::done)
+            is_done = done == outcome::done;
+            if (!is_done)
                 break;
         }
-        if (record_.state == "made")
+        if (is_done)
             co_return corrected{number_, record_.changed};
     }
     throw correction_error("others are correcting this site: try again");
@@ -447,12 +483,20 @@ asio::awaitable<void> correcting::take_dates(const std::string& path,
         for (const auto month : months)
             for (const auto by : page_breakdowns)
                 asking.add("ZSCORE", keys::month_breakdown(id, month, by), std::string_view(path));
+        for (const auto& key : {pages, keys::baseline(id)})
+            asking.add("ZSCORE", key, std::string_view(path));
+        for (const auto date : dates)
+            asking.add("ZSCORE", keys::path_visitors(id, date), std::string_view(path));
         const auto answers = co_await exec(asking);
         std::size_t at = dates.size() * page_breakdowns.size();
         std::map<std::string, std::int64_t> month_rows;
         for (const auto month : months)
             for (const auto by : page_breakdowns)
                 month_rows[keys::month_breakdown(id, month, by)] = answers[at++].count();
+
+        // Views of before it was pruned are among the others.
+        auto of_page = answers[at].count() - answers[at + 1].count();
+        auto at_visitors = at + 2;
 
         changes list;
         std::int64_t views = 0, visits = 0;
@@ -491,7 +535,13 @@ asio::awaitable<void> correcting::take_dates(const std::string& path,
                     views += row;
                     everywhere("views", -row);
                     everywhere("deleted_views", row);
-                    list.push_back(add_row(pages, path, -row, 0));
+                    const auto own_views = std::min(of_page, row);
+                    of_page -= own_views;
+                    if (own_views > 0)
+                        list.push_back(add_row(pages, path, -own_views, 0));
+                    if (own_views < row)
+                        list.push_back(
+                            add_row(pages, std::string(other_member), own_views - row, 0));
                 } else if (by == breakdown::entry) {
                     visits += row;
                     everywhere("visits", -row);
@@ -499,8 +549,17 @@ asio::awaitable<void> correcting::take_dates(const std::string& path,
                 }
             }
             list.push_back(count_visitors(keys::day_visitors(id, date), day, month, totals));
+            const auto visitors = answers[at_visitors++].count();
+            if (visitors == 0)
+                continue;
+            list.push_back(add_row(keys::path_visitors(id, date), path, -visitors, ends));
+            const auto registers = keys::visitors_of_path(id, date, path_hash(path));
+            list.push_back(options.is_for_good
+                               ? change{'U', {registers}, {}}
+                               : rename(registers, keys::kept(id, number_, registers)));
         }
-        auto before = std::exchange(record_.changed, fmt::format("{} so far", views_text(views_)));
+        auto before =
+            std::exchange(record_.changed, fmt::format("{} so far", views_text(views_ + views)));
         journal(list, options);
         count_record(list);
         const auto done = co_await step(step_kind::pages, list);
@@ -510,9 +569,9 @@ asio::awaitable<void> correcting::take_dates(const std::string& path,
             co_return;
         }
         record_.changed = std::move(before);
-        co_await read_log();
+        co_await read_log_again();
     }
-    throw correction_error(fmt::format("the page is too busy: undo {} and try again", number_));
+    throw too_busy();
 }
 
 /// What is left of the page: views of which no day is known, imported ones, rows of months, facts.
@@ -564,9 +623,9 @@ asio::awaitable<void> correcting::take_rest(const std::string& path, std::int64_
             imported_ += imported;
             co_return;
         }
-        co_await read_log();
+        co_await read_log_again();
     }
-    throw correction_error(fmt::format("the page is too busy: undo {} and try again", number_));
+    throw too_busy();
 }
 
 asio::awaitable<corrected> correcting::remove_page(std::string path, delete_options options)
@@ -578,6 +637,8 @@ asio::awaitable<corrected> correcting::remove_page(std::string path, delete_opti
             *end_of_chain(aliases_, path), known->second.number));
     const page_names names({}, aliases_, {});
     co_await begin("delete", "page " + path);
+    if (options.is_for_good)
+        record_.state = begun_for_good;
     bool has_begun = false;
     for (const auto& address : names.addresses_of(path)) {
         redis::pipeline asking;
@@ -700,7 +761,7 @@ asio::awaitable<void> correcting::take_day_rows(std::int32_t date, breakdown by,
             continue;
         }
         ++attempt;
-        co_await read_log();
+        co_await read_log_again();
     }
     throw correction_error(fmt::format(
         "what the day has among (other) is not there in its month any more: undo {}", number_));
@@ -734,11 +795,13 @@ asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delet
     const auto day = keys::day(id, date), month = keys::month(id, date), totals = keys::totals(id);
     redis::pipeline reading;
     reading.add("HGETALL", day);
+    reading.add("HGET", day, std::string_view(rows_field(name_of(breakdown::entry))));
     const auto answers = co_await exec(reading);
+    const auto late_visits = answers[1].count();
     changes list;
     for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2) {
         const std::string field(answers[0][i].text());
-        const auto count = answers[0][i + 1].count();
+        const auto count = answers[0][i + 1].count() - (field == "visits" ? late_visits : 0);
         const bool is_of_day = field == "new_paths" || field.starts_with("visits@");
         const bool adds_up = field == "visits" || field == "events" || field == "reloads" ||
                              field == "bounces" || field == "visit_ms" ||
@@ -769,15 +832,20 @@ asio::awaitable<void> correcting::take_day_rest(std::int32_t date, const delete_
     const auto day = keys::day(id, date);
     redis::pipeline reading;
     reading.add("HGETALL", day);
-    reading.add("HMGET", day, "views"sv, "deleted_views"sv);
+    reading.add("HMGET", day, "views"sv, "deleted_views"sv,
+                std::string_view(rows_field(name_of(breakdown::path))));
     const auto answers = co_await exec(reading);
-    const auto views = answers[1][0].count(), deleted = answers[1][1].count();
+    // What has rows again are late hits, which have come meanwhile and stay.
+    const auto late = answers[1][2].count();
+    const auto views = answers[1][0].count() - late, deleted = answers[1][1].count();
     changes list;
     take_views(list, date, views, views, answers[0]);
-    list.resize(3 + (views > 0 ? 1 : 0));
-    for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2)
-        if (const auto field = answers[0][i].text(); field.starts_with("views@"))
-            list.push_back(add_count(day, std::string(field), -answers[0][i + 1].count()));
+    if (late == 0) {
+        list.resize(3 + (views > 0 ? 1 : 0));
+        for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2)
+            if (const auto field = answers[0][i].text(); field.starts_with("views@"))
+                list.push_back(add_count(day, std::string(field), -answers[0][i + 1].count()));
+    }
     for (const auto& key : {keys::totals(id), keys::month(id, date), day})
         list.push_back(add_count(key, "deleted_views", -deleted));
     journal(list, options);
@@ -834,6 +902,8 @@ asio::awaitable<corrected> correcting::remove_day(std::int32_t date, delete_opti
     co_await check_day(date);
     co_await end_visits(date);
     co_await begin("delete", "day " + date_text(date));
+    if (options.is_for_good)
+        record_.state = begun_for_good;
     for (const auto& by : breakdown_names)
         if (by.what != breakdown::path)
             co_await take_day_rows(date, by.what, options);
@@ -849,6 +919,8 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
     const auto& id = site_.id;
     const auto prefix = site_prefix();
     co_await begin("delete", "the whole site");
+    if (options.is_for_good)
+        record_.state = begun_for_good;
     const auto is_recent_day = [&](std::int32_t date) { return date >= options.today - 2; };
     const auto is_recent_month = [&](std::int32_t date) {
         return date >= month_begin(options.today, -1);
@@ -1050,6 +1122,11 @@ asio::awaitable<corrected> correcting::undo(std::uint64_t number)
     if (record_.state == "for good")
         throw correction_error(
             fmt::format("correction {} was made for good: what it took was not kept", number));
+    if (record_.state == begun_for_good)
+        throw correction_error(
+            fmt::format("correction {} takes counts out for good, what it took was not kept: run "
+                        "it again for the rest",
+                        number));
     if (record_.what == "prune")
         throw correction_error(
             "a pruning cannot be undone: it made room by forgetting which paths there were");

@@ -36,7 +36,8 @@ struct correction {
     std::string what;     ///< "merge", "hide", "prune" or "delete"
     std::string of;       ///< what it was asked to correct
     std::string changed;  ///< what that came to
-    std::string state;    ///< "begun" (it was cut off, or goes on), "made", "for good", "undone"
+    std::string
+        state;  ///< "begun", "begun for good" (cut off, or going on), "made", "for good", "undone"
     std::int64_t imports = -1;  ///< imports of totals before it, when it took imported ones
     std::int64_t undone_at_ms = 0;
     std::string undone_by;

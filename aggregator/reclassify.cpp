@@ -14,6 +14,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -62,6 +63,9 @@ struct stored_day {
     std::string first_seen;
     std::map<std::int32_t, std::int64_t> hits;  ///< of it and of the days beside it
     bool rows_wait = false;
+    /// Pages of the day that `luot prune` took away later and that came again: their views of the
+    /// day are among the others of the pages.
+    std::set<std::string, std::less<>> came_again;
 };
 
 std::vector<std::uint64_t> unpacked(std::string_view list)
@@ -318,7 +322,28 @@ private:
             for (std::size_t i = 0; i + 1 < list.size(); i += 2)
                 out.broken_down[by].emplace(list[i].text(), list[i + 1].count());
         }
+        co_await find_pages_that_came_again(date, out);
         co_return out;
+    }
+
+    asio::awaitable<void> find_pages_that_came_again(std::int32_t date, stored_day& day)
+    {
+        std::vector<std::string> paths;
+        for (const auto& [path, views] : day.broken_down[static_cast<std::size_t>(breakdown::path)])
+            paths.push_back(path);
+        for (std::size_t from = 0; from < paths.size(); from += paths_per_question) {
+            const auto upto = std::min(paths.size(), from + paths_per_question);
+            redis::command facts{"HMGET"};
+            facts.add(std::string_view(keys::facts(options_.site)));
+            for (auto i = from; i < upto; ++i)
+                facts.add(std::string_view(paths[i]));
+            redis::pipeline asking;
+            asking.add(facts);
+            const auto answers = co_await exec(asking);
+            for (auto i = from; i < upto; ++i)
+                if (decode_votes(answers[0][i - from].text()).first_seen > date)
+                    day.came_again.insert(paths[i]);
+        }
     }
 
     /// Answers hits that the archive has, but could not be read.
@@ -386,8 +411,9 @@ private:
                 const bool is_page = !answers[0][at].is_null();
                 const auto first_seen = decode_votes(answers[1][at].text()).first_seen;
                 const bool is_new =
-                    !born_.contains(path) && (new_then_.contains(path_hash(path)) ||
-                                              first_seen >= date || unborn_.contains(path));
+                    !born_.contains(path) &&
+                    (new_then_.contains(path_hash(path)) || unborn_.contains(path) ||
+                     (first_seen >= date && !stored.came_again.contains(path)));
                 again.tell(path, (is_page || rows_then.contains(path)) && !is_new);
                 if (is_page && is_new)
                     again.is_to_come();
@@ -414,8 +440,9 @@ private:
                     d == date ? "on it" : "on " + date_text(d) + ", over whose midnight visits go");
             else
                 why = fmt::format(
-                    "the archive has {} hits more than the {} counted {}: Redis has lost them, or "
-                    "they were repeats that came later than aggregator.dedupe_window",
+                    "the archive has {} hits more than the {} counted {}: luot delete has taken "
+                    "them out (luot corrections), Redis has lost them, or they were repeats that "
+                    "came later than aggregator.dedupe_window",
                     archived - counted, counted, d == date ? "on it" : "on " + date_text(d));
             if (missed.damaged_bytes > 0 || missed.damaged_frames > 0)
                 why += "; a file of the archive is damaged";
@@ -467,6 +494,13 @@ private:
         for (const auto& [path, views] : again.rows()[static_cast<std::size_t>(breakdown::path)])
             page_rows[path] += views;
         out.pages = difference_of(page_rows, pages);
+        for (const auto& path : stored.came_again)
+            if (const auto found = out.pages.find(path); found != out.pages.end()) {
+                const auto delta = found->second;
+                out.pages.erase(found);
+                out.pages[std::string(other_path)] += delta;
+            }
+        std::erase_if(out.pages, [](const auto& page) { return page.second == 0; });
         list_new_paths(stored, again, now, before, out);
         out.counts = difference_of(now, before);
         return out;

@@ -166,6 +166,8 @@ int list_corrections(const std::string& config_file, const std::string& site_id)
             fmt::print(" [undone {} by {}]", zone.local_text(r.undone_at_ms), r.undone_by);
         else if (r.state == "begun")
             fmt::print(" [not finished: undo it]");
+        else if (r.state == "begun for good")
+            fmt::print(" [not finished: run it again]");
         else if (r.state == "for good")
             fmt::print(" [for good]");
         fmt::print("\n");

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What operators correct: merged addresses, hidden pages, deleted counts, and that all of it can be taken back."""
 
+import concurrent.futures
 import csv
 import io
 import os
@@ -318,6 +319,31 @@ class Deleting(Corrections):
                         self.assertEqual(self.everything(), before)
                         self.assert_verified(self.luot)
 
+    def test_those_made_at_once_each_have_their_number(self):
+        for i in range(4):
+            self.read(*(f"/{what}{i}" for what in ("hidden", "old", "new", "spam")))
+            commands = [("hide", f"/hidden{i}"), ("merge", f"/old{i}", f"/new{i}"), ("delete", "--path", f"/spam{i}")]
+            with concurrent.futures.ThreadPoolExecutor(len(commands)) as at_once:
+                done = list(at_once.map(lambda command: self.command(*command), commands))
+            log = {line.split()[0]: line for line in self.command("corrections").splitlines()}
+            self.assertEqual(len(log), 3 * (i + 1))
+            for command, output in zip(commands, done):
+                self.assertIn(command[-1], log[self.number(output)])
+            self.assertEqual(self.pages(f"/old{i}"), {f"/old{i}": 2})
+        self.assert_verified(self.luot)
+
+    def test_one_for_good_that_is_killed_is_run_again(self):
+        self.some_days()
+        command = [FAULTY, "delete", "--config", self.luot.config_file, "--site", "skhcn", "--path", "/spam", "--forever"]
+        done = subprocess.run(command, env={**os.environ, "LUOT_FAIL_POINT": "correct.answered:1:kill"}, capture_output=True,
+                              timeout=patience(60))
+        self.assertEqual(done.returncode, -signal.SIGKILL, done)
+        self.assertIn("run it again", self.command("corrections"))
+        self.assertIn("run it again", self.command("undo", "1", status=1))
+        self.command("delete", "--path", "/spam", "--forever")
+        self.assertEqual(self.pages("/spam"), {"/spam": 0})
+        self.assert_verified(self.luot)
+
     def test_deleting_beside_live_hits(self):
         rng = seeded("test_corrections delete")
         pages = [f"/{i}" for i in range(30)]
@@ -356,6 +382,13 @@ class Pruning(Corrections):
         self.assertEqual(self.pages("/p/0", "/p/2"), {"/p/0": 2, "/p/2": 0})
         self.assertIn("prune", self.command("corrections").splitlines()[1])
         self.assertIn("cannot be undone", self.command("undo", "2", status=1))
+        self.assert_verified(self.luot)
+        # The rows of its day stay, its views are among the others: a deletion finds them there.
+        self.assertIn("1 view and", self.command("delete", "--path", "/p/2"))
+        self.assert_verified(self.luot)
+        self.assertNotIn("/p/2", self.top(**{"from": at, "to": at})[0])
+        self.command("undo", "3")
+        self.assertEqual(self.top(**{"from": at, "to": at})[0]["/p/2"], 1)
         self.assert_verified(self.luot)
 
 

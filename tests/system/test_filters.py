@@ -215,6 +215,15 @@ class VisitorsOfPages(SystemTest):
             done, output, errors = self.world.run(*command, "--config", self.luot.config_file, deadline=patience(60))
             self.assertEqual(done, 0, output + errors)
         self.assertEqual([self.visitors("/a"), self.visitors("/b")], [4, 4])
+        # A page that was deleted begins anew.
+        for command in (("undo", "--site", "skhcn", "1"), ("delete", "--site", "skhcn", "--path", "/a"), ("verify",)):
+            done, output, errors = self.world.run(*command, "--config", self.luot.config_file, deadline=patience(60))
+            self.assertEqual(done, 0, output + errors)
+        self.assertEqual(self.visitors("/a"), 0)
+        for _ in range(3):
+            token = self.luot.take_hit("skhcn", "/a", client="203.0.113.9")
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.visitors("/a"), 1)
 
     def test_without_the_setting_nothing_is_kept_and_reports_say_so(self):
         self.read()

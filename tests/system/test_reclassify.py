@@ -196,6 +196,29 @@ class Reclassify(SystemTest):
         self.assert_same(self.dump(luot), before)
         self.assert_verified(luot)
 
+    def test_pages_that_were_pruned_and_came_again_keep_what_they_have(self):
+        """Their views of the day are among the others: nothing of it is taken from what they were read later."""
+        hits = [(FIRST + 3_600_000 + i * 1000, {"path": f"/p{i}", "client": f"100.64.1.{i}"}) for i in range(25)]
+        hits += [(FIRST + 2 * DAY + 3_600_000 + i * 1000, {"path": f"/p{i}", "client": "100.64.2.1", "r": SPAM}) for i in range(25)]
+        luot = self.count("old", hits)
+        done, output, errors = self.world.run("prune", "--config", luot.config_file, "--site", "skhcn", "--views-below", "3",
+                                              "--older", "10d")
+        self.assertEqual(done, 0, output + errors)
+        luot.clock.stand(FIRST + 7 * DAY)
+        for i in range(25):
+            token = luot.take_hit("skhcn", f"/p{i}", client=f"100.64.3.{i}")
+        luot.aggregator.wait_for("skhcn", token)
+        client = luot.server.client()
+        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(20), "no rows wait")
+        before = self.dump(luot)
+        self.assertEqual(before["pages"], {**{f"/p{i}".encode(): 1 for i in range(25)}, b"(other)": 50})
+        self.assertIn("nothing changes", self.reclassify(luot, first=DATES[2], last=DATES[2]))
+        self.assert_same(self.dump(luot), before)
+        self.use_list(luot, True)
+        self.assertIn("views 25 -> 0", self.reclassify(luot, first=DATES[2], last=DATES[2]))
+        self.assertEqual(self.dump(luot)["pages"], {**before["pages"], b"(other)": 25})
+        self.assert_verified(luot)
+
     def test_a_hit_that_comes_meanwhile_stops_the_step(self):
         """The script changes nothing when the day is not the one that was read."""
         client = self.world.redis().client()

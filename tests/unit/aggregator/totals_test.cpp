@@ -251,7 +251,8 @@ public:
             return luot::testing::text_of(fields{m.begin(), m.end()});
         };
         auto totals = pairs("HGETALL", keys::totals("skhcn"));
-        totals.erase("edits");  // tells of steps, not of counts
+        totals.erase("edits");  // these tell of steps, not of counts
+        totals.erase("imports");
         return "pages " + text(scores(keys::pages("skhcn"))) + "; baseline " +
                text(scores(keys::baseline("skhcn"))) + "; " + text(totals);
     }
