@@ -28,6 +28,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// What reclassify.lua begins its refusals with: of one day, so the next may be tried.
+constexpr std::string_view script_says = "LUOT reclassify: ";
 constexpr std::int64_t day_ms = 86'400'000;
 /// No zone is further from UTC.
 constexpr std::int64_t most_zone_ms = 15 * hour_ms;
@@ -266,7 +268,17 @@ private:
                 remember(wanted);
                 co_return;
             }
-            const bool is_done = co_await apply(day.date, stored, again, wanted);
+            bool is_done = false;
+            try {
+                is_done = co_await apply(day.date, stored, again, wanted);
+            } catch (const reclassify_error& e) {
+                const std::string_view why = e.what();
+                const auto at = why.find(script_says);
+                if (at == std::string_view::npos)
+                    throw;
+                day.refused = why.substr(at + script_says.size());
+                co_return;
+            }
             if (is_done) {
                 remember(wanted);
                 co_return;

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace luot::archive {
 
@@ -94,10 +96,27 @@ error_code writer::add(const std::map<std::int32_t, std::string>& frames_by_date
 {
     if (const auto error = lock())
         return error;
-    for (const auto& [date, frames] : frames_by_date)
-        if (const auto error = append(date, frames))
+    std::vector<std::pair<std::int32_t, std::uint64_t>> appended;
+    for (const auto& [date, frames] : frames_by_date) {
+        if (const auto error = append(date, frames)) {
+            for (const auto& [of_date, bytes] : appended)
+                cut_back(of_date, bytes);
             return error;
+        }
+        appended.emplace_back(date, known_bytes_[date] - frames.size());
+    }
     return {};
+}
+
+/// Else a segment of two dates, one of whose files cannot be written, would be appended to the
+/// other each time that it is tried.
+void writer::cut_back(std::int32_t date, std::uint64_t bytes)
+{
+    auto opened = file::open_to_append(directory_ + '/' + file_name(date));
+    if (opened && !opened->truncate(bytes))
+        known_bytes_[date] = bytes;
+    else
+        known_bytes_.erase(date);
 }
 
 result<std::size_t> writer::remove_before(std::int32_t date)

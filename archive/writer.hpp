@@ -36,6 +36,7 @@ public:
 private:
     [[nodiscard]] error_code lock();
     [[nodiscard]] error_code append(std::int32_t date, const std::string& frames);
+    void cut_back(std::int32_t date, std::uint64_t bytes);
 
     const std::string directory_;
     int lock_ = -1;

@@ -238,6 +238,23 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_none_of_an_archive_is_left_alone)
     BOOST_TEST((reader.add(name) == errc::bad_record));
 }
 
+// It is tried again every ten seconds: the file of the day before must not grow with each.
+BOOST_AUTO_TEST_CASE(what_goes_into_two_files_goes_into_both_or_none)
+{
+    temp_dir dir;
+    write_file(dir.file(archive::file_name(date + 1)), "somebody's own file\n");
+    archive::writer writer(dir.name());
+    const auto name = dir.file(archive::file_name(date));
+    BOOST_TEST(!writer.add({{date, frame_of(1, 1, 2)}}));
+    const auto before = content_of(name);
+    for (int i = 0; i < 3; ++i)
+        BOOST_TEST((writer.add({{date, frame_of(1, 3, 4)}, {date + 1, frame_of(1, 5, 6)}}) ==
+                    errc::bad_record));
+    BOOST_TEST(content_of(name) == before);
+    BOOST_TEST(!writer.add({{date, frame_of(1, 3, 4)}}));
+    BOOST_TEST(content_of(name) == before + frame_of(1, 3, 4));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_of_a_newer_luot_is_left_alone)
 {
     temp_dir dir;
