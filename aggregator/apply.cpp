@@ -30,7 +30,7 @@ std::string packed(const std::vector<std::uint64_t>& ids)
 }
 
 /// Of the day, and after a late hit; after that a page's number of a day stands.
-constexpr std::uint32_t registers_kept_days = 3;
+constexpr std::uint32_t registers_kept_days = 2;
 constexpr std::int64_t day_ms = 86'400'000;
 
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
