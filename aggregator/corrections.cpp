@@ -4,6 +4,7 @@
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/fold/visit.hpp"
 #include "aggregator/page_names.hpp"
+#include "aggregator/reports.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/csv.hpp"
@@ -11,6 +12,7 @@
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
 #include "core/path.hpp"
+#include "core/utf8.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -212,6 +214,7 @@ asio::awaitable<correcting::outcome> correcting::step(step_kind kind, const chan
             throw correction_error(
                 "rows of reports wait to be written, and nobody writes them all: is an aggregator "
                 "running, and does it keep up?");
+        co_await await_rows(redis_, partition_of(site_.id));
         timer.expires_after(std::chrono::milliseconds(ask_every_ms));
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }
@@ -311,9 +314,10 @@ asio::awaitable<void> correcting::begin(std::string what, std::string of)
     has_made_step_ = false;
     record_ = {};
     record_.at_ms = unix_ms();
-    record_.by = caller_name();
+    // Names of users and files may be any bytes; the log is JSON, and read on terminals.
+    record_.by = utf8::one_line(caller_name());
     record_.what = std::move(what);
-    record_.of = std::move(of);
+    record_.of = utf8::one_line(of);
     record_.state = "begun";
 }
 

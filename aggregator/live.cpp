@@ -147,6 +147,7 @@ private:
         std::string last_bytes;
         std::int64_t sent_ms = 0, left_ms = 0, searched_ms = 0;
         std::map<std::uint64_t, json::object> pages;  ///< of the newest those known, by path_hash
+        std::string names_mark;                       ///< under which names they are known
         bool is_over = false;
     };
 
@@ -275,6 +276,14 @@ asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::s
                                                  std::int32_t today,
                                                  const std::vector<std::uint64_t>& newest)
 {
+    const auto names = co_await current_names(redis_, site);
+    if (!names)
+        co_return;
+    if (c.names_mark != (*names)->mark()) {
+        c.names_mark = (*names)->mark();
+        c.pages.clear();
+        c.searched_ms = 0;
+    }
     const auto is_newest = [&newest](std::uint64_t hash) {
         return std::find(newest.begin(), newest.end(), hash) != newest.end();
     };
@@ -289,9 +298,6 @@ asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::s
     const auto answers =
         co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
     if (!answers)
-        co_return;
-    const auto names = co_await current_names(redis_, site);
-    if (!names)
         co_return;
     std::vector<std::string> paths;
     std::vector<std::uint64_t> hashes;

@@ -1,5 +1,6 @@
 #include "aggregator/report_api.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "aggregator/report_query.hpp"
 #include "aggregator/reports.hpp"
 #include "aggregator/title_report.hpp"
@@ -261,6 +262,14 @@ asio::awaitable<http::response> report_api::one_row(const http::request& r, cons
         previous["total"] = value;
         add_in_other(previous, (*read)[1].in_other);
         out["previous"] = std::move(previous);
+    }
+    if (q.filter->by == breakdown::path && q.site->settings->path_visitors) {
+        const auto visitors = co_await read_path_visitors(redis_, guard_, *q.site, q.range);
+        if (!visitors)
+            co_return answers_.unavailable();
+        const auto page = std::string(held_names(*q.site)->page_of(q.filter->key));
+        if (const auto found = visitors->find(page); found != visitors->end())
+            row["visitor_days"] = std::min(found->second, (*read)[0].value);
     }
     out["rows"] = json::array{std::move(row)};
     out["total"] = (*read)[0].value;

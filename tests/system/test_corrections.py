@@ -319,6 +319,16 @@ class Deleting(Corrections):
                         self.assertEqual(self.everything(), before)
                         self.assert_verified(self.luot)
 
+    def test_a_file_of_any_name_stands_in_the_log(self):
+        self.read("/a", "/b")
+        pairs = os.path.join(os.fsencode(self.world.folder), b"c\xe9.csv")
+        with open(pairs, "w") as out:
+            out.write("/a,/b\n")
+        number = self.number(self.command("merge", "--file", os.fsdecode(pairs)))
+        self.assertIn("c?.csv", self.command("corrections"))
+        self.command("undo", number)
+        self.assertEqual(self.pages("/a"), {"/a": 1})
+
     def test_those_made_at_once_each_have_their_number(self):
         for i in range(4):
             self.read(*(f"/{what}{i}" for what in ("hidden", "old", "new", "spam")))

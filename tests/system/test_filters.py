@@ -207,6 +207,8 @@ class VisitorsOfPages(SystemTest):
         self.assertEqual([self.visitors("/a"), self.visitors("/b"), self.visitors("/none")], [3, 1, 0])
         rows = self.ask("top", by="path").json()["rows"]
         self.assertEqual([(row["key"], row["views"], row["visitor_days"]) for row in rows], [("/a", 4, 3), ("/b", 1, 1)])
+        row, = self.ask("top", by="path", path="/a").json()["rows"]
+        self.assertEqual(row["visitor_days"], 3)
         table = list(csv.reader(io.StringIO(self.ask("report.csv").body.decode("utf-8-sig"))))
         self.assertEqual([row[-1] for row in table], ["visitor_days", "3", "1", ""])
         for wrong in ({"step": "hour", "path": "/a"}, {"step": "month", "path": "/a"}, {"country": "VN"}):
