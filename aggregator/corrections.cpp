@@ -99,6 +99,9 @@ private:
     asio::awaitable<outcome> step(step_kind kind, const changes& list);
     asio::awaitable<void> must(step_kind kind, const changes& list);
     asio::awaitable<void> begin(std::string what, std::string of);
+    [[nodiscard]] correction_log::records_type::const_iterator cut_off(
+        const std::string& of, const delete_options& options) const;
+    asio::awaitable<bool> begin_deletion(std::string of, delete_options options);
     asio::awaitable<void> make_room();
     asio::awaitable<void> drop_kept(std::uint64_t number);
     asio::awaitable<std::vector<std::string>> keys_like(std::string pattern);
@@ -117,8 +120,10 @@ private:
     asio::awaitable<void> take_day_rows(std::int32_t date, breakdown by,
                                         const delete_options& options);
     void take_views(changes& list, std::int32_t date, std::int64_t views, std::int64_t of_other,
-                    const redis::reply_view& day_fields) const;
-    asio::awaitable<void> take_day_fields(std::int32_t date, const delete_options& options);
+                    const redis::reply_view& day_fields, std::int64_t of_hours) const;
+    asio::awaitable<void> take_day_fields(std::int32_t date, const delete_options& options,
+                                          bool is_first);
+    asio::awaitable<bool> has_counts(std::int32_t date);
     asio::awaitable<void> take_day_rest(std::int32_t date, const delete_options& options);
     asio::awaitable<void> check_day(std::int32_t date);
     asio::awaitable<void> undo_names(std::uint64_t number);
@@ -319,6 +324,31 @@ asio::awaitable<void> correcting::begin(std::string what, std::string of)
     record_.what = std::move(what);
     record_.of = utf8::one_line(of);
     record_.state = "begun";
+}
+
+/// The record of the same deletion, for good as this one, which was cut off; end(): there is none.
+correction_log::records_type::const_iterator correcting::cut_off(
+    const std::string& of, const delete_options& options) const
+{
+    return std::find_if(log_.records.begin(), log_.records.end(), [&](const auto& r) {
+        return options.is_for_good && r.second.what == "delete" && r.second.of == of &&
+               r.second.state == begun_for_good;
+    });
+}
+
+/// True when it goes on with one that was cut off.
+asio::awaitable<bool> correcting::begin_deletion(std::string of, delete_options options)
+{
+    if (const auto former = cut_off(of, options); former != log_.records.end()) {
+        number_ = former->first;
+        record_ = former->second;
+        has_made_step_ = true;
+        co_return true;
+    }
+    co_await begin("delete", std::move(of));
+    if (options.is_for_good)
+        record_.state = begun_for_good;
+    co_return false;
 }
 
 asio::awaitable<corrected> correcting::note(std::string what, std::string of, std::string changed)
@@ -640,10 +670,7 @@ asio::awaitable<corrected> correcting::remove_page(std::string path, delete_opti
             "{} is merged into {} (correction {}): delete that, or undo the merge first", path,
             *end_of_chain(aliases_, path), known->second.number));
     const page_names names({}, aliases_, {});
-    co_await begin("delete", "page " + path);
-    if (options.is_for_good)
-        record_.state = begun_for_good;
-    bool has_begun = false;
+    bool has_begun = co_await begin_deletion("page " + path, options);
     for (const auto& address : names.addresses_of(path)) {
         redis::pipeline asking;
         asking.add("ZSCORE", keys::pages(site_.id), std::string_view(address));
@@ -755,7 +782,7 @@ asio::awaitable<void> correcting::take_day_rows(std::int32_t date, breakdown by,
         for (const auto& key : {day, month})
             list.push_back(add_count(key, rows_field(name_of(by)), -sum));
         if (by == breakdown::path)
-            take_views(list, date, sum, page_other, held[3]);
+            take_views(list, date, sum, page_other, held[3], sum);
         journal(list, options);
         count_record(list);
         const auto done = co_await step(step_kind::pages, list);
@@ -774,7 +801,8 @@ asio::awaitable<void> correcting::take_day_rows(std::int32_t date, breakdown by,
 /// Takes so many views from a day (the reply of HGETALL tells its hours), its month and all time;
 /// so many of them from the pages that are not told apart.
 void correcting::take_views(changes& list, std::int32_t date, std::int64_t views,
-                            std::int64_t of_other, const redis::reply_view& day_fields) const
+                            std::int64_t of_other, const redis::reply_view& day_fields,
+                            std::int64_t of_hours) const
 {
     const auto& id = site_.id;
     const auto day = keys::day(id, date);
@@ -782,18 +810,20 @@ void correcting::take_views(changes& list, std::int32_t date, std::int64_t views
         list.push_back(add_count(key, "views", -views));
     if (of_other > 0)
         list.push_back(add_row(keys::pages(id), std::string(other_member), -of_other, 0));
-    for (std::size_t i = 0; i + 1 < day_fields.size() && views > 0; i += 2) {
+    for (std::size_t i = 0; i + 1 < day_fields.size() && of_hours > 0; i += 2) {
         const auto field = day_fields[i].text();
-        const auto count = std::min(views, day_fields[i + 1].count());
+        const auto count = std::min(of_hours, day_fields[i + 1].count());
         if (!field.starts_with("views@") || count == 0)
             continue;
         list.push_back(add_count(day, std::string(field), -count));
-        views -= count;
+        of_hours -= count;
     }
 }
 
 /// All counts of a day but views, which its pages have. Rows that add up to them are gone.
-asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delete_options& options)
+/// What they keep of the first time is all that an undo needs: estimates, and pages' ages.
+asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delete_options& options,
+                                                  bool is_first)
 {
     const auto& id = site_.id;
     const auto day = keys::day(id, date), month = keys::month(id, date), totals = keys::totals(id);
@@ -813,7 +843,7 @@ asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delet
         if (count == 0 || (!is_of_day && !adds_up))
             continue;
         if (field == "visits")
-            visits_ = count;
+            visits_ += count;
         list.push_back(add_count(day, field, -count));
         if (adds_up)
             for (const auto& key : {month, totals})
@@ -821,8 +851,9 @@ asio::awaitable<void> correcting::take_day_fields(std::int32_t date, const delet
     }
     for (const auto& key : {keys::day_visitors(id, date), keys::day_first_seen(id, date),
                             keys::path_visitors(id, date)})
-        list.push_back(options.is_for_good ? change{'U', {key}, {}}
-                                           : rename(key, keys::kept(id, number_, key)));
+        list.push_back(options.is_for_good || !is_first
+                           ? change{'U', {key}, {}}
+                           : rename(key, keys::kept(id, number_, key)));
     list.push_back(count_visitors(keys::day_visitors(id, date), day, month, totals));
     journal(list, options);
     count_record(list);
@@ -843,13 +874,7 @@ asio::awaitable<void> correcting::take_day_rest(std::int32_t date, const delete_
     const auto late = answers[1][2].count();
     const auto views = answers[1][0].count() - late, deleted = answers[1][1].count();
     changes list;
-    take_views(list, date, views, views, answers[0]);
-    if (late == 0) {
-        list.resize(3 + (views > 0 ? 1 : 0));
-        for (std::size_t i = 0; i + 1 < answers[0].size(); i += 2)
-            if (const auto field = answers[0][i].text(); field.starts_with("views@"))
-                list.push_back(add_count(day, std::string(field), -answers[0][i + 1].count()));
-    }
+    take_views(list, date, views, views, answers[0], views + deleted);
     for (const auto& key : {keys::totals(id), keys::month(id, date), day})
         list.push_back(add_count(key, "deleted_views", -deleted));
     journal(list, options);
@@ -859,6 +884,24 @@ asio::awaitable<void> correcting::take_day_rest(std::int32_t date, const delete_
         fmt::format("{} and {} taken out", views_text(views_), counted(visits_, "visit", "visits"));
     count_record(list);
     co_await must(step_kind::pages, list);
+}
+
+asio::awaitable<bool> correcting::has_counts(std::int32_t date)
+{
+    const auto day = keys::day(site_.id, date);
+    redis::command asked{"HMGET"};
+    asked.add(std::string_view(day));
+    for (const auto* field : {"views", "visits", "events", "bots"})
+        asked.add(std::string_view(field));
+    for (const auto& by : breakdown_names)
+        asked.add(std::string_view(rows_field(by)));
+    redis::pipeline asking;
+    asking.add(asked);
+    const auto answers = co_await exec(asking);
+    for (std::size_t i = 0; i < answers[0].size(); ++i)
+        if (answers[0][i].count() > 0)
+            co_return true;
+    co_return false;
 }
 
 /// Whether it is known of all its views which pages they were of, as far as the pages go.
@@ -903,17 +946,22 @@ asio::awaitable<corrected> correcting::remove_day(std::int32_t date, delete_opti
         throw correction_error(
             "a day can be deleted from the second day after it on: its visits go on over midnight");
     co_await read_log();
-    co_await check_day(date);
+    const auto of = "day " + date_text(date);
+    if (cut_off(of, options) == log_.records.end())
+        co_await check_day(date);
     co_await end_visits(date);
-    co_await begin("delete", "day " + date_text(date));
-    if (options.is_for_good)
-        record_.state = begun_for_good;
-    for (const auto& by : breakdown_names)
-        if (by.what != breakdown::path)
-            co_await take_day_rows(date, by.what, options);
-    co_await take_day_fields(date, options);
-    co_await take_day_rows(date, breakdown::path, options);
-    co_await take_day_rest(date, options);
+    (void)co_await begin_deletion(of, options);
+    // Late hits may come meanwhile: what they brought into one part goes with it from all.
+    bool is_first = true;
+    for (int pass = 0; pass < most_attempts && (is_first || co_await has_counts(date)); ++pass) {
+        for (const auto& by : breakdown_names)
+            if (by.what != breakdown::path)
+                co_await take_day_rows(date, by.what, options);
+        co_await take_day_fields(date, options, is_first);
+        co_await take_day_rows(date, breakdown::path, options);
+        co_await take_day_rest(date, options);
+        is_first = false;
+    }
     co_return corrected{number_, record_.changed};
 }
 
@@ -922,9 +970,7 @@ asio::awaitable<corrected> correcting::remove_site(delete_options options)
     co_await read_log();
     const auto& id = site_.id;
     const auto prefix = site_prefix();
-    co_await begin("delete", "the whole site");
-    if (options.is_for_good)
-        record_.state = begun_for_good;
+    (void)co_await begin_deletion("the whole site", options);
     const auto is_recent_day = [&](std::int32_t date) { return date >= options.today - 2; };
     const auto is_recent_month = [&](std::int32_t date) {
         return date >= month_begin(options.today, -1);
@@ -1138,7 +1184,7 @@ asio::awaitable<corrected> correcting::undo(std::uint64_t number)
         for (auto later = std::next(found); later != log_.records.end(); ++later)
             if (later->second.what == "delete" && later->second.state != "undone")
                 throw correction_error(
-                    later->second.state == "for good"
+                    later->second.state == "for good" || later->second.state == begun_for_good
                         ? fmt::format("correction {} was made after it, for good", later->first)
                         : fmt::format("correction {} was made after it: undo that first",
                                       later->first));

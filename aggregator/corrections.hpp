@@ -49,7 +49,8 @@ struct correction {
 struct correction_log {
     std::string mark;  ///< changes with every correction
     std::uint64_t last = 0;
-    std::map<std::uint64_t, correction> records;
+    using records_type = std::map<std::uint64_t, correction>;
+    records_type records;
 };
 [[nodiscard]] boost::asio::awaitable<correction_log> read_corrections(redis::client& redis,
                                                                       std::string site);
