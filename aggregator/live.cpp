@@ -48,6 +48,7 @@ constexpr std::string_view heartbeat_bytes = ":\n\n";
 
 struct live_counts {
     std::int64_t views = 0, counted = 0, online = 0;  ///< shown; without the baseline; now
+    std::string names_mark;                           ///< of page_names
     std::vector<std::uint64_t> newest;  ///< path_hash of pages new today, newest first
 };
 
@@ -60,12 +61,14 @@ asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_g
     wanted.add("ZCOUNT", keys::seen(site), now_ms - online_ms, now_ms + online_ms);
     constexpr auto hash_bytes = static_cast<std::int64_t>(sizeof(std::uint64_t));
     wanted.add("GETRANGE", keys::day_first_seen(site, today), -most_newest * hash_bytes, -1);
+    wanted.add("HGET", keys::corrections(site), "mark"sv);
     const auto answers = co_await read_guarded(redis, guard, partition_of(site), std::move(wanted));
     if (!answers)
         co_return answers.error();
     const auto read = (*answers)[0];
     const auto counted = read[0][0].count();
-    live_counts out{counted + read[0][1].count(), counted, read[1].count(), {}};
+    live_counts out{
+        counted + read[0][1].count(), counted, read[1].count(), std::string(read[3].text()), {}};
     byte_reader hashes(read[2].text());
     for (auto left = read[2].text().size() / sizeof(std::uint64_t); left > 0; --left)
         out.newest.insert(out.newest.begin(), hashes.u64());
@@ -154,7 +157,7 @@ private:
     asio::awaitable<void> watch(std::shared_ptr<impl> self, std::shared_ptr<channel> c);
     asio::awaitable<void> tell(channel& c);
     asio::awaitable<void> find_pages(channel& c, const site_table::site& site, std::int32_t today,
-                                     const std::vector<std::uint64_t>& newest);
+                                     const live_counts& read);
     void send(channel& c, std::string_view bytes);
     void drop_those_who_left(channel& c);
 
@@ -239,7 +242,7 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
     const auto today = site->zone.date(now);
     const auto read = co_await read_live(redis_, guard_, c.site, today, now);
     if (read && !c.is_over)
-        co_await find_pages(c, *site, today, read->newest);
+        co_await find_pages(c, *site, today, *read);
     if (c.is_over)
         co_return;
     std::string event, bytes;
@@ -273,14 +276,11 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
 /// which are read when there is a hash that no listener has been told of. What cannot be found, or
 /// read, is looked for again later.
 asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::site& site,
-                                                 std::int32_t today,
-                                                 const std::vector<std::uint64_t>& newest)
+                                                 std::int32_t today, const live_counts& read)
 {
-    const auto names = co_await current_names(redis_, site);
-    if (!names)
-        co_return;
-    if (c.names_mark != (*names)->mark()) {
-        c.names_mark = (*names)->mark();
+    const auto& newest = read.newest;
+    if (c.names_mark != read.names_mark) {
+        c.names_mark = read.names_mark;
         c.pages.clear();
         c.searched_ms = 0;
     }
@@ -298,6 +298,9 @@ asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::s
     const auto answers =
         co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
     if (!answers)
+        co_return;
+    const auto names = co_await current_names(redis_, site);
+    if (!names)
         co_return;
     std::vector<std::string> paths;
     std::vector<std::uint64_t> hashes;
