@@ -96,8 +96,10 @@ describe('events of a page', () => {
     const [first, second] = await told(2);
     assert.equal(first.id, second.id);
     stub.on_hit = () => ({ status: 400, body: { accepted: false, reason: 'bad_request' } });
+    const answered = page.waitForResponse('**/hit');
     await page.evaluate(() => luot.event('refused'));
-    await told(3);
+    await (await answered).finished();
+    await page.evaluate(() => new Promise((heard) => setTimeout(heard, 100)));
     await page.goto('about:blank');  // nothing is pending: no beacon
     assert.deepEqual(events().map((hit) => hit.n), ['download', 'download', 'refused']);
   });
