@@ -32,6 +32,7 @@ bool can_be_counted(std::string_view family)
 
 std::string counted(std::string family)
 {
+    family.erase(0, family.find_first_not_of(' '));
     family.resize(utf8::cut(family, agent::most_bytes).size());
     while (family.ends_with(' '))
         family.pop_back();

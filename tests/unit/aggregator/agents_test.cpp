@@ -487,6 +487,15 @@ BOOST_AUTO_TEST_CASE(hints_that_are_none_change_nothing_and_name_nothing_that_ca
         std::string(agent::most_bytes, 'a'));
 }
 
+// Found by fuzzing: a name of another's making had a space before it.
+BOOST_AUTO_TEST_CASE(no_space_stands_around_a_name)
+{
+    for (const std::string_view brand : {" Brave", "Brave ", " Brave "})
+        BOOST_TEST(
+            all_agents().classify(windows_chrome, "0Windows;" + std::string(brand)).browser ==
+            "Brave");
+}
+
 // They share the cache of the User-Agents.
 BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_hints_there_were)
 {
