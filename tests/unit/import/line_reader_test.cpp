@@ -258,9 +258,10 @@ BOOST_AUTO_TEST_CASE(a_pipe_is_read_in_whatever_pieces_it_comes)
         const auto name = dir.file(compressed ? "pipe.gz" : "pipe");
         BOOST_TEST_REQUIRE(::mkfifo(name.c_str(), 0600) == 0);
         const std::string text = "\x1F one\ntwo\n\nfour\nfi";  // half of what a .gz begins with
+        const auto bytes = compressed ? gzipped(text) : text;
         std::thread writer([&] {
             std::ofstream out(name, std::ios::binary);
-            for (const char c : compressed ? gzipped(text) : text)
+            for (const char c : bytes)
                 out << c << std::flush;
         });
         const auto all = read_all(name);
