@@ -19,19 +19,8 @@ namespace luot::aggregator {
 
 namespace {
 
-/// As member() writes each.
-std::string packed(const std::vector<std::uint64_t>& ids)
-{
-    std::string bytes;
-    bytes.reserve(ids.size() * sizeof(std::uint64_t));
-    for (const auto id : ids)
-        put_u64(bytes, id);
-    return bytes;
-}
-
 /// Of the day, and after a late hit; after that a page's number of a day stands.
 constexpr std::uint32_t registers_kept_days = 2;
-constexpr std::int64_t day_ms = 86'400'000;
 
 constexpr std::int64_t silent_after_ms = 24LL * 3600 * 1000;
 /// Longer than an emptied log is asked for (shipper_options::name_is_kept).
@@ -120,7 +109,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
                     std::string_view(encode(id, s.broken_down)));
         for (const auto& [date, hashes] : s.first_seen)
             out.add(std::string_view("A"), out.key(keys::day_first_seen(id, date)),
-                    std::string_view(packed(hashes)));
+                    std::string_view(packed_u64(hashes)));
         for (const auto& [hour, clients] : s.new_by_client) {
             fields brought;
             for (const auto& [client, count] : clients)
@@ -132,7 +121,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
         for (const auto& [date, visitors] : s.visitors)
             out.add(std::string_view("P"), out.key(keys::day_visitors(id, date)),
                     out.key(keys::day(id, date)), out.key(keys::month(id, date)),
-                    out.key(keys::totals(id)), std::string_view(packed(visitors)));
+                    out.key(keys::totals(id)), std::string_view(packed_u64(visitors)));
         for (const auto& [date, pages] : s.path_visitors)
             for (const auto& [path, visitors] : pages)
                 out.add(std::string_view("Q"), out.key(keys::path_visitors(id, date)),
@@ -140,7 +129,8 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
                         most_visited_paths,
                         std::max(kept_until_ms(date, registers_kept_days),
                                  unix_ms() + registers_kept_days * day_ms),
-                        kept_until_ms(date, options.keep_days), std::string_view(packed(visitors)));
+                        kept_until_ms(date, options.keep_days),
+                        std::string_view(packed_u64(visitors)));
         if (!s.seen.empty()) {
             std::string times, ids;
             for (const auto& [visitor, time] : s.seen) {
@@ -163,7 +153,7 @@ redis::command apply_command(unsigned partition, const std::vector<entry>& batch
     }
     for (const auto& [time, members] : a.ids)
         out.add(std::string_view("S"), out.key(keys::id_set(partition, time)),
-                out.key(keys::id_sets(partition)), time, std::string_view(packed(members)));
+                out.key(keys::id_sets(partition)), time, std::string_view(packed_u64(members)));
     out.add(std::string_view("O"), a.positions.size());
     for (const auto& [producer, position] : a.positions)
         out.add(std::string_view(producer), position.applied, position.watermark_ms);

@@ -25,7 +25,7 @@ std::string share_text(std::int64_t views, std::int64_t total)
                        total == 0 ? 0.0 : static_cast<double>(views) / static_cast<double>(total));
 }
 
-void add_count(csv_line& line, std::optional<std::int64_t> count)
+void add_cell(csv_line& line, std::optional<std::int64_t> count)
 {
     if (count)
         line.add(*count);
@@ -72,21 +72,21 @@ std::string csv_of(const article_report& report)
     const auto end_row = [&](std::int64_t views, std::optional<std::int64_t> visitor_days) {
         line.add(share_text(views, report.total));
         if (report.has_visitors)
-            add_count(line, visitor_days);
+            add_cell(line, visitor_days);
         out += line.take();
     };
     for (const auto& row : report.rows) {
         line.add(row.path).add(row.facts.title).add(row.facts.section);
         line.add(row.facts.first_seen ? date_text(*row.facts.first_seen) : std::string{});
         line.add(row.views);
-        add_count(line, row.visits);
-        add_count(line, row.previous);
+        add_cell(line, row.visits);
+        add_cell(line, row.previous);
         end_row(row.views, row.visitor_days);
     }
     const auto add_sum = [&](std::string_view name, std::int64_t views,
                              std::optional<std::int64_t> previous) {
         line.add(name).add_nothing().add_nothing().add_nothing().add(views).add_nothing();
-        add_count(line, previous);
+        add_cell(line, previous);
         end_row(views, std::nullopt);
     };
     if (report.other > 0)

@@ -66,8 +66,6 @@ struct summary_plan {
     }
 };
 
-/// Corrections that come while their names are read: an operator's, so few.
-constexpr int most_attempts = 5;
 constexpr std::size_t addresses_per_call = 1000;
 
 /// The addresses whose counts the pages are that are asked for.

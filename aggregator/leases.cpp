@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::int64_t longest_step_ms = 3'600'000;
+constexpr std::int64_t longest_step_ms = hour_ms;
 
 const redis::script& lease_script()
 {

@@ -85,10 +85,7 @@ lookup::lookup(unsigned partition, questions asked, id_sets sets, partition_memo
         auto c = redis::evaluate(known_script(), unknown_sets.size());
         for (const auto time : unknown_sets)
             c.add(std::string_view(keys::id_set(partition, time)));
-        std::string ids;
-        for (const auto id : asked_.ids)
-            put_u64(ids, id);
-        list_.push_back(std::move(c.add(std::string_view(ids))));
+        list_.push_back(std::move(c.add(std::string_view(packed_u64(asked_.ids)))));
     }
     for (const auto& [id, s] : asked_.sites) {
         one("ZCARD", keys::pages(id));

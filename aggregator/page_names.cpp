@@ -15,7 +15,6 @@ using namespace std::string_view_literals;
 namespace {
 
 constexpr int names_per_step = 500;
-constexpr int most_attempts = 5;
 
 }  // namespace
 

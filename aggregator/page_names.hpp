@@ -27,6 +27,9 @@ namespace luot::aggregator {
 /// reads them all.
 inline constexpr std::size_t most_aliases = 10'000, most_aliases_of_page = 1000;
 inline constexpr std::size_t most_hidden = 1000;
+/// Times that what was read is read again because an operator's command came between: those are
+/// few.
+inline constexpr int most_attempts = 5;
 
 /// An address that is another's, and the number of the correction that said so. Stored as
 /// "NUMBER TO".

@@ -28,25 +28,6 @@ constexpr std::size_t paths_per_step = 250;
 constexpr std::size_t paths_per_scan = 1000;
 constexpr std::int32_t dates_per_read = 2000;
 
-using hashes = std::vector<std::uint64_t>;
-
-hashes unpacked(std::string_view list)
-{
-    hashes out;
-    byte_reader in{list};
-    while (in.rest().size() >= sizeof(std::uint64_t))
-        out.push_back(in.u64());
-    return out;
-}
-
-std::string packed(const hashes& list)
-{
-    std::string out;
-    for (const auto hash : list)
-        put_u64(out, hash);
-    return out;
-}
-
 /// One run of the command.
 class pruning {
 public:
@@ -121,7 +102,7 @@ private:
         redis::pipeline asking;
         asking.add("GET", keys::day_first_seen(site_.id, date));
         const auto answers = co_await exec(asking);
-        auto list = unpacked(answers[0].text());
+        auto list = unpacked_u64(answers[0].text());
         for (const auto hash : list)
             first_seen_[hash] = date;
         if (date < oldest_kept_)
@@ -208,7 +189,7 @@ private:
     asio::awaitable<void> shorten_lists()
     {
         for (const auto& [date, list] : old_lists_) {
-            hashes rest;
+            std::vector<std::uint64_t> rest;
             for (const auto hash : list)
                 if (alive_.contains(hash) && first_seen_[hash] == date)
                     rest.push_back(hash);
@@ -219,7 +200,7 @@ private:
                              .add(std::string_view(keys::day_first_seen(site_.id, date)))
                              .add(std::string_view("day"))
                              .add(list.size() * sizeof(std::uint64_t))
-                             .add(std::string_view(packed(rest))));
+                             .add(std::string_view(packed_u64(rest))));
             co_await exec(commands);  // 'moved': the next run does it
         }
     }
@@ -230,7 +211,7 @@ private:
     const std::int32_t oldest_kept_;  // paths first seen from this date on stay
     prune_outcome outcome_;
     boost::unordered_flat_map<std::uint64_t, std::int32_t> first_seen_;
-    std::map<std::int32_t, hashes> old_lists_;
+    std::map<std::int32_t, std::vector<std::uint64_t>> old_lists_;
     boost::unordered_flat_set<std::uint64_t> alive_, merged_;
     std::vector<candidate> candidates_;
 };

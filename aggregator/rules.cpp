@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t most_named_parts = 3;
 /// Entries of a time to come are taken off by who is at work; nobody is when a clock was set back.
-constexpr std::uint64_t most_ahead_ms = 86'400'000;
+constexpr std::uint64_t most_ahead_ms = day_ms;
 
 /// Fields of a day, a month and all time that are sums of their parts (rows of breakdowns: not
 /// those of all time, which has none). A day's `visitors` are the `visitor_days` of what it is a

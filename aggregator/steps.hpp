@@ -27,7 +27,7 @@ namespace luot::aggregator {
 [[nodiscard]] constexpr std::int64_t kept_until_ms(std::int32_t date,
                                                    std::uint32_t keep_days) noexcept
 {
-    return (std::int64_t{date} + 2 + keep_days) * 86'400'000;
+    return (std::int64_t{date} + 2 + keep_days) * day_ms;
 }
 
 class steps {

@@ -1,6 +1,7 @@
 #include "aggregator/totals.hpp"
 
 #include "aggregator/fold/fold.hpp"
+#include "aggregator/page_names.hpp"
 #include "core/bytes.hpp"
 #include "core/csv.hpp"
 #include "core/keys.hpp"
@@ -25,7 +26,6 @@ namespace {
 constexpr std::size_t rows_per_step = 250;
 constexpr std::uint64_t most_views = 1ULL << 53;  // beyond, numbers in Redis are no longer exact
 constexpr std::size_t rows_per_read = 1000;
-constexpr int most_attempts = 5;
 
 /// "path,views", "Đường dẫn;Lượt xem": words, neither an address nor a number.
 bool is_heading(const std::vector<std::string>& cells)

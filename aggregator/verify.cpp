@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/fold.hpp"
 #include "aggregator/page_counts.hpp"
+#include "aggregator/page_names.hpp"
 #include "aggregator/page_sum.hpp"
 #include "aggregator/step_size.hpp"
 #include "core/bytes.hpp"
@@ -50,7 +51,6 @@ constexpr int most_steps = 20'000;  ///< through a stream that grows as fast as 
 /// Over the pages of a busy site. The third is the first in which pages are looked up that grow.
 constexpr int most_walks = 20, fewest_walks = 3;
 constexpr std::int64_t walks_ms = 60'000;  ///< after so long no more than the fewest
-constexpr int most_attempts = 5;           ///< of what an operator's command came between
 constexpr int most_connections = 3;        ///< until a run is through over one
 /// Of the lists of new paths, so many of the newest are looked for among the pages, and of each its
 /// last ones: together no more than a step may answer.

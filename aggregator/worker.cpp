@@ -47,10 +47,9 @@ constexpr std::int64_t lease_every_ms = leases::every.count();
 constexpr std::int64_t hears_ms = 3'000;  ///< Redis is asked more often than that, busy or idle
 constexpr std::int64_t upkeep_every_ms = 5'000;
 constexpr std::int64_t tidy_every_ms = 1'000;  ///< one partition after the other: each in 16 s
-constexpr std::int64_t day_ms = 86'400'000;
-constexpr int scan_count = 1000;          ///< keys looked at in each upkeep
-constexpr std::int64_t pause_ms = 1'000;  ///< of a partition whose head could not be applied
-constexpr int most_failures = 3;          ///< then the head is set aside
+constexpr int scan_count = 1000;               ///< keys looked at in each upkeep
+constexpr std::int64_t pause_ms = 1'000;       ///< of a partition whose head could not be applied
+constexpr int most_failures = 3;               ///< then the head is set aside
 
 /// What is kept of a partition from round to round; nothing of it is needed to be right.
 struct partition_state {

@@ -1,5 +1,6 @@
 #include "archive/reader.hpp"
 
+#include "core/clock.hpp"
 #include "core/file.hpp"
 
 #include <algorithm>
@@ -10,8 +11,6 @@
 namespace luot::archive {
 
 namespace {
-
-constexpr std::int64_t day_ms = 86'400'000;
 
 /// The later one sinks in the heap.
 constexpr auto is_later = [](const auto* a, const auto* b) {

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t chunk_bytes = 1 << 20;
 constexpr std::size_t most_record_bytes = spool::record_head_bytes + spool::max_payload_bytes;
-constexpr std::int64_t retry_after_ms = 10'000, remove_every_ms = 3'600'000, day_ms = 86'400'000;
+constexpr std::int64_t retry_after_ms = 10'000, remove_every_ms = hour_ms;
 
 std::int32_t date_of(std::int64_t unix_ms)
 {

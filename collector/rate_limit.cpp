@@ -13,7 +13,7 @@ constexpr unsigned unit_bits = 4;  // a unit is 16 us: 44 bits of them are nine 
 constexpr std::uint64_t units_per_second = 1'000'000 >> unit_bits;
 constexpr unsigned time_bits = 44;
 constexpr std::uint64_t time_mask = (std::uint64_t{1} << time_bits) - 1;
-constexpr int most_attempts = 8;
+constexpr int most_tries = 8;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ bool rate_limiter::allow(const http::ip_address& client, std::uint32_t per_secon
     const auto cost = std::max<std::uint64_t>(1, units_per_second / per_second);
 
     // Another thread may take the same slot in between: then look again.
-    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    for (int attempt = 0; attempt < most_tries; ++attempt) {
         std::atomic<std::uint64_t>* mine = nullptr;
         std::uint64_t held = 0;
         for (auto& slot : slots) {

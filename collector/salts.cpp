@@ -1,5 +1,6 @@
 #include "collector/salts.hpp"
 
+#include "core/clock.hpp"
 #include "core/file.hpp"
 #include "core/local_time.hpp"
 #include "core/log.hpp"
@@ -15,13 +16,12 @@ namespace luot::collector {
 
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int32_t first_day = 18'000, last_day = 100'000;  // 2019 and 2243: others are damage
 
 /// The calendar runs from UTC-12 to UTC+14, and the first half hour of a day needs the day before.
 std::int32_t oldest_needed(std::int64_t now_ms)
 {
-    return static_cast<std::int32_t>((now_ms - 12 * 3'600'000LL) / day_ms) - 1;
+    return static_cast<std::int32_t>((now_ms - 12 * hour_ms) / day_ms) - 1;
 }
 
 template <std::size_t Size>

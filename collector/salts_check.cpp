@@ -28,7 +28,7 @@ asio::awaitable<void> watch_salts(asio::io_context& context, redis::client& redi
     log::limiter limit{3600};
     asio::steady_timer pause(context);
     for (;;) {
-        const auto today = static_cast<std::int32_t>(unix_ms() / 86'400'000);
+        const auto today = static_cast<std::int32_t>(unix_ms() / day_ms);
         redis::pipeline commands;
         commands.add("HSETNX", keys::salts_key, date_text(today), salts.fingerprint(today));
         commands.add("HGET", keys::salts_key, date_text(today));

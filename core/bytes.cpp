@@ -104,6 +104,24 @@ std::uint64_t byte_reader::varint() noexcept
     return 0;
 }
 
+std::vector<std::uint64_t> unpacked_u64(std::string_view list)
+{
+    std::vector<std::uint64_t> out;
+    byte_reader in{list};
+    while (in.rest().size() >= sizeof(std::uint64_t))
+        out.push_back(in.u64());
+    return out;
+}
+
+std::string_view without_blanks(std::string_view text) noexcept
+{
+    constexpr std::string_view blanks = " \t\r";
+    const auto begin = text.find_first_not_of(blanks);
+    if (begin == text.npos)
+        return {};
+    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
 std::uint64_t checksum(std::string_view bytes, std::uint64_t seed) noexcept
 {
     return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace luot {
 
@@ -37,6 +38,22 @@ private:
     std::string_view rest_;
     bool ok_ = true;
 };
+
+/// Numbers of eight bytes, one behind the other.
+template <class Numbers>
+[[nodiscard]] std::string packed_u64(const Numbers& numbers)
+{
+    std::string out;
+    out.reserve(numbers.size() * sizeof(std::uint64_t));
+    for (const auto number : numbers)
+        put_u64(out, number);
+    return out;
+}
+/// The inverse; bytes of half a number at the end are left out.
+[[nodiscard]] std::vector<std::uint64_t> unpacked_u64(std::string_view list);
+
+/// Without the spaces, tabs and carriage returns around it.
+[[nodiscard]] std::string_view without_blanks(std::string_view text) noexcept;
 
 /// XXH3, 64 bits.
 [[nodiscard]] std::uint64_t checksum(std::string_view bytes, std::uint64_t seed = 0) noexcept;

@@ -6,6 +6,10 @@
 
 namespace luot {
 
+inline constexpr std::int64_t hour_ms = 3'600'000;
+/// Of Unix time, which knows no leap seconds.
+inline constexpr std::int64_t day_ms = 24 * hour_ms;
+
 /// Milliseconds of Unix time, now. Pure functions take times as arguments instead of calling this.
 [[nodiscard]] std::int64_t unix_ms() noexcept;
 

@@ -187,7 +187,7 @@ std::string_view without_www(std::string_view host)
     return host;
 }
 
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     std::string out = "\"";
     for (const char c : text) {
@@ -209,7 +209,7 @@ std::string size_text(std::uint64_t bytes)
 {
     for (const auto& u : sizes) {
         if (bytes >= u.value && bytes % u.value == 0)
-            return quoted(std::to_string(bytes / u.value) + std::string(u.name));
+            return in_quotes(std::to_string(bytes / u.value) + std::string(u.name));
     }
     return std::to_string(bytes);
 }
@@ -240,7 +240,7 @@ std::string did_you_mean(std::string_view word, const Names& names)
             nearest = name;
         }
     }
-    return nearest.empty() ? "" : "; did you mean " + quoted(nearest) + "?";
+    return nearest.empty() ? "" : "; did you mean " + in_quotes(nearest) + "?";
 }
 
 std::string join(const std::vector<std::string_view>& names)
@@ -335,11 +335,12 @@ public:
         const std::size_t line = node.source().begin.line;
         if (value == nullptr)
             fail_at(line, key,
-                    "must be a text such as " + quoted(example) + ", not " +
+                    "must be a text such as " + in_quotes(example) + ", not " +
                         std::string(type_name(node)));
         if (value->get().empty())
-            fail_at(line, key,
-                    "is empty; write a text such as " + quoted(example) + ", or leave the key out");
+            fail_at(
+                line, key,
+                "is empty; write a text such as " + in_quotes(example) + ", or leave the key out");
         if (has_control(value->get()) || value->get().size() > max_text_bytes)
             fail_at(line, key, "must be one line of at most 1000 bytes");
         return value->get();
@@ -427,7 +428,7 @@ public:
         if (node == nullptr)
             return false;
         if (!node->is_array())
-            fail(key, "must be a list such as [" + quoted(example) + "], not " +
+            fail(key, "must be a list such as [" + in_quotes(example) + "], not " +
                           std::string(type_name(*node)));
         for (const toml::node& element : *node->as_array())
             each(text_of(element, key, example), element.source().begin.line);
@@ -533,7 +534,8 @@ listen_address parse_listen(const section& s, std::string_view key, const std::s
     std::string_view host = std::string_view(text).substr(0, colon);
     const auto port = parse_whole<std::uint16_t>(std::string_view(text).substr(colon + 1));
     if (!port)
-        s.fail(key, "bad port in " + quoted(text) + "; 0 to 65535 are ports (0: the system picks)");
+        s.fail(key,
+               "bad port in " + in_quotes(text) + "; 0 to 65535 are ports (0: the system picks)");
     const bool bracketed = host.starts_with('[') && host.ends_with(']');
     if (bracketed)
         host = host.substr(1, host.size() - 2);
@@ -679,7 +681,7 @@ void read_spool(const section& s, config& c)
     s.read_duration("retain", 1min, 24h * 365, "at least 1m and at most 365d", c.spool.retain);
     if (const auto* sync = s.text("sync", "os")) {
         if (*sync != "os" && *sync != "disk")
-            s.fail("sync", "is " + quoted(*sync) + "; must be \"os\" or \"disk\"");
+            s.fail("sync", "is " + in_quotes(*sync) + "; must be \"os\" or \"disk\"");
         c.spool.sync = *sync == "disk" ? spool_sync::disk : spool_sync::os;
     }
 }
@@ -710,7 +712,7 @@ void read_networks(const section& s, std::string_view key, std::vector<network>&
             const auto n = parse_network(text);
             if (!n)
                 s.fail_at(line, key,
-                          quoted(text) +
+                          in_quotes(text) +
                               " is no network; write such as \"192.0.2.0/24\", "
                               "\"2001:db8::/32\" or one address");
             networks.push_back(*n);
@@ -753,7 +755,7 @@ std::string parse_site_host(const section& s, const std::string& text, std::size
     const auto host = canonical_host(std::string_view(text).substr(wildcard ? 2 : 0));
     if (!host)
         s.fail_at(line, "hosts",
-                  quoted(text) +
+                  in_quotes(text) +
                       " is no host name; write such as \"www.example.vn\" or \"*.example.vn\", "
                       "without https:// and path");
     return wildcard ? "*." + *host : *host;
@@ -770,7 +772,7 @@ void read_keep_query(const section& s, site_config& site)
             });
             if (!good)
                 s.fail_at(line, "keep_query",
-                          quoted(name) +
+                          in_quotes(name) +
                               " is no name of a parameter; write it without ?, = and & "
                               "in plain ASCII");
             const bool again = std::any_of(names.begin(), names.end(), [&](const auto& other) {
@@ -778,7 +780,7 @@ void read_keep_query(const section& s, site_config& site)
             });
             if (again)
                 s.fail_at(line, "keep_query",
-                          quoted(name) + " is there twice (upper and lower case do not matter)");
+                          in_quotes(name) + " is there twice (upper and lower case do not matter)");
             names.push_back(name);
         });
     if (there)
@@ -791,7 +793,8 @@ std::string parse_pattern(const section& s, const std::string& text, std::size_t
 {
     const bool names_host = site.path_host && !text.starts_with('/');
     if (!text.starts_with('/') && !text.starts_with('*') && !names_host)
-        s.fail_at(line, "only", quoted(text) + " matches no page; must begin with \"/\" or \"*\"");
+        s.fail_at(line, "only",
+                  in_quotes(text) + " matches no page; must begin with \"/\" or \"*\"");
     const auto slash = names_host ? text.find('/') : 0;
     std::string host = text.substr(0, slash);
     std::transform(host.begin(), host.end(), host.begin(),
@@ -803,15 +806,15 @@ std::string parse_pattern(const section& s, const std::string& text, std::size_t
     const auto rest = text.substr(slash);
     std::string path;
     if (normalise_page(rest.starts_with('/') ? rest : '/' + rest, without_host, {}, path, nullptr))
-        s.fail_at(line, "only", quoted(text) + " is no path of a page, such as \"/tin-tuc/**\"");
+        s.fail_at(line, "only", in_quotes(text) + " is no path of a page, such as \"/tin-tuc/**\"");
     if (text.find('?') != std::string::npos && path.find('?') == std::string::npos)
         s.fail_at(line, "only",
-                  quoted(text) + " matches no page: its parameters are not in keep_query");
+                  in_quotes(text) + " matches no page: its parameters are not in keep_query");
     for (std::size_t at = 0; (at = path.find("**", at)) != std::string::npos; at += 2) {
         const bool alone = path[at - 1] == '/' && (at + 2 == path.size() || path[at + 2] == '/');
         if (!alone)
             s.fail_at(line, "only",
-                      quoted(text) +
+                      in_quotes(text) +
                           ": ** stands for whole segments, alone between slashes, as in "
                           "\"/tin-tuc/**\"; within one segment write *");
     }
@@ -874,7 +877,7 @@ void read_public(const section& s, site_config& site)
             for (const auto& known : route_names)
                 names.push_back(known.name);
             s.fail_at(line, "public",
-                      "unknown " + quoted(name) + "; must be of: " + join(names) +
+                      "unknown " + in_quotes(name) + "; must be of: " + join(names) +
                           did_you_mean(name, names));
         });
     if (there)
@@ -886,7 +889,7 @@ void check_time_zone(const section& s, const std::string& name)
     try {
         (void)date::locate_zone(name);
     } catch (const std::exception&) {
-        s.fail("timezone", "unknown time zone " + quoted(name) +
+        s.fail("timezone", "unknown time zone " + in_quotes(name) +
                                "; use an IANA name such as \"Asia/Ho_Chi_Minh\" (the package "
                                "tzdata has them)");
     }
@@ -904,7 +907,7 @@ site_config read_site(const toml::table& table, const std::string& file,
         s.fail("id", "is missing; every [[site]] needs one such as \"skhcn\"");
     s.read("id", "skhcn", site.id);
     if (!is_site_id(site.id))
-        s.fail("id", quoted(site.id) +
+        s.fail("id", in_quotes(site.id) +
                          " is no site id; must be 1 to 32 of a-z, 0-9 and '-', not '-' first");
     site.name = site.id;
     s.read("name", "Sở Khoa học và Công nghệ", site.name);
@@ -932,7 +935,7 @@ site_config read_site(const toml::table& table, const std::string& file,
     s.read("path_visitors", site.path_visitors);
     if (const auto* kind = s.text("visitor", "address")) {
         if (*kind != "address" && *kind != "tab")
-            s.fail("visitor", "is " + quoted(*kind) + "; must be \"address\" or \"tab\"");
+            s.fail("visitor", "is " + in_quotes(*kind) + "; must be \"address\" or \"tab\"");
         site.visitor = *kind == "tab" ? visitor_kind::tab : visitor_kind::address;
     }
     read_public(s, site);
@@ -958,7 +961,7 @@ void read_sites(const section& root, const std::string& file, config& c)
         site_config site = read_site(*element.as_table(), file, c.data_dir);
         if (c.find_site(site.id) != nullptr)
             root.fail_at(element.as_table()->get("id")->source().begin.line, "site.id",
-                         quoted(site.id) + " is there twice; ids tell the sites apart");
+                         in_quotes(site.id) + " is there twice; ids tell the sites apart");
         c.sites.push_back(std::move(site));
     }
     if (c.sites.empty())
@@ -970,9 +973,9 @@ std::string duration_text(std::chrono::seconds duration)
     const auto count = static_cast<std::uint64_t>(duration.count());
     for (const auto& u : durations) {
         if (count >= u.value && count % u.value == 0)
-            return quoted(std::to_string(count / u.value) + std::string(u.name));
+            return in_quotes(std::to_string(count / u.value) + std::string(u.name));
     }
-    return quoted("0s");
+    return in_quotes("0s");
 }
 
 template <class List, class Text>
@@ -982,7 +985,7 @@ std::string list_text(const List& list, const Text& text)
     for (const auto& element : list) {
         if (out.size() > 1)
             out += ", ";
-        out += quoted(text(element));
+        out += in_quotes(text(element));
     }
     return out + ']';
 }
@@ -1006,7 +1009,7 @@ std::string bracketed(const std::string& host)
 
 std::string listen_text(const listen_address& a)
 {
-    return quoted(bracketed(a.host) + ':' + std::to_string(a.port));
+    return in_quotes(bracketed(a.host) + ':' + std::to_string(a.port));
 }
 
 std::string percent_encoded(std::string_view text)
@@ -1036,10 +1039,10 @@ void describe_site(std::ostream& out, const site_config& s)
 {
     const auto same = [](const std::string& text) { return text; };
     out << "\n[[site]]\n"
-        << "id = " << quoted(s.id) << '\n'
-        << "name = " << quoted(s.name) << '\n'
+        << "id = " << in_quotes(s.id) << '\n'
+        << "name = " << in_quotes(s.name) << '\n'
         << "hosts = " << list_text(s.hosts, same) << '\n'
-        << "timezone = " << quoted(s.timezone) << '\n'
+        << "timezone = " << in_quotes(s.timezone) << '\n'
         << "path_host = " << s.path_host << '\n'
         << "keep_query = " << list_text(s.keep_query, same) << '\n'
         << "only = " << list_text(s.only, same) << '\n'
@@ -1055,15 +1058,15 @@ void describe_site(std::ostream& out, const site_config& s)
     if (s.token_file.empty())
         out << "# token_file is not set\n";
     else
-        out << "token_file = " << quoted(s.token_file) << "  # (set)\n";
+        out << "token_file = " << in_quotes(s.token_file) << "  # (set)\n";
     out << "honor_gpc = " << s.honor_gpc << '\n' << "honor_dnt = " << s.honor_dnt << '\n';
     for (const auto& rule : s.path_rules) {
         out << "\n[[site.path_rule]]\n"
-            << "match = " << quoted(rule.match()) << '\n';
+            << "match = " << in_quotes(rule.match()) << '\n';
         if (rule.replace() != nullptr)
-            out << "replace = " << quoted(*rule.replace()) << '\n';
+            out << "replace = " << in_quotes(*rule.replace()) << '\n';
         if (rule.section() != nullptr)
-            out << "section = " << quoted(*rule.section()) << '\n';
+            out << "section = " << in_quotes(*rule.section()) << '\n';
     }
 }
 
@@ -1201,13 +1204,13 @@ std::string describe(const config& c)
 {
     std::ostringstream out;
     out << std::boolalpha;
-    out << "data_dir = " << quoted(c.data_dir) << '\n';
+    out << "data_dir = " << in_quotes(c.data_dir) << '\n';
     out << "\n[listen]\n"
         << "public = " << listen_text(c.listen.public_port) << '\n'
         << "admin = " << listen_text(c.listen.admin_port) << '\n';
     out << "\n[redis]\n";
     if (c.redis.configured)
-        out << "url = " << quoted(redis_url(c.redis)) << '\n';
+        out << "url = " << in_quotes(redis_url(c.redis)) << '\n';
     else
         out << "# url is not set: `luot serve` runs a private Redis in data_dir\n";
     if (!c.redis.password.empty())
@@ -1220,18 +1223,18 @@ std::string describe(const config& c)
     if (c.archive.directory.empty())
         out << "# dir is not set: no hits are archived\n";
     else
-        out << "dir = " << quoted(c.archive.directory) << '\n';
+        out << "dir = " << in_quotes(c.archive.directory) << '\n';
     out << "keep_days = " << c.archive.keep_days << '\n';
     out << "\n[collector]\n"
         << "trusted_proxies = " << list_text(c.collector.trusted_proxies, network_text) << '\n';
     if (c.collector.country_db.empty())
         out << "# country_db is not set\n";
     else
-        out << "country_db = " << quoted(c.collector.country_db) << '\n';
+        out << "country_db = " << in_quotes(c.collector.country_db) << '\n';
     if (c.collector.data_center_networks.empty())
         out << "# data_center_networks is not set\n";
     else
-        out << "data_center_networks = " << quoted(c.collector.data_center_networks) << '\n';
+        out << "data_center_networks = " << in_quotes(c.collector.data_center_networks) << '\n';
     out << "rate_limit_per_client = " << c.collector.rate_limit_per_client << '\n'
         << "rate_limit_exempt = " << list_text(c.collector.rate_limit_exempt, network_text) << '\n'
         << "workers = " << c.collector.workers << '\n';
@@ -1243,7 +1246,7 @@ std::string describe(const config& c)
     if (c.aggregator.referrer_spam.empty())
         out << "# referrer_spam is not set\n";
     else
-        out << "referrer_spam = " << quoted(c.aggregator.referrer_spam) << '\n';
+        out << "referrer_spam = " << in_quotes(c.aggregator.referrer_spam) << '\n';
     for (const auto& site : c.sites)
         describe_site(out, site);
     return out.str();

@@ -24,12 +24,24 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}
 
 step() { printf '\n==== %s (after %d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
+# The output of a build is shown only when it fails.
 build() {
   step "build $1"
-  # The output is shown only when it fails.
-  local log=build/$1.log
   mkdir -p build
-  { cmake --preset "$1" && cmake --build --preset "$1"; } >"$log" 2>&1 || { tail -n 100 "$log"; exit 1; }
+  { cmake --preset "$1" && cmake --build --preset "$1"; } >"build/$1.log" 2>&1 || { tail -n 100 "build/$1.log"; exit 1; }
+}
+
+# The release tests mostly wait: what they leave of the machine, and nothing else (SCHED_IDLE), builds what
+# comes behind them.
+build_meanwhile() {
+  mkdir -p build
+  # A group of its own, so that it ends as a whole when the tests fail.
+  setsid chrt --idle 0 bash -c '
+    for preset; do
+      { cmake --preset "$preset" && cmake --build --preset "$preset"; } >"build/$preset.log" 2>&1
+    done' build_meanwhile "$@" &
+  meanwhile=$!
+  trap 'kill -TERM -- "-$meanwhile" 2>/dev/null || true' EXIT
 }
 
 run() {
@@ -43,9 +55,12 @@ step "dependencies"
 deploy/install-deps.sh
 
 build release
+[ -n "$quick" ] || build_meanwhile asan tsan fuzz
 run release
 
 if [ -z "$quick" ]; then
+  wait "$meanwhile" || true  # whether they could be built is seen below
+  trap - EXIT
   build asan
   run asan
 

@@ -13,9 +13,9 @@ namespace luot::aggregator {
 namespace {
 
 /// RE2's automaton for 1,500 patterns thrashes below this on a stream of bots.
-constexpr std::int64_t set_memory_bytes = 32 << 20;
+constexpr std::int64_t crawler_memory_bytes = 32 << 20;
 /// Real traffic repeats its User-Agents; a stranger can send any number of them.
-constexpr std::size_t most_cached = 1 << 16;
+constexpr std::size_t most_cached_bots = 1 << 16;
 
 std::vector<std::string_view> crawler_patterns()
 {
@@ -38,7 +38,8 @@ std::string_view name_of(bot_kind kind) noexcept
 class bot_list::patterns {
 public:
     patterns()
-        : crawlers_("crawler-user-agents", crawler_patterns(), {.memory_bytes = set_memory_bytes})
+        : crawlers_("crawler-user-agents", crawler_patterns(),
+                    {.memory_bytes = crawler_memory_bytes})
     {
     }
 
@@ -47,7 +48,7 @@ public:
         const auto key = checksum(user_agent);
         if (const auto known = cache_.find(key); known != cache_.end())
             return known->second;
-        if (cache_.size() >= most_cached)
+        if (cache_.size() >= most_cached_bots)
             cache_.clear();
         return cache_[key] = look_up(user_agent);
     }

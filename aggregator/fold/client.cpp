@@ -1,5 +1,7 @@
 #include "aggregator/fold/client.hpp"
 
+#include "core/bytes.hpp"
+
 #include <algorithm>
 
 namespace luot::aggregator {
@@ -30,21 +32,12 @@ std::string_view take(std::string_view& text, std::string_view separators)
     return first;
 }
 
-std::string_view trim(std::string_view text)
-{
-    while (text.starts_with(' ') || text.starts_with('\t'))
-        text.remove_prefix(1);
-    while (text.ends_with(' ') || text.ends_with('\t'))
-        text.remove_suffix(1);
-    return text;
-}
-
 /// The first language of a list; "*" is none.
 std::string_view first_tag(std::string_view list)
 {
     while (!list.empty()) {
         auto item = take(list, ",");
-        const auto tag = trim(take(item, ";"));
+        const auto tag = without_blanks(take(item, ";"));
         if (!tag.empty() && tag != "*")
             return tag;
     }

@@ -30,7 +30,7 @@ std::int64_t time_of(const hit& h, const entry& e)
 /// when the time was corrected or the record makes no sense.
 std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site& site)
 {
-    const auto utc = time_ms / 86'400'000;
+    const auto utc = time_ms / day_ms;
     if (time_ms != h.time_ms || h.local_date < utc - 1 || h.local_date > utc + 1)
         return site.zone.date(time_ms);
     return h.local_date;

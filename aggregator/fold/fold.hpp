@@ -7,6 +7,7 @@
 #include "aggregator/fold/page_votes.hpp"
 #include "aggregator/tallies.hpp"
 #include "core/breakdown.hpp"
+#include "core/clock.hpp"
 #include "core/config.hpp"
 #include "core/hit.hpp"
 #include "core/local_time.hpp"
@@ -32,7 +33,6 @@ inline constexpr std::int64_t id_set_ms = 10 * 60 * 1000;
 inline constexpr std::int64_t clock_tolerance_ms = 5000;
 /// New paths that one client may bring to a site in an hour.
 inline constexpr std::int64_t most_new_paths_per_client = 20;
-inline constexpr std::int64_t hour_ms = 60 * 60 * 1000;
 /// Where views of paths beyond a site's limits are counted.
 inline constexpr std::string_view other_path = other_member;
 

@@ -9,7 +9,7 @@ namespace luot::aggregator {
 namespace {
 
 /// With less RE2's automaton is thrown away again and again on a stream of bots.
-constexpr std::int64_t set_memory_bytes = 8 << 20;
+constexpr std::int64_t isbot_memory_bytes = 8 << 20;
 
 const guarded_word words[] = {
     {"(?:^|[^g])news(?!sapphire)", "news", {"g"}, {"sapphire"}},   // gnews; a Microsoft app
@@ -77,7 +77,7 @@ std::span<const guarded_word> guarded_words()
 }
 
 isbot_list::isbot_list()
-    : patterns_("isbot", left_to_re2(), {.memory_bytes = set_memory_bytes, .ignore_case = true})
+    : patterns_("isbot", left_to_re2(), {.memory_bytes = isbot_memory_bytes, .ignore_case = true})
 {
 }
 

@@ -1,6 +1,7 @@
 #include "aggregator/fold/spam_list.hpp"
 
 #include "aggregator/fold/sources.hpp"
+#include "core/bytes.hpp"
 #include "core/config.hpp"
 #include "core/file.hpp"
 
@@ -13,15 +14,6 @@ namespace luot::aggregator {
 namespace {
 
 constexpr std::size_t max_file_bytes = 4 << 20;
-
-std::string_view trim(std::string_view text)
-{
-    constexpr std::string_view blanks = " \t\r";
-    const auto begin = text.find_first_not_of(blanks);
-    if (begin == text.npos)
-        return {};
-    return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
 
 /// As referrers have it. A whole top-level domain is refused: it is a slip of the hand.
 std::optional<std::string> listed_host(std::string_view text)
@@ -66,7 +58,7 @@ spam_list spam_list::parse(std::string_view text, const std::string& file_name)
         const auto end = std::min(text.find('\n'), text.size());
         const auto line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
-        const auto entry = trim(line.substr(0, line.find('#')));
+        const auto entry = without_blanks(line.substr(0, line.find('#')));
         if (entry.empty())
             continue;
         auto host = listed_host(entry);

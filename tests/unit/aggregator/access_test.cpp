@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace access_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -124,4 +124,4 @@ BOOST_AUTO_TEST_CASE(a_site_without_a_token_grants_nothing_to_any)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace access_test

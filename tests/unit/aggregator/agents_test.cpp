@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace agents_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -524,4 +524,4 @@ BOOST_AUTO_TEST_CASE(each_class_has_the_name_that_reports_ask_for)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace agents_test

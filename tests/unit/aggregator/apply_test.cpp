@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace apply_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -101,7 +101,7 @@ std::vector<entry> batch()
                             view_of(skhcn(), 3, midnight + minute, "/a"),
                             view_of(skhcn(), 4, midnight + minute)};
     second[0].id = 103;
-    second[2].user_agent = crawler;
+    second[2].user_agent = crawler_agent;
     static const std::string gone = "gone";
     std::vector<hit> third{view_of(skhcn(), 5, midnight + 2 * minute)};
     third[0].site = gone;
@@ -1589,4 +1589,4 @@ BOOST_AUTO_TEST_CASE(of_a_log_without_a_hit_nothing_is_kept)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace apply_test

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace article_report_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -161,4 +161,4 @@ BOOST_AUTO_TEST_CASE(facts_that_cannot_be_read_are_an_error)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace article_report_test

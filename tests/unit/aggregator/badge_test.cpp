@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace badge_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -171,4 +171,4 @@ BOOST_AUTO_TEST_CASE(letters_are_as_wide_as_they_are_without_their_marks)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace badge_test

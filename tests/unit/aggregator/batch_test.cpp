@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace batch_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -106,4 +106,4 @@ BOOST_AUTO_TEST_CASE(a_reply_of_another_shape_gives_entries_without_hits)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace batch_test

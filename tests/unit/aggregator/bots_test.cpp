@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace bots_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_browser_that_says_it_is_driven_is_headless_and_a_crawler_
     BOOST_TEST(kind_of(browser) == "");
     for (const std::uint32_t hint : {1U, 2U, 0xFFFFFFFFU})
         BOOST_TEST(kind_of(browser, hint) == "headless");
-    BOOST_TEST(kind_of(crawler, 1) == "search");
+    BOOST_TEST(kind_of(crawler_agent, 1) == "search");
     // The hint is of one hit and not of all that have this User-Agent.
     BOOST_TEST(kind_of(browser) == "");
 }
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(a_browser_that_says_it_is_driven_is_headless_and_a_crawler_
 BOOST_AUTO_TEST_CASE(answers_stay_the_same_however_many_user_agents_there_were)
 {
     std::vector<std::string> asked(browsers_of_2024.begin(), browsers_of_2024.end());
-    asked.emplace_back(crawler);
+    asked.emplace_back(crawler_agent);
     asked.emplace_back("curl/8.5.0");
     asked.emplace_back("Mozilla/5.0 \xFF\xFE broken bytes");
     asked.emplace_back(std::string("a\0b", 3));
@@ -187,4 +187,4 @@ BOOST_AUTO_TEST_CASE(each_kind_has_a_name_of_its_own)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace bots_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace client_test {
 
 using namespace luot::aggregator;
 
@@ -107,4 +107,4 @@ BOOST_AUTO_TEST_CASE(a_screen_is_of_the_class_of_its_width)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace client_test

@@ -11,7 +11,7 @@
 using namespace luot;
 using namespace luot::aggregator;
 
-namespace {
+namespace corrections_test {
 
 site_config a_site()
 {
@@ -30,8 +30,6 @@ std::string why(const std::string& csv)
         return e.what();
     }
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(corrections)
 
@@ -118,3 +116,5 @@ BOOST_AUTO_TEST_CASE(changes_are_taken_back_from_the_last_to_the_first)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace corrections_test

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace crawlers_test {
 
 using namespace luot::aggregator;
 using namespace luot::testing;
@@ -42,4 +42,4 @@ BOOST_AUTO_TEST_CASE(every_pattern_of_the_list_matches_its_own_instances,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace crawlers_test

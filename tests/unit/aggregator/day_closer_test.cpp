@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace {
+namespace day_closer_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -136,4 +136,4 @@ BOOST_AUTO_TEST_CASE(a_small_day_stays_and_a_foreign_key_is_left)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace day_closer_test

@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace {
+namespace export_table_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -120,4 +120,4 @@ BOOST_AUTO_TEST_CASE(an_export_that_was_cut_or_changed_is_refused)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace export_table_test

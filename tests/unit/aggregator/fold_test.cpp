@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace fold_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -292,7 +292,7 @@ std::vector<entry> random_stream(unsigned seed, const site_table& sites, std::si
             if (below(8) == 0)
                 h.event = "download";
             if (below(10) == 0)
-                h.user_agent = below(2) == 0 ? crawler : curl;
+                h.user_agent = below(2) == 0 ? crawler_agent : curl;
             if (below(3) != 0)
                 h.id = 1 + below(60);
             if (below(25) == 0)
@@ -665,7 +665,7 @@ BOOST_AUTO_TEST_CASE(the_properties_of_an_event_are_counted_by_name_key_and_valu
     of_other.properties = of_b.properties;
     of_other.event = "print";
     of_bot.properties = of_a.properties;
-    of_bot.user_agent = crawler;
+    of_bot.user_agent = crawler_agent;
     const auto a = folded({of_a, of_a, of_b, of_other, of_bot, event_of(skhcn(), 1, begin),
                            view_of(skhcn(), 1, begin)});
     const auto rows = rows_of(a, today, breakdown::event_property);
@@ -930,7 +930,7 @@ BOOST_AUTO_TEST_CASE(a_hit_sent_again_counts_once)
     auto view = view_of(skhcn(), 1, now);
     auto event = event_of(skhcn(), 1, now);
     auto bot = view_of(skhcn(), 2, now);
-    bot.user_agent = crawler;
+    bot.user_agent = crawler_agent;
     view.id = 11;
     event.id = 12;
     bot.id = 13;
@@ -1000,9 +1000,10 @@ BOOST_AUTO_TEST_CASE(bots_are_counted_apart_by_kind)
         h.bot_hint = hint;
         return h;
     };
-    auto bot_event = as(crawler);
+    auto bot_event = as(crawler_agent);
     bot_event.event = "download";
-    const auto a = folded({as(crawler), as(crawler), bot_event, as(curl), as(""), as(browser, 1)});
+    const auto a =
+        folded({as(crawler_agent), as(crawler_agent), bot_event, as(curl), as(""), as(browser, 1)});
     const auto& s = a.sites.at("skhcn");
     const fields wanted{{"bots", 6}, {"bots:search", 3}, {"bots:library", 2}, {"bots:headless", 1}};
     BOOST_TEST(text_of(s.totals) == text_of(wanted));
@@ -1017,7 +1018,7 @@ BOOST_AUTO_TEST_CASE(bots_are_counted_apart_by_kind)
     BOOST_TEST(s.seen.empty());
     BOOST_TEST(s.views == 0U);
     // Nor does it go on with a visit.
-    auto crawl = as(crawler);
+    auto crawl = as(crawler_agent);
     crawl.time_ms = now + 20 * minute;
     const auto mixed =
         folded({view_of(skhcn(), 1, now), crawl, view_of(skhcn(), 1, now + 40 * minute)});
@@ -1035,7 +1036,7 @@ BOOST_AUTO_TEST_CASE(a_server_side_client_is_no_bot_unless_it_says_so)
         h.is_from_server = true;
         return h;
     };
-    const auto a = folded({as(""), as(curl), as(crawler), as(browser), as("", 1)});
+    const auto a = folded({as(""), as(curl), as(crawler_agent), as(browser), as("", 1)});
     const auto& s = a.sites.at("skhcn");
     BOOST_TEST(count_of(s.totals, "views") == 4);
     BOOST_TEST(count_of(s.totals, "bots:headless") == 1);
@@ -1054,7 +1055,7 @@ BOOST_AUTO_TEST_CASE(who_reads_from_a_data_center_is_a_bot)
         h.is_from_server = is_from_server;
         return h;
     };
-    const auto a = folded({as(browser), as(crawler), as(""), as("", true)});
+    const auto a = folded({as(browser), as(crawler_agent), as(""), as("", true)});
     const auto& s = a.sites.at("skhcn");
     const fields wanted{{"bots", 4}, {"bots:search", 1}, {"bots:library", 1}, {"bots:other", 2}};
     BOOST_TEST(text_of(s.totals) == text_of(wanted));
@@ -1502,4 +1503,4 @@ BOOST_AUTO_TEST_CASE(the_weight_counts_every_member_that_is_touched)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace fold_test

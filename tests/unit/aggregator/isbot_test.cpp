@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace isbot_test {
 
 using namespace luot::aggregator;
 using namespace luot::testing;
@@ -211,4 +211,4 @@ BOOST_AUTO_TEST_CASE(verdicts_on_mixed_up_user_agents_are_those_of_isbot_itself,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace isbot_test

@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-namespace {
+namespace live_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -199,4 +199,4 @@ BOOST_AUTO_TEST_CASE(the_place_of_who_left_is_free_again)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace live_test

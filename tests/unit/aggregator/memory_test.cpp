@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace memory_test {
 
 using namespace luot::aggregator;
 
@@ -136,4 +136,4 @@ BOOST_AUTO_TEST_CASE(it_does_not_grow_without_end)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace memory_test

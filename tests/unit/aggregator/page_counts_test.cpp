@@ -9,7 +9,7 @@
 #include <random>
 #include <string>
 
-namespace {
+namespace page_counts_test {
 
 using luot::aggregator::page_counts;
 using luot::aggregator::page_hash;
@@ -71,4 +71,4 @@ BOOST_AUTO_TEST_CASE(no_answer_is_large_for_long)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace page_counts_test

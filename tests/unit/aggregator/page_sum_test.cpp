@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-namespace {
+namespace page_sum_test {
 
 using luot::aggregator::page_sum;
 
@@ -138,4 +138,4 @@ BOOST_AUTO_TEST_CASE(a_page_that_grows_is_looked_up_once)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace page_sum_test

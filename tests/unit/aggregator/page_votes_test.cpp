@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace page_votes_test {
 
 using namespace luot::aggregator;
 
@@ -86,4 +86,4 @@ BOOST_AUTO_TEST_CASE(votes_come_back_and_long_titles_leave_fewer)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace page_votes_test

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace progress_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -245,4 +245,4 @@ BOOST_AUTO_TEST_CASE(without_redis_nobody_waits)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace progress_test

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace prune_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -291,4 +291,4 @@ BOOST_AUTO_TEST_CASE(a_number_of_edits_that_is_none_stops_it_before_it_begins)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace prune_test

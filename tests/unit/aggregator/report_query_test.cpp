@@ -10,7 +10,7 @@
 
 #include <string>
 
-namespace {
+namespace report_query_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -130,4 +130,4 @@ BOOST_AUTO_TEST_CASE(each_period_of_a_summary_has_one_before)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace report_query_test

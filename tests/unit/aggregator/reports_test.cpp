@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-namespace {
+namespace reports_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -93,4 +93,4 @@ BOOST_AUTO_TEST_CASE(a_row_of_properties_is_of_one_event_and_one_key)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace reports_test

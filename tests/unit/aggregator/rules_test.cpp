@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace rules_test {
 
 using namespace luot::aggregator;
 
@@ -248,4 +248,4 @@ BOOST_AUTO_TEST_CASE(a_line_cannot_be_forged)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace rules_test

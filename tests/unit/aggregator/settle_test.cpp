@@ -15,7 +15,7 @@
 #include <bitset>
 #include <string>
 
-namespace {
+namespace settle_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -110,4 +110,4 @@ BOOST_AUTO_TEST_CASE(a_report_says_that_it_wants_them_and_waits)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace settle_test

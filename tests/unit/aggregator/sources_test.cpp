@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace sources_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -304,4 +304,4 @@ BOOST_AUTO_TEST_CASE(any_referrer_has_exactly_one_group_and_a_source)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace sources_test

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace spam_list_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -95,4 +95,4 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_or_is_too_large_is_an_error_that
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace spam_list_test

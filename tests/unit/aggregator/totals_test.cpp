@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace totals_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -579,4 +579,4 @@ BOOST_AUTO_TEST_CASE(without_redis_an_import_says_so)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace totals_test

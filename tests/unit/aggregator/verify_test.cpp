@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace verify_test {
 
 using luot::errc;
 using luot::make_error_code;
@@ -25,4 +25,4 @@ BOOST_AUTO_TEST_CASE(only_a_redis_that_was_away_is_asked_again_soon)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace verify_test

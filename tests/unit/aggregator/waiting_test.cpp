@@ -14,7 +14,7 @@
 #include <set>
 #include <vector>
 
-namespace {
+namespace waiting_test {
 
 using namespace luot;
 using namespace luot::aggregator;
@@ -207,4 +207,4 @@ BOOST_AUTO_TEST_CASE(newcomers_put_nobody_off)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace waiting_test

@@ -18,7 +18,7 @@ using luot::testing::content_of;
 using luot::testing::temp_dir;
 using luot::testing::write_file;
 
-namespace {
+namespace archive_test {
 
 constexpr std::int64_t noon_ms = 18'834LL * 86'400'000 + 43'200'000;  // 2021-07-26
 constexpr std::int32_t date = 18'834;
@@ -82,8 +82,6 @@ std::vector<std::string> paths(std::uint64_t first, std::uint64_t last)
         out.push_back("/" + std::to_string(n));
     return out;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(archive_files)
 
@@ -314,3 +312,5 @@ BOOST_AUTO_TEST_CASE(files_before_a_date_go_and_nothing_else)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace archive_test

@@ -17,7 +17,7 @@ std::ostream& boost_test_print_type(std::ostream& out, refusal r)
 
 }  // namespace luot::collector
 
-namespace {
+namespace admit_test {
 
 using namespace luot;
 using namespace luot::collector;
@@ -213,4 +213,4 @@ BOOST_AUTO_TEST_CASE(refusals_are_told_as_the_contract_says)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace admit_test

@@ -14,7 +14,7 @@ using luot::testing::segments_in;
 using luot::testing::temp_dir;
 using luot::testing::write_file;
 
-namespace {
+namespace archiver_test {
 
 constexpr std::int64_t day = 86'400'000;
 
@@ -61,8 +61,6 @@ std::vector<std::string> archived_in(const std::string& folder)
     }
     return out;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(archiver)
 
@@ -144,3 +142,5 @@ BOOST_AUTO_TEST_CASE(an_archive_that_cannot_be_written_is_counted_and_tried_agai
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace archiver_test

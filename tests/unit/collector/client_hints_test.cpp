@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-namespace {
+namespace client_hints_test {
 
 using namespace luot::collector;
 
@@ -88,4 +88,4 @@ BOOST_AUTO_TEST_CASE(any_bytes_give_a_short_printable_text)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace client_hints_test

@@ -13,7 +13,7 @@
 #include <set>
 #include <string>
 
-namespace {
+namespace identify_test {
 
 using namespace luot;
 using namespace luot::collector;
@@ -359,4 +359,4 @@ BOOST_AUTO_TEST_CASE(a_hit_id_has_a_hash_of_its_own_on_each_site)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace identify_test

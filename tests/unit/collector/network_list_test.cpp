@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace network_list_test {
 
 using namespace luot;
 using namespace luot::collector;
@@ -153,4 +153,4 @@ BOOST_AUTO_TEST_CASE(a_hundred_thousand_networks_are_found_as_one_by_one)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace network_list_test

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace parse_test {
 
 using namespace luot::collector;
 using luot::errc;
@@ -604,4 +604,4 @@ BOOST_AUTO_TEST_CASE(any_bytes_give_an_answer_within_the_limits)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace parse_test

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace rate_limit_test {
 
 using namespace luot;
 using luot::collector::rate_limiter;
@@ -93,4 +93,4 @@ BOOST_AUTO_TEST_CASE(a_flood_of_clients_refuses_nobody_new_and_frees_nobody_at_t
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace rate_limit_test

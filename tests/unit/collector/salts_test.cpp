@@ -2,6 +2,7 @@
 
 #include "collector/salts.hpp"
 
+#include "core/clock.hpp"
 #include "core/local_time.hpp"
 #include "tests/unit/support/file_mode.hpp"
 #include "tests/unit/support/temp_dir.hpp"
@@ -15,7 +16,7 @@
 #include <string>
 #include <sys/stat.h>
 
-namespace {
+namespace salts_test {
 
 using namespace luot;
 using namespace luot::collector;
@@ -24,7 +25,6 @@ using luot::testing::mode_of;
 using luot::testing::temp_dir;
 using luot::testing::write_file;
 
-constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t now_ms = 1'627'288'260'000;  // 2021-07-26T08:31:00Z
 constexpr std::int32_t today = 18'834;
 
@@ -438,4 +438,4 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_a_chain_is_not_imported)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace salts_test

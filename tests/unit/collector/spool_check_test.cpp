@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace spool_check_test {
 
 using namespace luot;
 using namespace luot::collector;
@@ -182,4 +182,4 @@ BOOST_AUTO_TEST_CASE(logs_that_cannot_be_read_are_named)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace spool_check_test

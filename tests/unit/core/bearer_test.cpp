@@ -15,7 +15,7 @@ std::ostream& boost_test_print_type(std::ostream& out, bearer b)
 
 }  // namespace luot
 
-namespace {
+namespace bearer_test {
 
 using luot::bearer;
 using luot::check_bearer;
@@ -44,4 +44,4 @@ BOOST_AUTO_TEST_CASE(another_scheme_is_no_token_and_a_site_without_one_has_none_
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace bearer_test

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace bytes_test {
 
 using namespace luot;
 using namespace std::string_literals;
@@ -181,4 +181,4 @@ BOOST_AUTO_TEST_CASE(a_number_has_only_digits_and_is_exact_everywhere)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace bytes_test

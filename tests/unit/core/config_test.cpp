@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace {
+namespace config_test {
 
 using namespace luot;
 using namespace std::chrono_literals;
@@ -754,4 +754,4 @@ BOOST_AUTO_TEST_CASE(a_network_holds_its_addresses_and_no_others)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace config_test

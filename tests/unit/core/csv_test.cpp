@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace csv_test {
 
 using namespace luot;
 
@@ -148,4 +148,4 @@ BOOST_AUTO_TEST_CASE(a_record_has_a_bound)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace csv_test

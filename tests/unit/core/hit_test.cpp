@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace hit_test {
 
 using namespace luot;
 
@@ -364,4 +364,4 @@ BOOST_AUTO_TEST_CASE(the_partition_of_a_site_never_changes)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace hit_test

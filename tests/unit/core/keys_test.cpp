@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace keys_test {
 
 using namespace luot;
 
@@ -205,4 +205,4 @@ BOOST_AUTO_TEST_CASE(no_site_has_a_key_that_is_another_ones)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace keys_test

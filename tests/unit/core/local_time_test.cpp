@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace local_time_test {
 
 using namespace luot;
 
@@ -203,4 +203,4 @@ BOOST_AUTO_TEST_CASE(months_are_those_of_the_calendar)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace local_time_test

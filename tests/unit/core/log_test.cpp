@@ -10,7 +10,7 @@
 #include <random>
 #include <string>
 
-namespace {
+namespace log_test {
 
 using namespace luot;
 using namespace std::string_literals;
@@ -53,4 +53,4 @@ BOOST_AUTO_TEST_CASE(any_bytes_make_a_json_string_that_can_be_printed)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace log_test

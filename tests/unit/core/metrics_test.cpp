@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace {
+namespace metrics_test {
 
 using namespace luot;
 
@@ -96,4 +96,4 @@ BOOST_AUTO_TEST_CASE(a_registry_without_metrics_has_no_text)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace metrics_test

@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace number_text_test {
 
 using namespace luot;
 
@@ -43,4 +43,4 @@ BOOST_AUTO_TEST_CASE(two_languages_have_a_style)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace number_text_test

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace path_pattern_test {
 
 using namespace luot;
 
@@ -95,4 +95,4 @@ BOOST_AUTO_TEST_CASE(patterns_are_spelled_as_the_paths_that_they_match)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace path_pattern_test

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace path_rule_test {
 
 using namespace luot;
 
@@ -321,4 +321,4 @@ BOOST_AUTO_TEST_CASE(with_any_rules_normalising_a_result_gives_it_again)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace path_rule_test

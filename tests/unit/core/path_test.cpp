@@ -14,7 +14,7 @@
 #include <utf8proc.h>
 #include <vector>
 
-namespace {
+namespace path_test {
 
 using namespace luot;
 
@@ -604,4 +604,4 @@ BOOST_AUTO_TEST_CASE(an_origin_has_no_path)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace path_test

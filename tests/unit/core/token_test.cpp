@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace {
+namespace token_test {
 
 using namespace luot;
 
@@ -103,4 +103,4 @@ BOOST_AUTO_TEST_CASE(a_token_cut_anywhere_names_no_other_log)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace token_test

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-namespace {
+namespace foreign_totals_test {
 
 using namespace luot;
 using namespace luot::importer;
@@ -126,4 +126,4 @@ BOOST_AUTO_TEST_CASE(articles_that_are_not_whole_are_refused_with_their_line)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace foreign_totals_test

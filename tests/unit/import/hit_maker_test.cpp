@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace hit_maker_test {
 
 using namespace luot;
 using namespace luot::importer;
@@ -185,4 +185,4 @@ BOOST_AUTO_TEST_CASE(a_sample_has_no_address_no_controls_and_an_end)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace hit_maker_test

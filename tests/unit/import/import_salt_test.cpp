@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace {
+namespace import_salt_test {
 
 using namespace luot;
 using luot::importer::import_salt;
@@ -21,8 +21,6 @@ using luot::testing::content_of;
 using luot::testing::mode_of;
 using luot::testing::temp_dir;
 using luot::testing::write_file;
-
-constexpr std::int64_t day_ms = 86'400'000;
 
 BOOST_AUTO_TEST_SUITE(the_salt_of_imports)
 
@@ -95,4 +93,4 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_trusted_is_refused)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace import_salt_test

@@ -19,7 +19,7 @@
 #include <vector>
 #include <zlib.h>
 
-namespace {
+namespace line_reader_test {
 
 using namespace luot::importer;
 using luot::errc;
@@ -363,4 +363,4 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_an_error)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace line_reader_test

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace log_line_test {
 
 using namespace luot::importer;
 
@@ -684,4 +684,4 @@ BOOST_AUTO_TEST_CASE(half_a_surrogate_pair_is_replaced)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace log_line_test

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace log_time_test {
 
 using namespace luot::importer;
 
@@ -135,4 +135,4 @@ BOOST_AUTO_TEST_CASE(every_day_of_two_centuries_is_read)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace log_time_test

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace {
+namespace page_rule_test {
 
 using namespace luot::importer;
 
@@ -162,4 +162,4 @@ BOOST_AUTO_TEST_CASE(a_real_log_comes_to_what_goaccess_counts)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace page_rule_test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace text_digest_test {
 
 using namespace luot::importer;
 
@@ -64,4 +64,4 @@ BOOST_AUTO_TEST_CASE(a_log_is_named_by_its_site_and_first_line)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace text_digest_test

@@ -25,7 +25,7 @@ inline constexpr std::int64_t day = 24 * hour;
 inline constexpr std::string_view browser =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/126.0.0.0 Safari/537.36";
-inline constexpr std::string_view crawler =
+inline constexpr std::string_view crawler_agent =
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
 
 /// Days since 1970-01-01.

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace reader_test {
 
 using namespace luot;
 using namespace luot::spool;
@@ -1080,4 +1080,4 @@ BOOST_AUTO_TEST_CASE(hits_read_and_declared_lost_are_all_that_were_written)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace reader_test

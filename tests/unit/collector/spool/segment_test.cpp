@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace segment_test {
 
 using namespace luot;
 using namespace luot::spool;
@@ -371,4 +371,4 @@ BOOST_AUTO_TEST_CASE(what_is_not_exactly_such_a_name_is_no_segment)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace segment_test

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <vector>
 
-namespace {
+namespace writer_test {
 
 using namespace luot;
 using namespace luot::spool;
@@ -502,4 +502,4 @@ BOOST_AUTO_TEST_CASE(a_synced_log_holds_the_same)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace writer_test

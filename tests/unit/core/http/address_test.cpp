@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace address_test {
 
 using namespace luot;
 using namespace luot::http;
@@ -176,4 +176,4 @@ BOOST_AUTO_TEST_CASE(any_list_gives_an_address)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace address_test

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace {
+namespace message_test {
 
 using namespace luot::http;
 using namespace std::string_literals;
@@ -193,4 +193,4 @@ BOOST_AUTO_TEST_CASE(every_status_that_is_sent_has_its_phrase)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace message_test

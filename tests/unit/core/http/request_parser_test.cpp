@@ -26,7 +26,7 @@ std::ostream& operator<<(std::ostream& out, method m)
 
 }  // namespace luot::http
 
-namespace {
+namespace request_parser_test {
 
 using namespace luot::http;
 using namespace std::string_literals;
@@ -661,4 +661,4 @@ BOOST_AUTO_TEST_CASE(any_bytes_give_an_answer_within_them)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace request_parser_test

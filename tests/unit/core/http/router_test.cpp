@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace {
+namespace router_test {
 
 using namespace luot::http;
 
@@ -125,4 +125,4 @@ BOOST_AUTO_TEST_CASE(options_tells_browsers_what_they_may_send)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace router_test

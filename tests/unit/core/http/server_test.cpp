@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-namespace {
+namespace server_test {
 
 using namespace luot;
 namespace asio = boost::asio;
@@ -294,4 +294,4 @@ BOOST_AUTO_TEST_CASE(streams_end_when_the_server_stops)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace server_test

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace redis_client_test {
 
 using namespace luot;
 using namespace luot::redis;
@@ -392,4 +392,4 @@ BOOST_AUTO_TEST_CASE(a_stopped_client_says_that_it_stops)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace redis_client_test

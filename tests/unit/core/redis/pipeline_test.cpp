@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-namespace {
+namespace pipeline_test {
 
 using namespace luot::redis;
 using namespace std::string_literals;
@@ -81,4 +81,4 @@ BOOST_AUTO_TEST_CASE(a_script_is_known_by_its_sha1)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace pipeline_test

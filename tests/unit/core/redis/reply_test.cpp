@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace reply_test {
 
 using namespace luot::redis;
 
@@ -149,4 +149,4 @@ BOOST_AUTO_TEST_CASE(an_array_that_is_announced_too_large_is_refused)
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace
+}  // namespace reply_test
