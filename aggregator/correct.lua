@@ -14,14 +14,19 @@
 --         A k from to most       an address is another's  a k from to        it is so no more
 --         N k page most          a page is in no list     n k page           it is again
 --         I k field delta        adds to a count of a hash
---         Z k member delta ends  adds to a row; one that has none left goes; a new key ends then (ms; 0: never)
---         M k from to n exact    so much of a row becomes another's; exact '1': it must have so much
---         F k field value        takes a field that has this value; f k field value   puts it there if none is
+--         Z k member delta ends cap  adds to a row; one that has none left goes; what is new beyond `cap` rows (0: any
+--                                number) is added to '(other)'; a new key ends then (ms; 0: never)
+--         M k from to n exact cap    so much of a row becomes another's; exact '1': it must have so much
+--         W k k page n ends cap  visitors of a page in the days' index of them (the first key): as its HyperLogLog (the
+--                                second) says, where it still is there; else n, or what the index has, if that is more
+--         F k page facts         takes facts of a page, which are these; f k page facts   puts them there; of those
+--                                that have come since the votes stay, and the earlier day on which it was first seen
 --         X k visitor old new    a visit that has not changed meanwhile is this one now
 --         R k k                  renames a key, which may be missing, to one that is not there
 --         B k k how cap          puts the first, a key that R took, back under the second's name, and what has come
 --                                under that name since beside it; how: sum (rows, counts: beyond `cap` rows, 0:
---                                none, in '(other)'), set (fields as they are now), last (times), visitors
+--                                any number, in '(other)'), set (fields as they are now), facts (as f), last (the
+--                                higher score; `cap` rows), visitors
 --         V k day month totals   visitors of a day as its HyperLogLog says, never above its views
 --         U k                    drops a key
 --         J k text               what this step has taken, behind the last   j k text   takes the last off again
@@ -98,6 +103,22 @@ local function row_of(key, member)
   rows[key][member] = rows[key][member] or whole(call('ZSCORE', key, member) or '0', key)
   return rows[key][member]
 end
+-- A new row has a place among `cap`, '(other)' apart.
+local sizes = {}
+local function add_to_row(key, member, delta, cap)
+  local before = row_of(key, member)
+  if before == 0 and delta > 0 and cap > 0 and member ~= '(other)' then
+    sizes[key] = sizes[key] or call('ZCARD', key) - (call('ZSCORE', key, '(other)') and 1 or 0)
+    if sizes[key] >= cap then
+      return add_to_row(key, '(other)', delta, 0)
+    end
+    sizes[key] = sizes[key] + 1
+  end
+  if before + delta < 0 then
+    outcome = outcome or 'moved'
+  end
+  rows[key][member] = before + delta
+end
 local function key_at(at)
   return must(KEYS[tonumber(ARGV[at]) or 0], 'a key index out of range')
 end
@@ -168,29 +189,48 @@ end
 function steps.Z(at)
   local key, member = key_at(at), ARGV[at + 1]
   check_kind(key, 'zset')
-  if failure then return 4 end
-  local value = row_of(key, member) + whole(ARGV[at + 2], 'an addition')
-  if value < 0 then
-    outcome = outcome or 'moved'
-  end
-  rows[key][member] = value
+  if failure then return 5 end
   row_ends[key] = tonumber(ARGV[at + 3])
-  return 4
+  add_to_row(key, member, whole(ARGV[at + 2], 'an addition'), whole(ARGV[at + 4], 'a bound'))
+  return 5
 end
 function steps.M(at)
   local key, from, to, n = key_at(at), ARGV[at + 1], ARGV[at + 2], whole(ARGV[at + 3], 'an addition')
   check_kind(key, 'zset')
-  if failure then return 5 end
+  if failure then return 6 end
   local held = row_of(key, from)
   if held < n and ARGV[at + 4] == '1' then
     outcome = outcome or 'moved'
   end
   n = math.min(n, held)
-  rows[key][from] = held - n
-  rows[key][to] = row_of(key, to) + n
-  return 5
+  add_to_row(key, from, -n, 0)
+  add_to_row(key, to, n, whole(ARGV[at + 5], 'a bound'))
+  return 6
 end
 
+-- Facts of a page (page_votes.hpp) begin with a version and the day on which it was first seen, a varint.
+local function first_seen(facts)
+  local day, scale, at = 0, 1, 2
+  while at <= #facts and at <= 6 do
+    local byte = string.byte(facts, at)
+    day, scale, at = day + byte % 128 * scale, scale * 128, at + 1
+    if byte < 128 then
+      return day, at
+    end
+  end
+end
+local function put_facts(key, page, facts)
+  local now = call('HGET', key, page)
+  if not now then
+    call('HSET', key, page, facts)
+    return
+  end
+  local before, rest_before = first_seen(facts)
+  local since, rest = first_seen(now)
+  if before and since and before > 0 and before < since and string.byte(facts) == string.byte(now) then
+    call('HSET', key, page, string.sub(facts, 1, rest_before - 1) .. string.sub(now, rest))
+  end
+end
 function steps.F(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
@@ -204,7 +244,7 @@ end
 function steps.f(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  later(function() call('HSETNX', key, field, value) end)
+  later(function() put_facts(key, field, value) end)
   return 3
 end
 function steps.X(at)
@@ -235,23 +275,46 @@ function steps.R(at)
   return 2
 end
 
+function steps.W(at)
+  local index, key, page = key_at(at), key_at(at + 1), ARGV[at + 2]
+  local n, ends, cap = whole(ARGV[at + 3], 'visitors'), whole(ARGV[at + 4], 'a time'), whole(ARGV[at + 5], 'a bound')
+  check_kind(index, 'zset')
+  if failure then return 6 end
+  check_hyperloglog(key)
+  later(function()
+    local held, size = call('ZSCORE', index, page), call('ZCARD', index)
+    if not held and size >= cap then
+      return
+    end
+    local is_there = call('EXISTS', key) == 1
+    call('ZADD', index, text(is_there and call('PFCOUNT', key) or math.max(n, tonumber(held or '0'))), page)
+    if size == 0 and ends > 0 then
+      call('PEXPIREAT', index, text(ends))
+    end
+  end)
+  return 6
+end
+
 local merged = 0
 local function put_back(kept, now, how, cap)
   if how == 'visitors' then
     call('PFMERGE', kept, now)
   elseif how == 'last' then
     local list = call('ZRANGE', now, 0, -1, 'WITHSCORES')
+    local size = call('ZCARD', kept)
     for i = 1, #list, 2 do
-      call('ZADD', kept, 'GT', list[i + 1], list[i])
+      if cap == 0 or size < cap or call('ZSCORE', kept, list[i]) then
+        size = size + call('ZADD', kept, 'GT', list[i + 1], list[i])
+      end
     end
   elseif how == 'text' then
     call('APPEND', kept, call('GET', now))
   elseif kinds[kept] == 'zset' then
     local list = call('ZRANGE', now, 0, -1, 'WITHSCORES')
-    local size = call('ZCARD', kept)
+    local size = call('ZCARD', kept) - (call('ZSCORE', kept, '(other)') and 1 or 0)
     for i = 1, #list, 2 do
       local member = list[i]
-      if not call('ZSCORE', kept, member) then
+      if member ~= '(other)' and not call('ZSCORE', kept, member) then
         size = size + 1
         if cap > 0 and size > cap then
           member = '(other)'
@@ -262,7 +325,13 @@ local function put_back(kept, now, how, cap)
   else
     local list = call('HGETALL', now)
     for i = 1, #list, 2 do
-      if how == 'set' or list[i] == 'pruned_at' then
+      if how == 'facts' then
+        local before = call('HGET', kept, list[i])
+        call('HSET', kept, list[i], list[i + 1])
+        if before then
+          put_facts(kept, list[i], before)
+        end
+      elseif how == 'set' or list[i] == 'pruned_at' then
         call('HSET', kept, list[i], list[i + 1])
       else
         call('HINCRBY', kept, list[i], list[i + 1])

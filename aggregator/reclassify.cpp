@@ -141,13 +141,14 @@ struct change {
     std::vector<std::string> born;             ///< pages that are new on the day
     std::vector<std::string> unborn;           ///< those that were and are no longer
 
-    [[nodiscard]] std::size_t size() const
+    [[nodiscard]] std::size_t rows() const
     {
-        auto sum = counts.size() + pages.size();
+        auto sum = pages.size();
         for (const auto& r : broken_down)
             sum += r.size();
         return sum;
     }
+    [[nodiscard]] std::size_t size() const { return counts.size() + rows(); }
 };
 
 /// One run of the command.
@@ -255,6 +256,7 @@ private:
             const auto wanted = change_of(day.date, stored, again);
             day.figures = figures_of(stored.counts, wanted.counts);
             day.has_changed = wanted.size() > 0;
+            day.rows = wanted.rows();
             if (!day.has_changed) {
                 remember(wanted);
                 co_return;
@@ -566,7 +568,7 @@ private:
             const auto was = count_of(before, name);
             out.push_back({name, was, was + count_of(more, name)});
         };
-        for (const char* name : {"views", "visits", "events", "bots"})
+        for (const char* name : {"views", "visits", "events", "bots", "new_paths"})
             add(name);
         std::map<std::string, int> kinds;
         for (const auto* counts : {&before, &more})
