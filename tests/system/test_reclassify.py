@@ -146,6 +146,7 @@ class Reclassify(SystemTest):
         self.use_list(luot, True)
         output = self.reclassify(luot, "--dry-run")
         self.assertEqual(output.count("would change: views"), 4, output)
+        self.assertRegex(output, r"new_paths \d+ -> \d+, .*\d+ rows\n")
         self.assert_same(self.dump(luot), before)
 
         output = self.reclassify(luot)
