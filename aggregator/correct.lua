@@ -1,6 +1,5 @@
-#!lua flags=allow-oom
 -- One step of a correction (corrections.hpp): changes of counts and of names that an operator has asked for, all or
--- nothing, and what the log says of them. allow-oom: deleting makes room.
+-- nothing, and what the log says of them. steps.lua is put before it; the steps are its own.
 --
 -- KEYS  1 luot:{pNN}:S:corrections (hash)   2 luot:{pNN}:S:totals (hash)   3 luot:{pNN}:producers (hash)
 --       4 luot:{pNN}:tallies (list)         5... the keys that the steps name by their index
@@ -36,31 +35,14 @@
 local log, totals, producers, tallies = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mark, following, is_all = ARGV[1], ARGV[2], ARGV[3] == 'all'
 local is_of_pages = is_all or ARGV[3] == 'pages'
-local limit, most_merged = 9007199254740992, 5000
+local most_merged = 5000
 local call = redis.call
+local outcome
 
-local failure, outcome
-local function must(condition, what)
-  if not condition and not failure then
-    failure = what
-  end
-  return condition
-end
 local kinds = {}
-local function check_kind(key, wanted)
-  if must(key, 'a key index out of range') then
-    kinds[key] = kinds[key] or call('TYPE', key).ok
-    if kinds[key] ~= 'none' and kinds[key] ~= wanted then
-      must(false, key .. ' is a ' .. kinds[key] .. ', not a ' .. wanted)
-    end
-  end
-end
-local function whole(value, what)
-  local number = tonumber(value)
-  if not number or number % 1 ~= 0 or number <= -limit or number >= limit then
-    must(false, what .. ' is no whole number')
-  end
-  return number or 0
+local function kind_of(key)
+  kinds[key] = kinds[key] or call('TYPE', key).ok
+  return kinds[key]
 end
 local function text(number)
   return string.format('%.0f', number)
@@ -73,13 +55,12 @@ check_kind(tallies, 'list')
 if failure then
   return redis.error_reply('LUOT ' .. failure)
 end
-for _, command in ipairs({ { 'HSET', log, 'f', 'v' }, { 'HDEL', log, 'f' }, { 'ZADD', log, '1', 'm' },
+local refused = may_call({ { 'HSET', log, 'f', 'v' }, { 'HDEL', log, 'f' }, { 'ZADD', log, '1', 'm' },
   { 'ZREM', log, 'm' }, { 'SADD', log, 'm' }, { 'SREM', log, 'm' }, { 'RENAME', log, log }, { 'UNLINK', log },
   { 'RPUSH', log, 'x' }, { 'RPOP', log }, { 'PFMERGE', log, log }, { 'PFCOUNT', log }, { 'PEXPIREAT', log, '1' },
-  { 'APPEND', log, 'x' } }) do
-  if not redis.acl_check_cmd(unpack(command)) then
-    return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. command[1])
-  end
+  { 'APPEND', log, 'x' } })
+if refused then
+  return redis.error_reply(refused)
 end
 if (call('HGET', log, 'mark') or '') ~= mark then
   return 'moved'
@@ -89,10 +70,7 @@ if is_of_pages and call('EXISTS', tallies) == 1 then
 end
 
 -- Values as they will be, and what is written once everything is checked: these, then the rest in order.
-local counts, rows, row_ends, writes = {}, {}, {}, {}
-local function later(write)
-  writes[#writes + 1] = write
-end
+local counts, rows, row_ends = {}, {}, {}
 local function count_of(key, field)
   counts[key] = counts[key] or {}
   counts[key][field] = counts[key][field] or whole(call('HGET', key, field) or '0', key .. ' ' .. field)
@@ -123,81 +101,81 @@ local function key_at(at)
   return must(KEYS[tonumber(ARGV[at]) or 0], 'a key index out of range')
 end
 
-local steps = {}
+steps = {}
 function steps.L(at)
   later(function()
     local last = tonumber(call('HGET', log, 'last') or '0') or 0
     call('HSET', log, ARGV[at], ARGV[at + 1], 'last', text(math.max(last, tonumber(ARGV[at]))))
   end)
-  return 2
+  return at + 2
 end
 function steps.D(at)
   later(function() call('HDEL', log, ARGV[at]) end)
-  return 1
+  return at + 1
 end
 
 local added = 0
 function steps.A(at)
   local key, from, to, most = key_at(at), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   check_kind(key, 'hash')
-  if failure then return 4 end
+  if failure then return at + 4 end
   added = added + 1
   if call('HEXISTS', key, from) == 1 then
     outcome = outcome or 'moved'
   end
   must(call('HLEN', key) + added <= most, 'too many addresses are merged')
   later(function() call('HSET', key, from, to) end)
-  return 4
+  return at + 4
 end
 function steps.a(at)
   local key, from, to = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   later(function()
     if call('HGET', key, from) == to then
       call('HDEL', key, from)
     end
   end)
-  return 3
+  return at + 3
 end
 function steps.N(at)
   local key, page, most = key_at(at), ARGV[at + 1], tonumber(ARGV[at + 2])
   check_kind(key, 'set')
-  if failure then return 3 end
+  if failure then return at + 3 end
   must(call('SCARD', key) < most, 'too many pages are hidden')
   later(function() call('SADD', key, page) end)
-  return 3
+  return at + 3
 end
 function steps.n(at)
   local key, page = key_at(at), ARGV[at + 1]
   check_kind(key, 'set')
   later(function() call('SREM', key, page) end)
-  return 2
+  return at + 2
 end
 
 function steps.I(at)
   local key, field = key_at(at), ARGV[at + 1]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   local value = count_of(key, field) + whole(ARGV[at + 2], 'an addition')
   if value < 0 then
     outcome = outcome or 'moved'
   end
   counts[key][field] = value
-  return 3
+  return at + 3
 end
 function steps.Z(at)
   local key, member = key_at(at), ARGV[at + 1]
   check_kind(key, 'zset')
-  if failure then return 5 end
+  if failure then return at + 5 end
   row_ends[key] = tonumber(ARGV[at + 3])
   add_to_row(key, member, whole(ARGV[at + 2], 'an addition'), whole(ARGV[at + 4], 'a bound'))
-  return 5
+  return at + 5
 end
 function steps.M(at)
   local key, from, to, n = key_at(at), ARGV[at + 1], ARGV[at + 2], whole(ARGV[at + 3], 'an addition')
   check_kind(key, 'zset')
-  if failure then return 6 end
+  if failure then return at + 6 end
   local held = row_of(key, from)
   if held < n and ARGV[at + 4] == '1' then
     outcome = outcome or 'moved'
@@ -205,7 +183,7 @@ function steps.M(at)
   n = math.min(n, held)
   add_to_row(key, from, -n, 0)
   add_to_row(key, to, n, whole(ARGV[at + 5], 'a bound'))
-  return 6
+  return at + 6
 end
 
 -- Facts of a page (page_votes.hpp) begin with a version and the day on which it was first seen, a varint.
@@ -234,18 +212,18 @@ end
 function steps.F(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   if call('HGET', key, field) ~= value then
     outcome = outcome or 'moved'
   end
   later(function() call('HDEL', key, field) end)
-  return 3
+  return at + 3
 end
 function steps.f(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
   later(function() put_facts(key, field, value) end)
-  return 3
+  return at + 3
 end
 function steps.X(at)
   local key, visitor, old, new = key_at(at), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -255,7 +233,7 @@ function steps.X(at)
       call('HSET', key, visitor, new)
     end
   end)
-  return 4
+  return at + 4
 end
 
 local function check_hyperloglog(key)
@@ -265,21 +243,21 @@ local function check_hyperloglog(key)
 end
 function steps.R(at)
   local from, to = key_at(at), key_at(at + 1)
-  if failure then return 2 end
+  if failure then return at + 2 end
   must(call('EXISTS', to) == 0, to .. ' is there already')
   later(function()
     if call('EXISTS', from) == 1 then
       call('RENAME', from, to)
     end
   end)
-  return 2
+  return at + 2
 end
 
 function steps.W(at)
   local index, key, page = key_at(at), key_at(at + 1), ARGV[at + 2]
   local n, ends, cap = whole(ARGV[at + 3], 'visitors'), whole(ARGV[at + 4], 'a time'), whole(ARGV[at + 5], 'a bound')
   check_kind(index, 'zset')
-  if failure then return 6 end
+  if failure then return at + 6 end
   check_hyperloglog(key)
   later(function()
     local held, size = call('ZSCORE', index, page), call('ZCARD', index)
@@ -292,7 +270,7 @@ function steps.W(at)
       call('PEXPIREAT', index, text(ends))
     end
   end)
-  return 6
+  return at + 6
 end
 
 local merged = 0
@@ -309,7 +287,7 @@ local function put_back(kept, now, how, cap)
     end
   elseif how == 'text' then
     call('APPEND', kept, call('GET', now))
-  elseif kinds[kept] == 'zset' then
+  elseif kind_of(kept) == 'zset' then
     local list = call('ZRANGE', now, 0, -1, 'WITHSCORES')
     local size = call('ZCARD', kept) - (call('ZSCORE', kept, '(other)') and 1 or 0)
     for i = 1, #list, 2 do
@@ -341,15 +319,14 @@ local function put_back(kept, now, how, cap)
 end
 function steps.B(at)
   local kept, now, how, cap = key_at(at), key_at(at + 1), ARGV[at + 2], tonumber(ARGV[at + 3])
-  if failure then return 4 end
-  kinds[kept] = kinds[kept] or call('TYPE', kept).ok
-  if kinds[kept] == 'none' then
-    return 4  -- it has ended
+  if failure then return at + 4 end
+  if kind_of(kept) == 'none' then
+    return at + 4  -- it has ended
   end
-  check_kind(now, kinds[kept])
-  if failure then return 4 end
-  if kinds[now] ~= 'none' then
-    local kind = kinds[kept]
+  check_kind(now, kind_of(kept))
+  if failure then return at + 4 end
+  if kind_of(now) ~= 'none' then
+    local kind = kind_of(kept)
     if how == 'visitors' then
       check_hyperloglog(kept)
       check_hyperloglog(now)
@@ -368,13 +345,13 @@ function steps.B(at)
     outcome = outcome or 'much'
   end
   later(function()
-    if kinds[now] ~= 'none' then
+    if kind_of(now) ~= 'none' then
       put_back(kept, now, how, cap)
       call('UNLINK', now)
     end
     call('RENAME', kept, now)
   end)
-  return 4
+  return at + 4
 end
 function steps.V(at)
   local key, day, month, all = key_at(at), key_at(at + 1), key_at(at + 2), key_at(at + 3)
@@ -382,7 +359,7 @@ function steps.V(at)
   check_kind(month, 'hash')
   check_kind(all, 'hash')
   check_hyperloglog(key)
-  if failure then return 4 end
+  if failure then return at + 4 end
   later(function()
     local held = call('HMGET', day, 'visitors', 'views')
     local before = tonumber(held[1] or '0')
@@ -395,38 +372,31 @@ function steps.V(at)
       end
     end
   end)
-  return 4
+  return at + 4
 end
 function steps.U(at)
   local key = key_at(at)
   later(function() call('UNLINK', key) end)
-  return 1
+  return at + 1
 end
 function steps.J(at)
   local key, bytes = key_at(at), ARGV[at + 1]
   check_kind(key, 'list')
   later(function() call('RPUSH', key, bytes) end)
-  return 2
+  return at + 2
 end
 function steps.j(at)
   local key, bytes = key_at(at), ARGV[at + 1]
   check_kind(key, 'list')
-  if failure then return 2 end
+  if failure then return at + 2 end
   if call('LINDEX', key, -1) ~= bytes then
     outcome = outcome or 'moved'
   end
   later(function() call('RPOP', key) end)
-  return 2
+  return at + 2
 end
 
-local at = 4
-while not failure and at <= #ARGV do
-  local step = steps[ARGV[at]]
-  if must(step, 'an unknown step') then
-    at = at + 1 + step(at + 1)
-  end
-end
-must(at == #ARGV + 1, 'steps cut short')
+take_steps(4)
 local edits = whole(call('HGET', totals, 'edits') or '0', totals .. ' edits')
 if failure then
   return redis.error_reply('LUOT correct: ' .. failure)
@@ -441,7 +411,7 @@ for key, fields in pairs(counts) do
   end
 end
 for key, members in pairs(rows) do
-  local is_new = kinds[key] == 'none'
+  local is_new = kind_of(key) == 'none'
   for member, value in pairs(members) do
     if value == 0 then
       call('ZREM', key, member)
@@ -453,9 +423,7 @@ for key, members in pairs(rows) do
     call('PEXPIREAT', key, text(row_ends[key]))
   end
 end
-for _, write in ipairs(writes) do
-  write()
-end
+write_all()
 if is_of_pages then
   local tip = call('HGET', producers, 'tip') or ''
   call('HSET', producers, 'tip', string.match(tip, '^[^~]*') .. '~' .. following)

@@ -17,7 +17,7 @@ DAY = 24 * 3600 * 1000
 FIRST = 1_710_090_000_000  # 2024-03-11 00:00 in Ho Chi Minh City
 DATES = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14"]
 SPAM = "https://buy.spam.example/now"
-SCRIPT = (ROOT / "aggregator" / "reclassify.lua").read_text()
+SCRIPT = "".join((ROOT / "aggregator" / file).read_text() for file in ("steps.lua", "reclassify.lua"))
 
 
 def story(rng):
