@@ -153,31 +153,44 @@ asio::awaitable<void> day_deletion::take_day_rows(std::int32_t date, breakdown b
         month_rest rest;
         if (missing > month_others)
             rest = co_await rest_of_month(date, by);
+        std::map<std::string, std::int64_t> in_month;
+        for (const auto& [row, count] : rest)
+            in_month[row] += count;
+        for (std::size_t i = 0; i + 1 < rows.size(); i += 2)
+            in_month[std::string(rows[i].text())] =
+                rows[i].text() == other_member ? 0 : held[0][i / 2].count();
         auto next = rest.begin();
 
         changes list;
+        const auto take = [&](const std::string& row, std::int64_t most) {
+            const auto count = std::min(most, in_month[row]);
+            in_month[row] -= count;
+            if (count > 0)
+                list.push_back(add_row(of_month, row, -count, 0));
+            return count;
+        };
         std::int64_t sum = 0, from_others = 0, page_other = 0;
+        bool has_taken = false;
         for (std::size_t i = 0; i + 1 < rows.size() && list.size() < changes_per_step; i += 2) {
             const std::string row(rows[i].text());
             auto count = rows[i + 1].count();
-            const auto own = row == other ? 0 : std::min(count, held[0][i / 2].count());
-            if (own > 0)
-                list.push_back(add_row(of_month, row, -own, 0));
+            const bool is_empty = count == 0;  // a page at which no visit ends any more
+            const auto own = take(row, count);
             const auto of_others = std::min(count - own, month_others);
             month_others -= of_others;
             from_others += of_others;
             auto left = count - own - of_others;
             for (; left > 0 && next != rest.end() && list.size() < changes_per_step;) {
-                const auto taken = std::min(left, next->second);
-                list.push_back(add_row(of_month, next->first, -taken, 0));
-                left -= taken;
+                const auto taken = take(next->first, std::min(left, next->second));
                 next->second -= taken;
-                if (next->second == 0)
+                left -= taken;
+                if (left > 0)
                     ++next;
             }
             count -= left;
-            if (count == 0)
+            if (count == 0 && !is_empty)
                 break;
+            has_taken = true;
             sum += count;
             list.push_back(add_row(of_day, row, -count, ends));
             if (by != breakdown::path)
@@ -199,7 +212,7 @@ asio::awaitable<void> day_deletion::take_day_rows(std::int32_t date, breakdown b
         const auto done = co_await step(step_kind::pages, list);
         if (done == outcome::done) {
             views_ += by == breakdown::path ? sum : 0;
-            attempt = sum > 0 ? 0 : attempt + 1;
+            attempt = has_taken ? 0 : attempt + 1;
             continue;
         }
         ++attempt;
@@ -365,7 +378,8 @@ asio::awaitable<void> day_deletion::check_day(std::int32_t date)
     if (day.contains("cut"))
         throw correction_error(
             fmt::format("only the most read pages of {} are still kept apart: which pages the "
-                        "other views were of is not known",
+                        "other views were of is not known: delete the pages that it is about "
+                        "(--path)",
                         date_text(date)));
     const auto untold = day["views"] - day[rows_field(name_of(breakdown::path))];
     const auto others = answers[1].count();
