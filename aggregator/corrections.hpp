@@ -1,6 +1,6 @@
 // What operators correct (docs/corrections.md): addresses that are merged, pages that are hidden,
-// counts that are deleted, all of it in a log from which it can be taken back. The commands; how each
-// is done: corrections/.
+// counts that are deleted, all of it in a log from which it can be taken back. The commands; how
+// each is done: corrections/.
 
 #pragma once
 
