@@ -117,7 +117,7 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
     for (const auto& row : read_by->rows)
         visits.emplace(row.key, row.views);
     // Whether a page that is in no row then had views among the others, nobody knows.
-    const auto if_missing = earlier->other > 0 ? std::nullopt : std::optional<std::int64_t>(0);
+    const auto if_missing = earlier->tells_all() ? std::optional<std::int64_t>(0) : std::nullopt;
 
     article_report out;
     out.other = now->other;

@@ -1,5 +1,7 @@
 #include "aggregator/correct.hpp"
 
+#include "aggregator/apply.hpp"
+#include "aggregator/fold/fold.hpp"
 #include "aggregator/steps.hpp"
 #include "core/bytes.hpp"
 #include "core/hit.hpp"
@@ -36,6 +38,24 @@ bool take_texts(byte_reader& in, std::vector<std::string>& out)
     return in.ok();
 }
 
+/// How many rows a key may have, "(other)" apart; "0": any number.
+std::string most_rows(const std::string& key)
+{
+    const auto is = keys::parse(key);
+    const bool is_bounded =
+        is.what == keys::kind::day_breakdown || is.what == keys::kind::month_breakdown;
+    return std::to_string(is_bounded ? most_members(is.by) : 0);
+}
+
+change visitors_of(const std::string& index, const std::string& page, std::string count,
+                   std::string ends_ms)
+{
+    const auto is = keys::parse(index);
+    return {'W',
+            {index, keys::visitors_of_path(is.site, is.date, path_hash(page))},
+            {page, std::move(count), std::move(ends_ms), std::to_string(most_visited_paths)}};
+}
+
 std::string negated(const std::string& number)
 {
     if (number.starts_with('-'))
@@ -58,16 +78,26 @@ change add_count(std::string key, std::string field, std::int64_t delta)
 
 change add_row(std::string key, std::string member, std::int64_t delta, std::int64_t ends_ms)
 {
-    return {
-        'Z', {std::move(key)}, {std::move(member), std::to_string(delta), std::to_string(ends_ms)}};
+    auto most = most_rows(key);
+    return {'Z',
+            {std::move(key)},
+            {std::move(member), std::to_string(delta), std::to_string(ends_ms), std::move(most)}};
 }
 
 change move_row(std::string key, std::string from, std::string to, std::int64_t count,
                 bool is_exact)
 {
+    auto most = most_rows(key);
     return {'M',
             {std::move(key)},
-            {std::move(from), std::move(to), std::to_string(count), is_exact ? "1" : "0"}};
+            {std::move(from), std::move(to), std::to_string(count), is_exact ? "1" : "0",
+             std::move(most)}};
+}
+
+change put_visitors(const std::string& index, const std::string& page, std::int64_t count,
+                    std::int64_t ends_ms)
+{
+    return visitors_of(index, page, std::to_string(count), std::to_string(ends_ms));
 }
 
 change take_field(std::string key, std::string field, std::string value)
@@ -96,7 +126,13 @@ change put_back(std::string kept, std::string key)
         case keys::kind::seen:
             how = "last";
             break;
+        case keys::kind::path_visitors:
+            how = "last";
+            cap = most_visited_paths;
+            break;
         case keys::kind::facts:
+            how = "facts";
+            break;
         case keys::kind::visits:
             how = "set";
             break;
@@ -123,10 +159,12 @@ changes inverse(const changes& made)
         auto& a = c->arguments;
         if (c->what == 'I')
             out.push_back({'I', c->keys, {a[0], negated(a[1])}});
+        else if (c->what == 'Z' && keys::parse(c->keys[0]).what == keys::kind::path_visitors)
+            visitors.push_back(visitors_of(c->keys[0], a[0], negated(a[1]), a[2]));
         else if (c->what == 'Z')
-            out.push_back({'Z', c->keys, {a[0], negated(a[1]), a[2]}});
+            out.push_back({'Z', c->keys, {a[0], negated(a[1]), a[2], a[3]}});
         else if (c->what == 'M')
-            out.push_back({'M', c->keys, {a[1], a[0], a[2], "0"}});
+            out.push_back({'M', c->keys, {a[1], a[0], a[2], "0", a[4]}});
         else if (c->what == 'F')
             out.push_back({'f', c->keys, a});
         else if (c->what == 'R')
@@ -154,7 +192,7 @@ std::string encode(const changes& list)
 std::optional<changes> decode_changes(std::string_view bytes)
 {
     constexpr std::string_view letters = "IZMFVR";
-    constexpr std::size_t keys[] = {1, 1, 1, 1, 4, 2}, arguments[] = {2, 3, 4, 2, 0, 0};
+    constexpr std::size_t keys[] = {1, 1, 1, 1, 4, 2}, arguments[] = {2, 4, 5, 2, 0, 0};
     changes out;
     byte_reader in{bytes};
     (void)in.u64();

@@ -24,13 +24,18 @@ struct change {
 };
 using changes = std::vector<change>;
 
-/// Adds to a count of a hash, or to a row; a row's key that is new ends then (Unix ms; 0: never).
+/// Adds to a count of a hash, or to a row; a row's key that is new ends then (Unix ms; 0: never). A
+/// new row of a breakdown that has no room for it is counted in "(other)".
 [[nodiscard]] change add_count(std::string key, std::string field, std::int64_t delta);
 [[nodiscard]] change add_row(std::string key, std::string member, std::int64_t delta,
                              std::int64_t ends_ms);
 /// Gives so much of a row to another one: it must have as much, or as much as it has.
 [[nodiscard]] change move_row(std::string key, std::string from, std::string to, std::int64_t count,
                               bool is_exact);
+/// Puts a page's visitors of a day back into the day's index of them: as many as its HyperLogLog
+/// says where it is kept yet, else `count`, or what has been counted since when that is more.
+[[nodiscard]] change put_visitors(const std::string& index, const std::string& page,
+                                  std::int64_t count, std::int64_t ends_ms);
 [[nodiscard]] change take_field(std::string key, std::string field, std::string value);
 [[nodiscard]] change rename(std::string from, std::string to);
 /// Puts a key of a site that was renamed back, with what has come in its place meanwhile.

@@ -1,6 +1,5 @@
-#!lua flags=allow-oom
 -- One step of a correction (corrections.hpp): changes of counts and of names that an operator has asked for, all or
--- nothing, and what the log says of them. allow-oom: deleting makes room.
+-- nothing, and what the log says of them. steps.lua is put before it; the steps are its own.
 --
 -- KEYS  1 luot:{pNN}:S:corrections (hash)   2 luot:{pNN}:S:totals (hash)   3 luot:{pNN}:producers (hash)
 --       4 luot:{pNN}:tallies (list)         5... the keys that the steps name by their index
@@ -14,14 +13,19 @@
 --         A k from to most       an address is another's  a k from to        it is so no more
 --         N k page most          a page is in no list     n k page           it is again
 --         I k field delta        adds to a count of a hash
---         Z k member delta ends  adds to a row; one that has none left goes; a new key ends then (ms; 0: never)
---         M k from to n exact    so much of a row becomes another's; exact '1': it must have so much
---         F k field value        takes a field that has this value; f k field value   puts it there if none is
+--         Z k member delta ends cap  adds to a row; one that has none left goes; what is new beyond `cap` rows (0: any
+--                                number) is added to '(other)'; a new key ends then (ms; 0: never)
+--         M k from to n exact cap    so much of a row becomes another's; exact '1': it must have so much
+--         W k k page n ends cap  visitors of a page in the days' index of them (the first key): as its HyperLogLog (the
+--                                second) says, where it still is there; else n, or what the index has, if that is more
+--         F k page facts         takes facts of a page, which are these; f k page facts   puts them there; of those
+--                                that have come since the votes stay, and the earlier day on which it was first seen
 --         X k visitor old new    a visit that has not changed meanwhile is this one now
 --         R k k                  renames a key, which may be missing, to one that is not there
 --         B k k how cap          puts the first, a key that R took, back under the second's name, and what has come
 --                                under that name since beside it; how: sum (rows, counts: beyond `cap` rows, 0:
---                                none, in '(other)'), set (fields as they are now), last (times), visitors
+--                                any number, in '(other)'), set (fields as they are now), facts (as f), last (the
+--                                higher score; `cap` rows), visitors
 --         V k day month totals   visitors of a day as its HyperLogLog says, never above its views
 --         U k                    drops a key
 --         J k text               what this step has taken, behind the last   j k text   takes the last off again
@@ -31,31 +35,14 @@
 local log, totals, producers, tallies = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mark, following, is_all = ARGV[1], ARGV[2], ARGV[3] == 'all'
 local is_of_pages = is_all or ARGV[3] == 'pages'
-local limit, most_merged = 9007199254740992, 5000
+local most_merged = 5000
 local call = redis.call
+local outcome
 
-local failure, outcome
-local function must(condition, what)
-  if not condition and not failure then
-    failure = what
-  end
-  return condition
-end
 local kinds = {}
-local function check_kind(key, wanted)
-  if must(key, 'a key index out of range') then
-    kinds[key] = kinds[key] or call('TYPE', key).ok
-    if kinds[key] ~= 'none' and kinds[key] ~= wanted then
-      must(false, key .. ' is a ' .. kinds[key] .. ', not a ' .. wanted)
-    end
-  end
-end
-local function whole(value, what)
-  local number = tonumber(value)
-  if not number or number % 1 ~= 0 or number <= -limit or number >= limit then
-    must(false, what .. ' is no whole number')
-  end
-  return number or 0
+local function kind_of(key)
+  kinds[key] = kinds[key] or call('TYPE', key).ok
+  return kinds[key]
 end
 local function text(number)
   return string.format('%.0f', number)
@@ -68,13 +55,12 @@ check_kind(tallies, 'list')
 if failure then
   return redis.error_reply('LUOT ' .. failure)
 end
-for _, command in ipairs({ { 'HSET', log, 'f', 'v' }, { 'HDEL', log, 'f' }, { 'ZADD', log, '1', 'm' },
+local refused = may_call({ { 'HSET', log, 'f', 'v' }, { 'HDEL', log, 'f' }, { 'ZADD', log, '1', 'm' },
   { 'ZREM', log, 'm' }, { 'SADD', log, 'm' }, { 'SREM', log, 'm' }, { 'RENAME', log, log }, { 'UNLINK', log },
   { 'RPUSH', log, 'x' }, { 'RPOP', log }, { 'PFMERGE', log, log }, { 'PFCOUNT', log }, { 'PEXPIREAT', log, '1' },
-  { 'APPEND', log, 'x' } }) do
-  if not redis.acl_check_cmd(unpack(command)) then
-    return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. command[1])
-  end
+  { 'APPEND', log, 'x' } })
+if refused then
+  return redis.error_reply(refused)
 end
 if (call('HGET', log, 'mark') or '') ~= mark then
   return 'moved'
@@ -84,10 +70,7 @@ if is_of_pages and call('EXISTS', tallies) == 1 then
 end
 
 -- Values as they will be, and what is written once everything is checked: these, then the rest in order.
-local counts, rows, row_ends, writes = {}, {}, {}, {}
-local function later(write)
-  writes[#writes + 1] = write
-end
+local counts, rows, row_ends = {}, {}, {}
 local function count_of(key, field)
   counts[key] = counts[key] or {}
   counts[key][field] = counts[key][field] or whole(call('HGET', key, field) or '0', key .. ' ' .. field)
@@ -98,114 +81,149 @@ local function row_of(key, member)
   rows[key][member] = rows[key][member] or whole(call('ZSCORE', key, member) or '0', key)
   return rows[key][member]
 end
+-- A new row has a place among `cap`, '(other)' apart.
+local sizes = {}
+local function add_to_row(key, member, delta, cap)
+  local before = row_of(key, member)
+  if before == 0 and delta > 0 and cap > 0 and member ~= '(other)' then
+    sizes[key] = sizes[key] or call('ZCARD', key) - (call('ZSCORE', key, '(other)') and 1 or 0)
+    if sizes[key] >= cap then
+      return add_to_row(key, '(other)', delta, 0)
+    end
+    sizes[key] = sizes[key] + 1
+  end
+  if before + delta < 0 then
+    outcome = outcome or 'moved'
+  end
+  rows[key][member] = before + delta
+end
 local function key_at(at)
   return must(KEYS[tonumber(ARGV[at]) or 0], 'a key index out of range')
 end
 
-local steps = {}
+steps = {}
 function steps.L(at)
   later(function()
     local last = tonumber(call('HGET', log, 'last') or '0') or 0
     call('HSET', log, ARGV[at], ARGV[at + 1], 'last', text(math.max(last, tonumber(ARGV[at]))))
   end)
-  return 2
+  return at + 2
 end
 function steps.D(at)
   later(function() call('HDEL', log, ARGV[at]) end)
-  return 1
+  return at + 1
 end
 
 local added = 0
 function steps.A(at)
   local key, from, to, most = key_at(at), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   check_kind(key, 'hash')
-  if failure then return 4 end
+  if failure then return at + 4 end
   added = added + 1
   if call('HEXISTS', key, from) == 1 then
     outcome = outcome or 'moved'
   end
   must(call('HLEN', key) + added <= most, 'too many addresses are merged')
   later(function() call('HSET', key, from, to) end)
-  return 4
+  return at + 4
 end
 function steps.a(at)
   local key, from, to = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   later(function()
     if call('HGET', key, from) == to then
       call('HDEL', key, from)
     end
   end)
-  return 3
+  return at + 3
 end
 function steps.N(at)
   local key, page, most = key_at(at), ARGV[at + 1], tonumber(ARGV[at + 2])
   check_kind(key, 'set')
-  if failure then return 3 end
+  if failure then return at + 3 end
   must(call('SCARD', key) < most, 'too many pages are hidden')
   later(function() call('SADD', key, page) end)
-  return 3
+  return at + 3
 end
 function steps.n(at)
   local key, page = key_at(at), ARGV[at + 1]
   check_kind(key, 'set')
   later(function() call('SREM', key, page) end)
-  return 2
+  return at + 2
 end
 
 function steps.I(at)
   local key, field = key_at(at), ARGV[at + 1]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   local value = count_of(key, field) + whole(ARGV[at + 2], 'an addition')
   if value < 0 then
     outcome = outcome or 'moved'
   end
   counts[key][field] = value
-  return 3
+  return at + 3
 end
 function steps.Z(at)
   local key, member = key_at(at), ARGV[at + 1]
   check_kind(key, 'zset')
-  if failure then return 4 end
-  local value = row_of(key, member) + whole(ARGV[at + 2], 'an addition')
-  if value < 0 then
-    outcome = outcome or 'moved'
-  end
-  rows[key][member] = value
+  if failure then return at + 5 end
   row_ends[key] = tonumber(ARGV[at + 3])
-  return 4
+  add_to_row(key, member, whole(ARGV[at + 2], 'an addition'), whole(ARGV[at + 4], 'a bound'))
+  return at + 5
 end
 function steps.M(at)
   local key, from, to, n = key_at(at), ARGV[at + 1], ARGV[at + 2], whole(ARGV[at + 3], 'an addition')
   check_kind(key, 'zset')
-  if failure then return 5 end
+  if failure then return at + 6 end
   local held = row_of(key, from)
   if held < n and ARGV[at + 4] == '1' then
     outcome = outcome or 'moved'
   end
   n = math.min(n, held)
-  rows[key][from] = held - n
-  rows[key][to] = row_of(key, to) + n
-  return 5
+  add_to_row(key, from, -n, 0)
+  add_to_row(key, to, n, whole(ARGV[at + 5], 'a bound'))
+  return at + 6
 end
 
+-- Facts of a page (page_votes.hpp) begin with a version and the day on which it was first seen, a varint.
+local function first_seen(facts)
+  local day, scale, at = 0, 1, 2
+  while at <= #facts and at <= 6 do
+    local byte = string.byte(facts, at)
+    day, scale, at = day + byte % 128 * scale, scale * 128, at + 1
+    if byte < 128 then
+      return day, at
+    end
+  end
+end
+local function put_facts(key, page, facts)
+  local now = call('HGET', key, page)
+  if not now then
+    call('HSET', key, page, facts)
+    return
+  end
+  local before, rest_before = first_seen(facts)
+  local since, rest = first_seen(now)
+  if before and since and before > 0 and before < since and string.byte(facts) == string.byte(now) then
+    call('HSET', key, page, string.sub(facts, 1, rest_before - 1) .. string.sub(now, rest))
+  end
+end
 function steps.F(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  if failure then return 3 end
+  if failure then return at + 3 end
   if call('HGET', key, field) ~= value then
     outcome = outcome or 'moved'
   end
   later(function() call('HDEL', key, field) end)
-  return 3
+  return at + 3
 end
 function steps.f(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]
   check_kind(key, 'hash')
-  later(function() call('HSETNX', key, field, value) end)
-  return 3
+  later(function() put_facts(key, field, value) end)
+  return at + 3
 end
 function steps.X(at)
   local key, visitor, old, new = key_at(at), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -215,7 +233,7 @@ function steps.X(at)
       call('HSET', key, visitor, new)
     end
   end)
-  return 4
+  return at + 4
 end
 
 local function check_hyperloglog(key)
@@ -225,14 +243,34 @@ local function check_hyperloglog(key)
 end
 function steps.R(at)
   local from, to = key_at(at), key_at(at + 1)
-  if failure then return 2 end
+  if failure then return at + 2 end
   must(call('EXISTS', to) == 0, to .. ' is there already')
   later(function()
     if call('EXISTS', from) == 1 then
       call('RENAME', from, to)
     end
   end)
-  return 2
+  return at + 2
+end
+
+function steps.W(at)
+  local index, key, page = key_at(at), key_at(at + 1), ARGV[at + 2]
+  local n, ends, cap = whole(ARGV[at + 3], 'visitors'), whole(ARGV[at + 4], 'a time'), whole(ARGV[at + 5], 'a bound')
+  check_kind(index, 'zset')
+  if failure then return at + 6 end
+  check_hyperloglog(key)
+  later(function()
+    local held, size = call('ZSCORE', index, page), call('ZCARD', index)
+    if not held and size >= cap then
+      return
+    end
+    local is_there = call('EXISTS', key) == 1
+    call('ZADD', index, text(is_there and call('PFCOUNT', key) or math.max(n, tonumber(held or '0'))), page)
+    if size == 0 and ends > 0 then
+      call('PEXPIREAT', index, text(ends))
+    end
+  end)
+  return at + 6
 end
 
 local merged = 0
@@ -241,17 +279,20 @@ local function put_back(kept, now, how, cap)
     call('PFMERGE', kept, now)
   elseif how == 'last' then
     local list = call('ZRANGE', now, 0, -1, 'WITHSCORES')
+    local size = call('ZCARD', kept)
     for i = 1, #list, 2 do
-      call('ZADD', kept, 'GT', list[i + 1], list[i])
+      if cap == 0 or size < cap or call('ZSCORE', kept, list[i]) then
+        size = size + call('ZADD', kept, 'GT', list[i + 1], list[i])
+      end
     end
   elseif how == 'text' then
     call('APPEND', kept, call('GET', now))
-  elseif kinds[kept] == 'zset' then
+  elseif kind_of(kept) == 'zset' then
     local list = call('ZRANGE', now, 0, -1, 'WITHSCORES')
-    local size = call('ZCARD', kept)
+    local size = call('ZCARD', kept) - (call('ZSCORE', kept, '(other)') and 1 or 0)
     for i = 1, #list, 2 do
       local member = list[i]
-      if not call('ZSCORE', kept, member) then
+      if member ~= '(other)' and not call('ZSCORE', kept, member) then
         size = size + 1
         if cap > 0 and size > cap then
           member = '(other)'
@@ -262,7 +303,13 @@ local function put_back(kept, now, how, cap)
   else
     local list = call('HGETALL', now)
     for i = 1, #list, 2 do
-      if how == 'set' or list[i] == 'pruned_at' then
+      if how == 'facts' then
+        local before = call('HGET', kept, list[i])
+        call('HSET', kept, list[i], list[i + 1])
+        if before then
+          put_facts(kept, list[i], before)
+        end
+      elseif how == 'set' or list[i] == 'pruned_at' then
         call('HSET', kept, list[i], list[i + 1])
       else
         call('HINCRBY', kept, list[i], list[i + 1])
@@ -272,15 +319,14 @@ local function put_back(kept, now, how, cap)
 end
 function steps.B(at)
   local kept, now, how, cap = key_at(at), key_at(at + 1), ARGV[at + 2], tonumber(ARGV[at + 3])
-  if failure then return 4 end
-  kinds[kept] = kinds[kept] or call('TYPE', kept).ok
-  if kinds[kept] == 'none' then
-    return 4  -- it has ended
+  if failure then return at + 4 end
+  if kind_of(kept) == 'none' then
+    return at + 4  -- it has ended
   end
-  check_kind(now, kinds[kept])
-  if failure then return 4 end
-  if kinds[now] ~= 'none' then
-    local kind = kinds[kept]
+  check_kind(now, kind_of(kept))
+  if failure then return at + 4 end
+  if kind_of(now) ~= 'none' then
+    local kind = kind_of(kept)
     if how == 'visitors' then
       check_hyperloglog(kept)
       check_hyperloglog(now)
@@ -299,13 +345,13 @@ function steps.B(at)
     outcome = outcome or 'much'
   end
   later(function()
-    if kinds[now] ~= 'none' then
+    if kind_of(now) ~= 'none' then
       put_back(kept, now, how, cap)
       call('UNLINK', now)
     end
     call('RENAME', kept, now)
   end)
-  return 4
+  return at + 4
 end
 function steps.V(at)
   local key, day, month, all = key_at(at), key_at(at + 1), key_at(at + 2), key_at(at + 3)
@@ -313,7 +359,7 @@ function steps.V(at)
   check_kind(month, 'hash')
   check_kind(all, 'hash')
   check_hyperloglog(key)
-  if failure then return 4 end
+  if failure then return at + 4 end
   later(function()
     local held = call('HMGET', day, 'visitors', 'views')
     local before = tonumber(held[1] or '0')
@@ -326,38 +372,31 @@ function steps.V(at)
       end
     end
   end)
-  return 4
+  return at + 4
 end
 function steps.U(at)
   local key = key_at(at)
   later(function() call('UNLINK', key) end)
-  return 1
+  return at + 1
 end
 function steps.J(at)
   local key, bytes = key_at(at), ARGV[at + 1]
   check_kind(key, 'list')
   later(function() call('RPUSH', key, bytes) end)
-  return 2
+  return at + 2
 end
 function steps.j(at)
   local key, bytes = key_at(at), ARGV[at + 1]
   check_kind(key, 'list')
-  if failure then return 2 end
+  if failure then return at + 2 end
   if call('LINDEX', key, -1) ~= bytes then
     outcome = outcome or 'moved'
   end
   later(function() call('RPOP', key) end)
-  return 2
+  return at + 2
 end
 
-local at = 4
-while not failure and at <= #ARGV do
-  local step = steps[ARGV[at]]
-  if must(step, 'an unknown step') then
-    at = at + 1 + step(at + 1)
-  end
-end
-must(at == #ARGV + 1, 'steps cut short')
+take_steps(4)
 local edits = whole(call('HGET', totals, 'edits') or '0', totals .. ' edits')
 if failure then
   return redis.error_reply('LUOT correct: ' .. failure)
@@ -372,7 +411,7 @@ for key, fields in pairs(counts) do
   end
 end
 for key, members in pairs(rows) do
-  local is_new = kinds[key] == 'none'
+  local is_new = kind_of(key) == 'none'
   for member, value in pairs(members) do
     if value == 0 then
       call('ZREM', key, member)
@@ -384,9 +423,7 @@ for key, members in pairs(rows) do
     call('PEXPIREAT', key, text(row_ends[key]))
   end
 end
-for _, write in ipairs(writes) do
-  write()
-end
+write_all()
 if is_of_pages then
   local tip = call('HGET', producers, 'tip') or ''
   call('HSET', producers, 'tip', string.match(tip, '^[^~]*') .. '~' .. following)

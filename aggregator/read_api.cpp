@@ -251,6 +251,8 @@ asio::awaitable<http::response> read_api::summary(const http::request& r)
             given.insert_or_assign(std::move(name), std::move(value));
         else if (is_dimension(name))
             narrowed_to.insert_or_assign(std::move(name), std::move(value));
+        else  // else the whole site's numbers would be taken for those of a row
+            co_return failure(400, "bad_request", "one of the parameters is not known here");
     }
     if (id.empty())
         co_return failure(400, "bad_request", "name a site");

@@ -1,5 +1,6 @@
 #include "aggregator/reclassify.hpp"
 
+#include "aggregator/page_names.hpp"
 #include "aggregator/recount.hpp"
 #include "aggregator/steps.hpp"
 #include "archive/reader.hpp"
@@ -30,14 +31,12 @@ namespace {
 
 /// What reclassify.lua begins its refusals with: of one day, so the next may be tried.
 constexpr std::string_view script_says = "LUOT reclassify: ";
-constexpr std::int64_t day_ms = 86'400'000;
 /// No zone is further from UTC.
 constexpr std::int64_t most_zone_ms = 15 * hour_ms;
 constexpr std::int64_t silent_after_ms = day_ms;  // as tidy.lua is told
 constexpr std::size_t paths_per_question = 500;
 /// Rows that one step changes at most, of all breakdowns and pages together.
 constexpr std::size_t most_changes = 200'000;
-constexpr int most_attempts = 5;
 constexpr std::array<std::string_view, 4> hit_fields{"views", "reloads", "bots", "events"};
 
 using rows = std::map<std::string, std::int64_t, std::less<>>;
@@ -69,25 +68,6 @@ struct stored_day {
     /// day are among the others of the pages.
     std::set<std::string, std::less<>> came_again;
 };
-
-std::vector<std::uint64_t> unpacked(std::string_view list)
-{
-    std::vector<std::uint64_t> out;
-    byte_reader in{list};
-    while (in.rest().size() >= sizeof(std::uint64_t))
-        out.push_back(in.u64());
-    return out;
-}
-
-template <class Ids>
-std::string packed(const Ids& ids)
-{
-    std::string out;
-    out.reserve(ids.size() * sizeof(std::uint64_t));
-    for (const auto id : ids)
-        put_u64(out, id);
-    return out;
-}
 
 /// Rows within the bound: those that there are keep their place, the largest of the others come
 /// next, and the rest is counted together.
@@ -141,13 +121,14 @@ struct change {
     std::vector<std::string> born;             ///< pages that are new on the day
     std::vector<std::string> unborn;           ///< those that were and are no longer
 
-    [[nodiscard]] std::size_t size() const
+    [[nodiscard]] std::size_t rows() const
     {
-        auto sum = counts.size() + pages.size();
+        auto sum = pages.size();
         for (const auto& r : broken_down)
             sum += r.size();
         return sum;
     }
+    [[nodiscard]] std::size_t size() const { return counts.size() + rows(); }
 };
 
 /// One run of the command.
@@ -255,6 +236,7 @@ private:
             const auto wanted = change_of(day.date, stored, again);
             day.figures = figures_of(stored.counts, wanted.counts);
             day.has_changed = wanted.size() > 0;
+            day.rows = wanted.rows();
             if (!day.has_changed) {
                 remember(wanted);
                 co_return;
@@ -395,7 +377,7 @@ private:
         again.set_path_count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, pages)));
         new_then_.clear();
         for (const auto& list : {stored.first_seen, std::string(answers[2].text())})
-            for (const auto hash : unpacked(list))
+            for (const auto hash : unpacked_u64(list))
                 new_then_.insert(hash);
     }
 
@@ -533,7 +515,7 @@ private:
                                                        again.first_seen().end());
         std::unordered_set<std::uint64_t> held;
         std::int64_t new_paths = count_of(before, "new_paths");
-        for (const auto hash : unpacked(stored.first_seen)) {
+        for (const auto hash : unpacked_u64(stored.first_seen)) {
             held.insert(hash);
             if (wanted.contains(hash)) {
                 put_u64(out.first_seen, hash);
@@ -566,7 +548,7 @@ private:
             const auto was = count_of(before, name);
             out.push_back({name, was, was + count_of(more, name)});
         };
-        for (const char* name : {"views", "visits", "events", "bots"})
+        for (const char* name : {"views", "visits", "events", "bots", "new_paths"})
             add(name);
         std::map<std::string, int> kinds;
         for (const auto* counts : {&before, &more})
@@ -589,7 +571,7 @@ private:
                    keys::day_first_seen(site, date)}};
         out.add(std::string_view("reclassified-" + to_hex(random_u64())),
                 options_.settings->aggregator.max_paths, stored.first_seen.size(),
-                std::string_view(wanted.first_seen), std::string_view(packed(again.visitors())),
+                std::string_view(wanted.first_seen), std::string_view(packed_u64(again.visitors())),
                 stored.texts.size());
         for (const auto& [field, value] : stored.texts)
             out.add(std::string_view(field), std::string_view(value));

@@ -36,12 +36,13 @@ struct reclassify_options {
 /// What became of one day.
 struct reclassified_day {
     struct figure {
-        std::string name;  ///< views, visits, events, bots, bots:KIND
+        std::string name;  ///< views, visits, events, bots, new_paths, bots:KIND
         std::int64_t before = 0, now = 0;
     };
     std::int32_t date = 0;
     std::string refused;          ///< why nothing was done, for a person; empty: it was
     std::vector<figure> figures;  ///< that there are, or were
+    std::size_t rows = 0;         ///< of its reports and of pages that are others now
     bool has_changed = false;     ///< or would have
 };
 

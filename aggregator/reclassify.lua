@@ -1,7 +1,6 @@
-#!lua
 -- Puts one day of a site, counted again, in the place of what was counted: `luot reclassify`. All or nothing, and only
 -- if the day still is as it was read. Redis does not roll a script back: everything is read and checked before the
--- first write.
+-- first write. steps.lua is put before it; the steps are its own.
 --
 -- KEYS  1 luot:{pNN}:S:day:D (hash)      2 luot:{pNN}:S:month:M (hash)       3 luot:{pNN}:S:totals (hash)
 --       4 luot:{pNN}:S:pages (zset)      5 luot:{pNN}:S:baseline (zset)      6 luot:{pNN}:S:facts (hash)
@@ -17,30 +16,20 @@
 --         V n (path votes)*n              facts of pages that have none
 -- Answers 'ok', or 'moved' when the day or its first_seen is another one by now: nothing was changed.
 
-local limit, most = 9007199254740992, 500
-local failure
-local function must(condition, what)
-  if not condition and not failure then
-    failure = what
-  end
-  return condition
-end
-
 local kinds = { 'hash', 'hash', 'hash', 'zset', 'zset', 'hash', 'hash', 'string', 'string' }
 for i, key in ipairs(KEYS) do
-  local kind, wanted = redis.call('TYPE', key).ok, kinds[i] or 'zset'
-  if kind ~= 'none' and kind ~= wanted then
-    return redis.error_reply('LUOT ' .. key .. ' is a ' .. kind .. ', not a ' .. wanted)
-  end
+  check_kind(key, kinds[i] or 'zset')
+end
+if failure then
+  return redis.error_reply('LUOT ' .. failure)
 end
 local day, month, totals, pages, baseline = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local facts, producers, visitors, first_seen = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-for _, call in ipairs({ { 'HSET', day, 'f', 'v' }, { 'HDEL', day, 'f' }, { 'ZADD', pages, '0', 'm' },
+local refused = may_call({ { 'HSET', day, 'f', 'v' }, { 'HDEL', day, 'f' }, { 'ZADD', pages, '0', 'm' },
   { 'ZREM', pages, 'm' }, { 'HSETNX', facts, 'f', 'v' }, { 'PFADD', visitors, 'm' }, { 'UNLINK', visitors },
-  { 'SET', first_seen, 'x' }, { 'PEXPIREAT', pages, '1' }, { 'HINCRBY', totals, 'f', '1' } }) do
-  if not redis.acl_check_cmd(unpack(call)) then
-    return redis.error_reply('NOPERM LUOT: the user of redis.url may not ' .. call[1])
-  end
+  { 'SET', first_seen, 'x' }, { 'PEXPIREAT', pages, '1' }, { 'HINCRBY', totals, 'f', '1' } })
+if refused then
+  return redis.error_reply(refused)
 end
 
 local mark, max_paths, list_bytes, list, ids = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -60,33 +49,6 @@ if not is_same then
   return 'moved'
 end
 
-local function whole(value, what)
-  local number = tonumber(value)
-  must(number and number % 1 == 0 and number > -limit and number < limit, what .. ' is no whole number')
-  return number or 0
-end
-
-local writes = {}
-local function in_parts(command, key, values, step)
-  for from = 1, #values, step do
-    redis.call(command, key, unpack(values, from, math.min(from + step - 1, #values)))
-  end
-end
-local function later(command, key, values)
-  writes[#writes + 1] = function()
-    in_parts(command, key, values, 2 * most)
-  end
-end
-local function present(command, key, names)
-  local values = {}
-  for from = 1, #names, most do
-    local part = redis.call(command, key, unpack(names, from, math.min(from + most - 1, #names)))
-    for i = 1, #part do
-      values[from + i - 1] = part[i]
-    end
-  end
-  return values
-end
 local function pairs_at(at, n)
   local names, deltas = {}, {}
   for i = 1, n do
@@ -98,7 +60,8 @@ local function pairs_at(at, n)
 end
 
 local views = whole(held.views or '0', day)
-local steps, is_edited, is_remembered_wrong = {}, false, false
+local is_edited, is_remembered_wrong = false, false
+steps = {}
 
 function steps.H(at)
   local key = KEYS[tonumber(ARGV[at])]
@@ -118,8 +81,8 @@ function steps.H(at)
       new[#new + 1] = value
     end
   end
-  later('HSET', key, new)
-  later('HDEL', key, gone)
+  later_pairs('HSET', key, new)
+  later_pairs('HDEL', key, gone)
   return after
 end
 
@@ -168,8 +131,8 @@ local function add_up(key, cap, names, deltas, floor)
       new[#new + 1] = '(other)'
     end
   end
-  later('ZADD', key, new)
-  later('ZREM', key, gone)
+  later_pairs('ZADD', key, new)
+  later_pairs('ZREM', key, gone)
   return gone, come
 end
 
@@ -180,9 +143,9 @@ function steps.C(at)
   local is_new = redis.call('EXISTS', key) == 0
   add_up(key, cap, names, deltas, {})
   if is_new and ends > 0 then
-    writes[#writes + 1] = function()
+    later(function()
       redis.call('PEXPIREAT', key, string.format('%.0f', ends))
-    end
+    end)
   end
   return after
 end
@@ -193,7 +156,7 @@ function steps.Z(at)
   local gone, come = add_up(pages, max_paths, names, deltas, present('ZMSCORE', baseline, names))
   is_edited = #names > 0
   is_remembered_wrong = #gone > 0 or come > 0
-  later('HDEL', facts, gone)
+  later_pairs('HDEL', facts, gone)
   return after
 end
 
@@ -202,23 +165,16 @@ function steps.V(at)
   for i = 1, n do
     local path, votes = ARGV[at + 2 * i - 1], ARGV[at + 2 * i]
     must(votes, 'steps cut short')
-    writes[#writes + 1] = function()
+    later(function()
       if redis.call('ZSCORE', pages, path) then
         redis.call('HSETNX', facts, path, votes)
       end
-    end
+    end)
   end
   return at + 1 + 2 * n
 end
 
-local at = 7 + 2 * count
-while not failure and at <= #ARGV do
-  local step = steps[ARGV[at]]
-  if must(step, 'an unknown step') then
-    at = step(at + 1)
-  end
-end
-must(at == #ARGV + 1, 'steps cut short')
+take_steps(7 + 2 * count)
 local edits = redis.call('HGET', totals, 'edits') or '0'
 must(edits == '0' or (#edits <= 15 and string.match(edits, '^[1-9]%d*$')), totals .. ': edits is no number')
 local days_before = whole(held.visitors or '0', day)
@@ -229,9 +185,7 @@ if failure then
   return redis.error_reply('LUOT reclassify: ' .. failure)
 end
 
-for _, write in ipairs(writes) do
-  write()
-end
+write_all()
 redis.call('UNLINK', visitors)
 for from = 1, #ids, 8 * most do
   local n = math.min(most, (#ids - from + 1) / 8)

@@ -109,7 +109,7 @@ json::object add_previous(json::array& rows, const top_rows& earlier, date_range
         json::value value = nullptr;
         if (!is_forgotten && found != views.end())
             value = found->second;
-        else if (!is_forgotten && earlier.other == 0)
+        else if (!is_forgotten && earlier.tells_all())
             value = 0;
         row.get_object()["views_previous"] = std::move(value);
     }

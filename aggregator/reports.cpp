@@ -332,6 +332,7 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
 {
     const auto& id = site.settings->id;
     row_sum sum;
+    std::int64_t hidden = 0;
     const bool is_pages = by && is_of_pages(*by);
     auto names = held_names(site);
     if (is_pages) {
@@ -340,12 +341,14 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
             co_return now.error();
         names = *now;
     }
-    const auto take_rows = [&sum, &names, is_pages](const redis::reply_view& rows) {
+    const auto take_rows = [&sum, &hidden, &names, is_pages](const redis::reply_view& rows) {
         for (std::size_t i = 0; i + 1 < rows.size(); i += 2) {
             const auto row = rows[i].text();
             const auto key = is_pages ? names->page_of(row) : row;
             const bool is_listed = !is_pages || !names->is_hidden(key);
-            sum.add(is_listed ? key : other_member, rows[i + 1].number().value_or(0));
+            const auto views = rows[i + 1].number().value_or(0);
+            sum.add(is_listed ? key : other_member, views);
+            hidden += is_listed ? 0 : views;
         }
     };
     const auto take_bots = [&sum](const redis::reply_view& fields) {
@@ -368,7 +371,9 @@ asio::awaitable<result<top_rows>> read_top(redis::client& redis, fall_back_guard
     }
     if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
         co_return error;
-    co_return sum.top(limit);
+    auto top = sum.top(limit);
+    top.hidden = hidden;
+    co_return top;
 }
 
 asio::awaitable<result<top_rows>> read_properties(redis::client& redis, fall_back_guard& guard,

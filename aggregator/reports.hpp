@@ -42,6 +42,11 @@ struct report_row {
 struct top_rows {
     std::vector<report_row> rows;
     std::int64_t total = 0, other = 0;
+    std::int64_t hidden = 0;  ///< of `other`: of pages that stand in no list
+
+    /// Of all rows: whether one that is not among them has counted nothing. Else it may be among
+    /// those that were counted together.
+    [[nodiscard]] bool tells_all() const noexcept { return other == hidden; }
 };
 
 /// Sums rows of several days and months by their keys.

@@ -32,7 +32,9 @@ asio::awaitable<result<top_rows>> read_titles(redis::client& redis, fall_back_gu
     }
     if (pages->other > 0)
         sum.add(other_member, pages->other);
-    co_return sum.top(limit);
+    auto top = sum.top(limit);
+    top.hidden = pages->hidden;
+    co_return top;
 }
 
 }  // namespace luot::aggregator

@@ -91,7 +91,10 @@ error_code decode_head(std::string_view bytes, frame_head& out) noexcept
     const auto size = in.u32();
     if (in.bytes(magic.size()) != magic)
         return errc::bad_record;
-    if (const auto found = in.u32(); in.ok() && found > version)
+    // One wrong bit makes no newer luot: a head of this size has its checksum in each version.
+    const auto found = in.u32();
+    const bool is_newer = in.ok() && found > version;
+    if (is_newer && size != head_bytes - 8)
         return errc::newer_format;
     if (bytes.size() < head_bytes || size != head_bytes - 8)
         return errc::bad_record;
@@ -107,6 +110,8 @@ error_code decode_head(std::string_view bytes, frame_head& out) noexcept
     out.packed_checksum = in.u64();
     if (in.u64() != checksum(bytes.substr(0, head_bytes - 8)) || !in.ok())
         return errc::bad_record;
+    if (is_newer)
+        return errc::newer_format;
     if (out.raw_bytes > most_frame_bytes || out.packed_bytes > ZSTD_compressBound(most_frame_bytes))
         return errc::bad_record;
     return {};

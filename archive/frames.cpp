@@ -6,7 +6,7 @@ namespace luot::archive {
 
 namespace {
 
-constexpr std::size_t chunk_bytes = 256 * 1024;
+constexpr std::size_t chunk_bytes = 256 * 1024, unwritten_bytes = 8;
 
 /// The frame whose head stands at a place of the file, if it is good and all of it is there.
 error_code head_at(const file& f, std::uint64_t at, std::uint64_t size, frame_place& out)
@@ -39,6 +39,20 @@ error_code next_good(const file& f, std::uint64_t from, std::uint64_t size, fram
         from += chunk_bytes;
     }
     return errc::bad_record;
+}
+
+/// Whether the end of a frame was never written: a file has its size before it has its bytes, and
+/// zeros until then. Any other wrong byte is damage.
+error_code is_unwritten(const file& f, const frame_place& last, bool& out)
+{
+    std::string packed, raw;
+    if (const auto error = f.read_at(last.at + head_bytes, last.head.packed_bytes, packed))
+        return error;
+    const auto end =
+        std::string_view(packed).substr(packed.size() - std::min(packed.size(), unwritten_bytes));
+    out = end.find_first_not_of('\0') == std::string_view::npos &&
+          unpack(last.head, packed, raw) == errc::bad_record;
+    return {};
 }
 
 }  // namespace
@@ -74,13 +88,12 @@ result<frame_list> list_frames(const file& f)
         out.end = place.at + head_bytes + place.head.packed_bytes;
         out.frames.push_back(place);
     }
-    std::string raw;
     while (!out.frames.empty()) {
-        const auto error = read_frame(f, out.frames.back(), raw);
-        if (!error)
-            break;
-        if (error != errc::bad_record)
+        bool is_torn = false;
+        if (const auto error = is_unwritten(f, out.frames.back(), is_torn))
             return error;
+        if (!is_torn)
+            break;
         out.end = out.frames.back().at;
         out.frames.pop_back();
     }

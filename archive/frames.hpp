@@ -16,15 +16,16 @@ struct frame_place {
 };
 
 struct frame_list {
-    std::vector<frame_place> frames;  ///< whose heads are good, in the order of the file
+    /// Whose heads are good, in the order of the file; what they hold may be damaged.
+    std::vector<frame_place> frames;
     std::uint64_t end = 0;            ///< behind the last one; what follows is a torn tail
     std::uint64_t torn_bytes = 0;     ///< of it
     std::uint64_t damaged_bytes = 0;  ///< between good frames
     bool is_foreign = false;          ///< no archive has begun this file
 };
 
-/// Reads all heads. What the last frame holds is looked at, too: a power loss may have left its
-/// head alone. Errors: newer_format, or the system's.
+/// Reads all heads. The last bytes of the file are looked at, too: a power loss may have left a
+/// head alone, and zeros behind it. Errors: newer_format, or the system's.
 [[nodiscard]] result<frame_list> list_frames(const file& f);
 
 /// The records of a frame. Errors: bad_record, or the system's.

@@ -6,6 +6,7 @@
 
 #include <boost/system/errc.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -117,6 +118,21 @@ void writer::cut_back(std::int32_t date, std::uint64_t bytes)
         known_bytes_[date] = bytes;
     else
         known_bytes_.erase(date);
+}
+
+result<std::optional<std::int32_t>> writer::newest() const
+{
+    std::optional<std::int32_t> out;
+    const auto names = list_directory(directory_);
+    if (!names && names.error() == boost::system::errc::no_such_file_or_directory)
+        return out;
+    if (!names)
+        return names.error();
+    std::int32_t date = 0;
+    for (const auto& name : *names)
+        if (parse_file_name(name, date))
+            out = std::max(out.value_or(date), date);
+    return out;
 }
 
 result<std::size_t> writer::remove_before(std::int32_t date)

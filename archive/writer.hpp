@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace luot::archive {
@@ -25,6 +26,9 @@ public:
     /// name is none of an archive), newer_format, short_write. Then what was appended is taken back
     /// as far as the disk lets it; readers drop what is there twice.
     [[nodiscard]] error_code add(const std::map<std::int32_t, std::string>& frames_by_date);
+
+    /// The date of the newest file; nullopt: there is none. Errors: the system's.
+    [[nodiscard]] result<std::optional<std::int32_t>> newest() const;
 
     /// Removes the files of dates before this one. Answers how many have gone. Errors: the
     /// system's; no error when there is no folder.

@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t chunk_bytes = 1 << 20;
 constexpr std::size_t most_record_bytes = spool::record_head_bytes + spool::max_payload_bytes;
 constexpr std::int64_t retry_after_ms = 10'000, remove_every_ms = hour_ms;
+/// A collector that archived nothing for longer has no readers, or its clock is ahead.
+constexpr std::int32_t most_quiet_days = 2;
 
 std::int32_t date_of(std::int64_t unix_ms)
 {
@@ -176,6 +178,11 @@ void archiver::remove_old(std::int64_t unix_ms)
     if (!is_on() || (removed_ms_ != 0 && now - removed_ms_ < remove_every_ms))
         return;
     removed_ms_ = now;
+    const auto newest = writer_.newest();
+    const bool is_doubtful = newest && *newest && date_of(unix_ms) - **newest > most_quiet_days;
+    if (is_doubtful && !std::exchange(has_doubted_, true))
+        return;
+    has_doubted_ = is_doubtful;
     const auto removed =
         writer_.remove_before(date_of(unix_ms) - static_cast<std::int32_t>(options_.keep_days));
     if (!removed)

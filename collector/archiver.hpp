@@ -47,7 +47,9 @@ public:
     /// Bytes of segments that were taken so far, for who wants to do a bounded amount at once.
     [[nodiscard]] std::uint64_t taken_bytes() const noexcept { return taken_bytes_; }
 
-    /// Removes files that are older than keep_days, once an hour however often it is called.
+    /// Removes files that are older than keep_days, once an hour however often it is called. Where
+    /// the newest file is of days ago the clock may be ahead, as of a machine that has just been
+    /// started: then not before it has said so for an hour.
     void remove_old(std::int64_t unix_ms);
 
 private:
@@ -61,6 +63,7 @@ private:
     std::set<std::pair<std::uint64_t, std::uint64_t>> taken_;  ///< producer and segment
     std::uint64_t taken_bytes_ = 0;
     std::int64_t retry_ms_ = 0, removed_ms_ = 0;  ///< steady time; 0: at once
+    bool has_doubted_ = false;                    ///< the clock, when files were to be removed last
     log::limiter limit_{10};
     counter &hits_, &bytes_, &failures_, &dropped_;
 };

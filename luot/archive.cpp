@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 namespace luot {
@@ -68,6 +70,13 @@ std::string json_of(const archive::archived_hit& archived, const hit& h)
     return out;
 }
 
+int not_written()
+{
+    if (errno != EPIPE)  // else nobody reads any more
+        std::fprintf(stderr, "luot: standard output: %s\n", std::strerror(errno));
+    return 1;
+}
+
 }  // namespace
 
 int show_archive(const std::vector<std::string>& files)
@@ -98,10 +107,10 @@ int show_archive(const std::vector<std::string>& files)
         }
         const auto line = json_of(archived, h);
         if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size())
-            return 1;  // nobody reads any more
+            return not_written();
     }
     if (std::fflush(stdout) != 0)
-        return 1;
+        return not_written();
     const auto& passed = reader.passed_over();
     if (passed.damaged_bytes == 0 && passed.damaged_frames == 0 && undecoded == 0)
         return 0;

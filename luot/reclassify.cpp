@@ -21,13 +21,13 @@ void print(const aggregator::reclassified_day& day, bool is_dry_run)
     } else {
         const char* between = is_dry_run ? "would change: " : "changed: ";
         for (const auto& f : day.figures) {
-            if (f.before == f.now && f.name.starts_with("bots:"))
+            if (f.before == f.now && (f.name.starts_with("bots:") || f.name == "new_paths"))
                 continue;
             std::printf("%s%s %lld -> %lld", between, f.name.c_str(),
                         static_cast<long long>(f.before), static_cast<long long>(f.now));
             between = ", ";
         }
-        std::printf("\n");
+        std::printf(", %zu rows\n", day.rows);
     }
     std::fflush(stdout);
 }

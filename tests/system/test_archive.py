@@ -4,6 +4,7 @@ counting."""
 
 import sys
 from collections import Counter
+from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -74,7 +75,8 @@ class Archive(SystemTest):
 
     def test_old_files_go_and_others_stay(self):
         self.folder.mkdir()
-        for name in ("2021-07-26.hits.zst", "2021-07-26.txt"):
+        now = datetime.now(timezone.utc)
+        for name in ("2021-07-26.hits.zst", "2021-07-26.txt", f"{now:%Y-%m-%d}.hits.zst"):
             (self.folder / name).write_bytes(b"")
         luot = self.begin(keep_days=30)
         eventually(lambda: not (self.folder / "2021-07-26.hits.zst").exists(), patience(10))

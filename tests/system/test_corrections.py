@@ -16,16 +16,18 @@ from fault import FAULTY  # noqa: E402
 from luot import (LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request,  # noqa: E402
                   main, patience, seeded, urlencode)
 
+CLOSE = (Path(__file__).resolve().parents[2] / "aggregator" / "close.lua").read_text()
 SITE = {**SITES[0], "public": ["counts", "summary", "most_read", "related", "badge", "stats"], "max_new_paths_per_day": 100_000}
 
 
 class Corrections(SystemTest):
+    SITE = SITE
+
     def setUp(self):
         super().setUp()
         self.server = self.world.redis()
         self.redis = self.server.client()
-        self.luot = self.world.luot(sites=[SITE, *SITES[1:]], redis=self.server)
-        self.prefix = None
+        self.luot = self.world.luot(sites=[self.SITE, *SITES[1:]], redis=self.server)
 
     def command(self, *arguments, status=0):
         done, output, errors = self.world.run(*arguments[:1], "--config", self.luot.config_file, "--site", "skhcn",
@@ -72,6 +74,31 @@ class Corrections(SystemTest):
                 text = self.redis.get(key)
                 held[name] = sorted(text[i:i + 8] for i in range(0, len(text), 8))
         return held
+
+    def read_log(self, *rows):
+        """Views of an access log: date, page, and perhaps referrer and number of the reader, each another one else. In this
+        order, from eight o'clock on, within 50 minutes."""
+        lines = []
+        for i, (at, page, *more) in enumerate(rows):
+            referrer, reader = (*more, *("-", i)[len(more):])
+            lines.append((at, i, f'10.{reader >> 16}.{reader >> 8 & 255}.{reader & 255} - - [{at:%d/%b/%Y}:08:{i * 50 // len(rows):02}:'
+                          f'{i * 3000 // len(rows) % 60:02} +0700] "GET {page} HTTP/1.1" 200 99 "{referrer}" '
+                          '"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"\n'))
+        log = self.world.folder / f"access-{len(list(self.world.folder.glob('access-*')))}.log"
+        log.write_text("".join(text for *_, text in sorted(lines)))
+        status, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file,
+                                                deadline=patience(60))
+        self.assertEqual(status, 0, output + errors)
+        self.settled()
+
+    def key(self, name):
+        totals, = self.redis.scan_iter("luot:*:skhcn:totals")
+        return totals.decode().replace("totals", name)
+
+    def close_day(self, day, stay):
+        """As when it is over, but that so few rows stay."""
+        for by in ("pages", "entries", "exits", "page_visits"):
+            self.redis.eval(CLOSE, 2, self.key(f"day:{day}:{by}"), self.key(f"day:{day}"), stay, 500)
 
     def settled(self):
         eventually(lambda: not list(self.redis.scan_iter("luot:*:tallies")), patience(10), "no rows wait")
@@ -189,6 +216,18 @@ class Hiding(Corrections):
         self.assertEqual(self.top()[0], {"/a": 3, "/b": 1, "/c": 1})
 
 
+    def test_a_page_that_had_no_views_before_is_known_to_have_none_beside_a_hidden_one(self):
+        day = date.today() - timedelta(10)
+        self.read_log((day - timedelta(1), "/old"), (day, "/a"))
+        self.command("hide", "/old")
+        period = {"from": day, "to": day}
+        for by, key in (("path", "/a"), ("entry", "/a")):
+            row, = self.ask("/api/v1/top", by=by, compare="previous", **period).json()["rows"]
+            self.assertEqual((row["key"], row["views_previous"]), (key, 0))
+        row, _ = csv.DictReader(io.StringIO(self.ask("/api/v1/report.csv", **period).body.decode()[1:]))
+        self.assertEqual((row["path"], row["views_previous_period"]), ("/a", "0"))
+
+
 class Deleting(Corrections):
     def some_days(self):
         """Five days of an access log, some days ago; pages /p/0 to /p/9, and /spam."""
@@ -258,6 +297,75 @@ class Deleting(Corrections):
         self.assert_verified(self.luot)
         self.assertIn("nothing was counted", self.command("delete", "--day", str(day), status=1))
         self.assertIn("second day after", self.command("delete", "--day", str(date.today()), status=1))
+
+    def test_a_page_of_a_closed_day_leaves_no_visit_without_a_view(self):
+        """Its views are a row of the day, the visits that began with it are among the others."""
+        day = date.today() - timedelta(10)
+        self.read_log(*((day, f"/q/{i % 3}") for i in range(18)), *((day, "/spam", "-", 100 + i // 2) for i in range(10)))
+        self.close_day(day, 1)
+        self.assertIsNone(self.redis.zscore(self.key(f"day:{day}:entries"), "/spam"))
+        before = self.everything()
+        self.assertIn("10 views and 5 visits", self.command("delete", "--path", "/spam"))
+        self.assert_verified(self.luot)
+        self.assertEqual(self.redis.hmget(self.key(f"day:{day}"), "views", "visits"), [b"18", b"18"])
+        self.assertIsNone(self.redis.zscore(self.key(f"month:{day:%Y-%m}:entries"), "/spam"))
+        self.command("undo", "1")
+        self.assertEqual(self.everything(), before)
+
+    def test_a_day_of_more_referrers_than_a_report_holds_is_deleted(self):
+        """What is among its others has rows in its month: each breakdown takes the first thousand."""
+        day = date.today().replace(day=1) - timedelta(10)
+        genuine = [(day - timedelta(1), "/a", f"https://r{i}.example.com/") for i in range(900)]
+        spam = [(day, "/a", f"https://n{i}.example.com/") for i in range(1000)]
+        self.read_log(*genuine, *spam, *((day, "/a", f"https://r{i}.example.com/") for i in range(50)))
+        of_day, of_month = self.key(f"day:{day}:referrers"), self.key(f"month:{day:%Y-%m}:referrers")
+        self.assertEqual(self.redis.zscore(of_day, "(other)"), 50)
+        self.assertEqual(self.redis.zscore(of_month, "(other)"), 900)
+        before = self.everything()
+        self.assertIn("1050 views", self.command("delete", "--day", day))
+        self.assert_verified(self.luot)
+        self.assertEqual(dict(self.redis.zrange(of_month, 0, -1, withscores=True)),
+                         {f"r{i}.example.com".encode(): 1 for i in range(900)})
+        self.command("undo", "1")
+        self.assertEqual(self.everything(), before)
+        self.assert_verified(self.luot)
+
+    def test_a_day_whose_pages_are_not_known_is_refused_before_anything_is_taken(self):
+        day = date.today() - timedelta(10)
+        self.read_log(*((day, f"/{i}") for i in range(5)))
+        pages = self.key(f"day:{day}:pages")
+        self.redis.zrem(pages, "/3", "/4")
+        self.redis.zadd(pages, {"(other)": 2})
+        before = self.everything()
+        self.assertIn("of 2 of the views", self.command("delete", "--day", day, status=1))
+        self.assertEqual(self.everything(), before)
+        self.assertIn("nothing was corrected", self.command("corrections"))
+
+    def test_what_comes_back_where_there_is_no_room_is_among_the_others(self):
+        day = date.today() - timedelta(10)
+        self.read_log(*((day, "/spam") for _ in range(3)), *((day, f"/q/{i}") for i in range(9_999)))
+        pages = self.key(f"day:{day}:pages")
+        self.command("delete", "--path", "/spam")
+        self.read_log((day, "/new"))
+        self.assertEqual(self.redis.zcard(pages), 10_000)
+        self.command("undo", "1")
+        self.assert_verified(self.luot)
+        self.assertEqual(self.redis.zmscore(pages, ["/new", "/spam", "(other)"]), [1, None, 3])
+        self.assertEqual(self.pages("/spam"), {"/spam": 3})
+
+    def test_a_page_that_comes_back_is_as_old_as_it_was(self):
+        day = date.today() - timedelta(10)
+        self.read_log((day, "/a"))
+        for what in (("--path", "/a"), ("--all", "--yes")):
+            with self.subTest(what):
+                number = self.number(self.command("delete", *what))
+                self.read("/a", t="Tin")
+                self.settled()
+                self.command("undo", number)
+                self.read("/b")
+                row = next(csv.DictReader(io.StringIO(self.ask("/api/v1/report.csv").body.decode()[1:])))
+                self.assertEqual((row["path"], row["first_seen"], row["title"]), ("/a", str(day), "Tin"))
+                self.assert_verified(self.luot)
 
     def test_deletions_are_undone_in_their_order(self):
         day = self.some_days()
@@ -376,6 +484,38 @@ class Deleting(Corrections):
         for (site, page), views in load.views.items():
             self.assertEqual(self.pages(page), {page: views})
         self.assertEqual(self.luot.counts("skhcn")["views"], sum(load.views.values()))
+
+
+class VisitorsOfPages(Corrections):
+    SITE = {**SITE, "path_visitors": True}
+
+    def visitors(self):
+        rows = self.ask("/api/v1/top", by="path").json()["rows"]
+        return {row["key"]: row.get("visitor_days") for row in rows}
+
+    def test_one_reader_before_a_deletion_and_after_it_is_one_visitor(self):
+        self.read("/a", "/a", client="198.51.100.7")
+        for what in (("--path", "/a"), ("--all", "--yes")):
+            with self.subTest(what):
+                number = self.number(self.command("delete", *what))
+                self.read("/a", client="198.51.100.7")
+                self.settled()
+                self.command("undo", number)
+                self.assertEqual(self.visitors(), {"/a": 1})
+                self.assert_verified(self.luot)
+        self.read("/a", client="198.51.100.8")
+        self.assertEqual(self.visitors(), {"/a": 2})
+
+    def test_a_page_among_the_others_of_its_day_leaves_no_visitors(self):
+        day = date.today() - timedelta(10)
+        self.read_log(*((day, "/a") for _ in range(3)), *((day, "/spam") for _ in range(2)))
+        self.close_day(day, 1)
+        names = self.key(f"day:{day}:path_visitors")
+        self.assertEqual(self.redis.zrange(names, 0, -1), [b"/spam", b"/a"])
+        self.command("delete", "--path", "/spam", "--forever")
+        self.assertEqual(self.redis.zrange(names, 0, -1), [b"/a"])
+        self.assertEqual(len(list(self.redis.scan_iter("luot:*:skhcn:day:*:visitors:*"))), 1)
+        self.assert_verified(self.luot)
 
 
 class Pruning(Corrections):

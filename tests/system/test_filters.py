@@ -172,6 +172,7 @@ class Narrowed(SystemTest):
                 ("series", {"metric": "events", "step": "hour"}, "hours"), ("series", {"country": ""}, "(none)"),
                 ("series", {"path": "https://other.example/a"}, "path"), ("series", {"compare": "year"}, "previous"),
                 ("top", {"by": "path", "compare": ""}, "previous"), ("summary", {"compare": "1"}, "previous"),
+                ("summary", {"title": "Tin"}, "not known"), ("summary", {"contry": "VN"}, "not known"),
                 ("report.csv", {"compare": "previous"}, "not known")):
             with self.subTest(f"{report} {parameters}"):
                 answer = self.answer(report, **parameters)

@@ -17,7 +17,7 @@ DAY = 24 * 3600 * 1000
 FIRST = 1_710_090_000_000  # 2024-03-11 00:00 in Ho Chi Minh City
 DATES = ["2024-03-11", "2024-03-12", "2024-03-13", "2024-03-14"]
 SPAM = "https://buy.spam.example/now"
-SCRIPT = (ROOT / "aggregator" / "reclassify.lua").read_text()
+SCRIPT = "".join((ROOT / "aggregator" / file).read_text() for file in ("steps.lua", "reclassify.lua"))
 
 
 def story(rng):
@@ -146,6 +146,7 @@ class Reclassify(SystemTest):
         self.use_list(luot, True)
         output = self.reclassify(luot, "--dry-run")
         self.assertEqual(output.count("would change: views"), 4, output)
+        self.assertRegex(output, r"new_paths \d+ -> \d+, .*\d+ rows\n")
         self.assert_same(self.dump(luot), before)
 
         output = self.reclassify(luot)

@@ -2,6 +2,7 @@
 
 #include "aggregator/correct.hpp"
 #include "aggregator/page_names.hpp"
+#include "core/keys.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -98,17 +99,19 @@ BOOST_AUTO_TEST_CASE(a_record_is_read_as_it_was_written)
 
 BOOST_AUTO_TEST_CASE(changes_are_taken_back_from_the_last_to_the_first)
 {
-    const changes made{add_count("h", "views", -3), add_row("z", "/a", -3, 5),
-                       move_row("z", "/b", "(other)", 2, true), take_field("f", "/a", "x\0y"),
-                       count_visitors("v", "d", "m", "t")};
+    const auto visited = keys::path_visitors("s", 18'834);
+    const changes made{add_count("h", "views", -3),
+                       add_row("z", "/a", -3, 5),
+                       move_row("z", "/b", "(other)", 2, true),
+                       take_field("f", "/a", "x\0y"),
+                       count_visitors("v", "d", "m", "t"),
+                       add_row(visited, "/a", -3, 5)};
     const auto read = decode_changes(encode(made));
     BOOST_TEST_REQUIRE(read.has_value());
     BOOST_TEST((*read == made));
-    const changes back{{'f', {"f"}, {"/a", "x"}},
-                       move_row("z", "(other)", "/b", 2, false),
-                       add_row("z", "/a", 3, 5),
-                       add_count("h", "views", 3),
-                       count_visitors("v", "d", "m", "t")};
+    const changes back{{'f', {"f"}, {"/a", "x"}},         move_row("z", "(other)", "/b", 2, false),
+                       add_row("z", "/a", 3, 5),          add_count("h", "views", 3),
+                       put_visitors(visited, "/a", 3, 5), count_visitors("v", "d", "m", "t")};
     BOOST_TEST((inverse(*read) == back));
     const auto bytes = encode(made);
     for (std::size_t cut = 8; cut < bytes.size(); ++cut)

@@ -141,6 +141,24 @@ BOOST_AUTO_TEST_CASE(an_archive_that_cannot_be_written_is_counted_and_tried_agai
     BOOST_TEST(metrics.text().find("luot_archive_dropped_hits_total 1") != std::string::npos);
 }
 
+// A machine that starts without its clock would lose all that is kept.
+BOOST_AUTO_TEST_CASE(a_clock_that_is_far_ahead_at_the_start_removes_nothing_at_once)
+{
+    luot::testing::temp_dir dir;
+    metrics_registry metrics;
+    for (const auto* name : {"1970-01-02.hits.zst", "1970-04-11.hits.zst"})
+        write_file(dir.file(name), "");
+    collector::archiver ahead({dir.name(), 90}, metrics);
+    ahead.remove_old(465 * day);
+    BOOST_TEST(std::filesystem::exists(dir.file("1970-01-02.hits.zst")));
+    BOOST_TEST(std::filesystem::exists(dir.file("1970-04-11.hits.zst")));
+    metrics_registry others;
+    collector::archiver right({dir.name(), 90}, others);
+    right.remove_old(101 * day);
+    BOOST_TEST(!std::filesystem::exists(dir.file("1970-01-02.hits.zst")));
+    BOOST_TEST(std::filesystem::exists(dir.file("1970-04-11.hits.zst")));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace archiver_test
