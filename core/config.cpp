@@ -740,6 +740,7 @@ void read_aggregator(const section& s, config& c)
     s.read("max_paths", 1, 1'000'000'000, c.aggregator.max_paths);
     s.read("max_ids", 1, 10'000'000'000, c.aggregator.max_ids);
     s.read("referrer_spam", "/etc/luot/referrer-spam.txt", c.aggregator.referrer_spam);
+    s.read("top_articles", 0, 100, c.aggregator.top_articles);
 }
 
 bool is_site_id(std::string_view id)
@@ -1143,11 +1144,12 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
                      "rate_limit_per_client", "rate_limit_exempt", "workers"}},
                    c);
     check_spool_fits(spool, c);
-    read_aggregator({table_of(root, "aggregator"),
-                     file_name,
-                     "aggregator",
-                     {"dedupe_window", "keep_days", "max_paths", "max_ids", "referrer_spam"}},
-                    c);
+    read_aggregator(
+        {table_of(root, "aggregator"),
+         file_name,
+         "aggregator",
+         {"dedupe_window", "keep_days", "max_paths", "max_ids", "referrer_spam", "top_articles"}},
+        c);
     read_sites(root, file_name, c);
     return c;
 }
@@ -1242,7 +1244,8 @@ std::string describe(const config& c)
         << "dedupe_window = " << duration_text(c.aggregator.dedupe_window) << '\n'
         << "keep_days = " << c.aggregator.keep_days << '\n'
         << "max_paths = " << c.aggregator.max_paths << '\n'
-        << "max_ids = " << c.aggregator.max_ids << '\n';
+        << "max_ids = " << c.aggregator.max_ids << '\n'
+        << "top_articles = " << c.aggregator.top_articles << '\n';
     if (c.aggregator.referrer_spam.empty())
         out << "# referrer_spam is not set\n";
     else
