@@ -140,7 +140,8 @@ void client::impl::look_for_refusal(const reply_view& reply)
                    {"why", text.substr(0, 200)},
                    {"held_back", forbidden_limit.held_back()},
                    {"what",
-                    "give the user of redis.url what deploy/redis-users.acl says, then ACL LOAD"}});
+                    "ACL LOG of Redis names the command; its user needs what deploy/redis-users.acl "
+                    "says"}});
 }
 
 asio::awaitable<error_code> client::impl::connect()

@@ -7,10 +7,8 @@ Redis has refused `luot` anything."""
 import hashlib
 import re
 
-import redis
-
 import luot as harness
-from luot import ROOT, RedisServer, World, eventually, spawn
+from luot import ROOT, RedisServer, World, eventually, redis, spawn
 
 CONF = ROOT / "deploy" / "redis.conf"
 ACL = ROOT / "deploy" / "redis-users.acl"
