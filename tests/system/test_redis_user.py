@@ -69,6 +69,34 @@ class Users(SystemTest):
         self.assertEqual(server.process.wait(20), 1)
         self.assertIn("ACL", server.log.read_text())
 
+    def test_redis_has_all_after_a_restart(self):
+        """Redis reads its append-only file as the user `default`: what that one may not do is skipped, and nobody told."""
+        server = self.world.redis()
+        part = self.world.luot(redis=server)
+        for number in range(20):
+            token = part.take_hit("skhcn", f"/{number % 5}", id=f"h{number}", client=f"198.51.100.{number}")
+        part.wait_for("skhcn", token)
+        part.stop()
+        client = server.client()
+
+        def state():
+            held = {}
+            for key in client.scan_iter("luot:{p*}:skhcn:*", count=10_000):
+                kind = client.type(key)
+                if client.pttl(key) == -1 or b":day:" in key:
+                    held[key] = (client.hgetall(key) if kind == b"hash" else client.zrange(key, 0, -1, withscores=True) if kind == b"zset"
+                                 else client.pfcount(key) if key.endswith(b":visitors") else client.get(key))
+            return held
+        before = state()
+        self.assertGreater(len(before), 10)
+        for how in (server.stop, server.kill):
+            how()
+            server.start()
+            client = server.client()
+            self.assertEqual(state().keys(), before.keys())
+            self.assertEqual(state(), before)
+        self.assertNotIn("CRITICAL", server.log.read_text())
+
     def test_luot_may_do_nothing_else(self):
         server = OwnRedis(self.world, may_refuse=True)
         server.start()
@@ -109,8 +137,8 @@ class Users(SystemTest):
         server = OwnRedis(self.world, may_refuse=True, change_acl=lambda text: text.replace(" +zcount", ""))
         server.start()
         part = self.world.luot(redis=server, reads=False)
-        self.assertEqual(part.get_counts("skhcn").status, 503)
-        eventually(lambda: re.search(r"warn redis_forbids .*ACL LOG", part.log_text()), patience(10), "the log says where to look")
+        eventually(lambda: part.get_counts("skhcn").status == 503 and re.search(r"warn redis_forbids .*ACL LOG", part.log_text()), patience(10),
+                   "the log says where to look")
         self.assertEqual({name for _, _, name in server.refusals()}, {"zcount"})
         self.assertGreater(part.metrics().sum("luot_redis_forbidden_total"), 0)
         # As the log says what to do: no restart is needed.
