@@ -12,7 +12,8 @@ backup=$1 folder=$2
 [ -d "$folder" ] || { echo "redis-restore: there is no folder $folder" >&2; exit 1; }
 redis-check-rdb "$backup" >/dev/null || { echo "redis-restore: $backup is damaged, or no backup" >&2; exit 1; }
 files=$folder/appendonlydir
-if command -v fuser >/dev/null && [ -d "$files" ] && fuser -s "$files"/* 2>/dev/null; then
+# As root, or as the user of Redis: others do not see what it has open.
+if [ -d "$files" ] && ls -l /proc/[0-9]*/fd 2>/dev/null | grep -qF -- "-> $(realpath "$files")/"; then
   echo "redis-restore: a Redis is still at work in $folder: stop it first" >&2
   exit 1
 fi
