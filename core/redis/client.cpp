@@ -135,13 +135,14 @@ void client::impl::look_for_refusal(const reply_view& reply)
         return;
     forbidden.add();
     if (!options.quiet && forbidden_limit.pass())
-        log::warn("redis_forbids",
-                  {{"connection", options.name},
-                   {"why", text.substr(0, 200)},
-                   {"held_back", forbidden_limit.held_back()},
-                   {"what",
-                    "ACL LOG of Redis names the command; its user needs what deploy/redis-users.acl "
-                    "says"}});
+        log::warn(
+            "redis_forbids",
+            {{"connection", options.name},
+             {"why", text.substr(0, 200)},
+             {"held_back", forbidden_limit.held_back()},
+             {"what",
+              "ACL LOG of Redis names the command; its user needs what deploy/redis-users.acl "
+              "says"}});
 }
 
 asio::awaitable<error_code> client::impl::connect()

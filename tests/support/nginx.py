@@ -58,14 +58,15 @@ def site(folder, http, https, collectors, readers, host=HOST):
 
 class Nginx:
     """Its files and logs are in `folder`; like Debian's, it has logs of its own beside those of the site. `more`: further
-    servers, for which the certificate has `names`; HTTPS, FOLDER stand for its port and its folder."""
+    servers, for which the certificate has `names`; HTTPS, FOLDER stand for its port and its folder.
+    `change`: what an operator edits beside that."""
 
-    def __init__(self, world, collectors, readers=None, level="info", more="", names=()):
+    def __init__(self, world, collectors, readers=None, level="info", more="", names=(), change=lambda text: text):
         self.world, self.folder = world, world.folder / "nginx"
         self.folder.mkdir()
         self.http, self.https = free_port(), free_port()
         make_certificate(self.folder, HOST, *names)
-        (self.folder / "luot.conf").write_text(site(self.folder, self.http, self.https, collectors, readers or collectors))
+        (self.folder / "luot.conf").write_text(change(site(self.folder, self.http, self.https, collectors, readers or collectors)))
         temp = "".join(f"    {name}_temp_path {self.folder}/temp-{name};\n"
                        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (self.folder / "nginx.conf").write_text(
@@ -91,7 +92,8 @@ class Nginx:
         def answers():
             if self.process.poll() is not None:
                 raise RuntimeError(f"nginx ended with {self.process.returncode}: {self.check().stderr}")
-            return self.curl("/robots.txt").status == 404
+            with socket.create_connection(("127.0.0.1", self.https), 5):
+                return True
 
         eventually(answers, patience(15), "nginx answers")
         return self

@@ -3,6 +3,7 @@
 once also when nginx had to ask a second collector, and no request that fails while one of two is restarted."""
 
 import http.client
+import http.server
 import json
 import re
 import shutil
@@ -24,10 +25,10 @@ READERS = [f"127.0.0.{n}" for n in range(2, 8)]
 class InFront(SystemTest):
     """One `luot serve`, as most have it."""
 
-    def start(self, start=True, **config):
+    def start(self, start=True, change=lambda text: text, **config):
         self.luot = self.world.luot(sites=[{**SITES[0], "public": ["counts", "summary", "most_read", "related", "badge", "stats"]},
                                            *SITES[1:]], config=config)
-        self.nginx = Nginx(self.world, [self.luot.public])
+        self.nginx = Nginx(self.world, [self.luot.public], change=change)
         if start:
             self.nginx.start()
         return self.nginx
@@ -78,6 +79,38 @@ class InFront(SystemTest):
         self.luot.wait_for("skhcn", hit.token)
         today = self.luot.counts("skhcn", summary=1)["summary"]["today"]
         self.assertEqual((today["views"], today["visits"], today["visitors"]), (6, 3, 3))
+
+    def test_behind_a_balancer_readers_are_those_that_it_names(self):
+        """As the comments in the file say it, for X-Forwarded-For and for the PROXY protocol."""
+        balancer, stranger = READERS[:2]
+
+        def forwarded(text):
+            return re.sub(r"# set_real_ip_from 192\.0\.2\.10; (?=real_ip_header X-Forwarded-For)", f"set_real_ip_from {balancer}; ", text)
+
+        def proxied(text):
+            text = re.sub(r"# set_real_ip_from 192\.0\.2\.10; (?=real_ip_header proxy_protocol)", f"set_real_ip_from {balancer}; ", text)
+            return text.replace("ssl http2;", "ssl http2 proxy_protocol;")
+
+        nginx = self.start(change=forwarded)
+        for reader, named in ((balancer, "203.0.113.1"), (balancer, "198.51.100.1, 203.0.113.2"), (stranger, "203.0.113.3"), (stranger, "203.0.113.4")):
+            hit = nginx.hit("/a", "--header", f"X-Forwarded-For: {named}", reader=reader)
+        self.luot.wait_for("skhcn", hit.token)
+        self.assertEqual(self.luot.counts("skhcn")["visits"], 3, "two that the balancer names, and the stranger")
+        nginx.close()
+        self.luot.stop()
+        self.world.folder = self.world.folder / "second"
+        self.world.folder.mkdir()
+        nginx = self.start(change=proxied)
+        context = ssl.create_default_context(cafile=nginx.folder / "ca.pem")
+        for reader, named in ((balancer, "203.0.113.1"), (balancer, "203.0.113.2"), (stranger, "203.0.113.3"), (stranger, "203.0.113.4")):
+            with socket.create_connection(("127.0.0.1", nginx.https), 10, source_address=(reader, 0)) as wire:
+                wire.sendall(f"PROXY TCP4 {named} 127.0.0.1 50000 443\r\n".encode())
+                with context.wrap_socket(wire, server_hostname=HOST) as secure:
+                    secure.sendall(f"GET /hit.gif?s=skhcn&p=/a HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: {BROWSER}\r\nConnection: close\r\n\r\n".encode())
+                    answer = b"".join(iter(lambda: secure.recv(65536), b""))
+            self.assertIn(b" 200 OK", answer)
+        self.luot.wait_for("skhcn", re.search(rb"(?i)luot-token: (\S+)", answer)[1].decode())
+        self.assertEqual(self.luot.counts("skhcn")["visits"], 3)
 
     def test_luot_s_own_limit_holds_for_each_reader_and_says_so(self):
         nginx = self.start(collector={"rate_limit_per_client": 1})
@@ -224,6 +257,7 @@ class InFront(SystemTest):
                                "--connect-to", f"127.0.0.1:{nginx.https}", f"https://{HOST}:{nginx.https}/hit"], capture_output=True, text=True)
         self.assertRegex(done.stdout, rf"status codes: {hits} 2xx", done.stdout + done.stderr)
         eventually(lambda: self.luot.views("skhcn", "/a") == hits, patience(20), "all are counted")
+        self.assertLess(self.luot.metrics().value("luot_http_connections_total", port="public"), hits / 4, "connections to luot are kept")
 
 
 class Several(SystemTest):
@@ -280,6 +314,43 @@ class Several(SystemTest):
             aggregator.wait_for("skhcn", text)
         self.assertEqual(aggregator.views("skhcn", "/a"), len(tokens))
         self.assertRegex((nginx.folder / "luot.log").read_text(), r"POST /hit 202 upstream=\S+, \S+ 502, 202 ")
+
+    def test_a_hit_goes_to_the_second_collector_when_the_first_has_no_room(self):
+        first, second = self.collectors()
+        first.stop()
+        aggregator = self.start("aggregator", "a").start()
+        refused = []
+
+        class Full(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                body = b'{"accepted":false,"reason":"spool_full"}'
+                refused.append(self.path)
+                self.send_response(503)
+                for name, value in (("Luot-Refused", "spool_full"), ("Retry-After", "7"), ("Content-Type", "application/json"), ("Content-Length", len(body))):
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        full = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Full)
+        threading.Thread(target=full.serve_forever, daemon=True).start()
+        self.addCleanup(full.server_close)
+        self.addCleanup(full.shutdown)
+        nginx = Nginx(self.world, [f"127.0.0.1:{full.server_port}", second.public], [aggregator.public]).start()
+        count = 0
+        while not refused:
+            self.assertEqual(nginx.hit("/a").status, 202)
+            count += 1
+        eventually(lambda: aggregator.views("skhcn", "/a") == count, patience(10), "each is counted")
+        # With no other its answer is luot's own.
+        second.stop()
+        answer = eventually(lambda: (a := nginx.hit("/a")).reason == "spool_full" and a, patience(10), "the refusal itself")
+        self.assertEqual((answer.status, answer.headers["Retry-After"], answer.json()["reason"]), (503, "7", "spool_full"))
 
     def test_nothing_fails_while_each_of_two_is_restarted(self):
         parts = self.collectors() + [self.start("aggregator", f"a{n}").start() for n in range(2)]
