@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import (BROWSER, GIF_BYTES, LIGHT, ROOT, SITES, SystemTest, eventually, main, patience, split_address)  # noqa: E402
-from nginx import HOST, Nginx  # noqa: E402
+from nginx import HOST, SITE_FILE, Nginx  # noqa: E402
 
 READERS = [f"127.0.0.{n}" for n in range(2, 8)]
 
@@ -123,6 +123,31 @@ class InFront(SystemTest):
                          ("rate_limited", "1", {"accepted": False, "reason": "rate_limited"}))
         self.assertEqual(nginx.hit("/a", reader=READERS[1]).status, 202)
 
+    def test_reads_of_one_reader_are_limited_and_others_are_answered(self):
+        nginx = self.start()
+        done = subprocess.run(nginx.curl_arguments("--include", f"https://{HOST}:{nginx.https}/api/v1/counts?site=skhcn&n=[1-1500]"), capture_output=True)
+        statuses = re.findall(rb"HTTP/2 (\d+)", done.stdout)
+        self.assertEqual(set(statuses), {b"200", b"429"})
+        self.assertGreater(statuses.count(b"200"), 200, "a burst")
+        refused = done.stdout[done.stdout.index(b"HTTP/2 429"):].partition(b"HTTP/2 200")[0].lower()
+        for part in (b"\r\nretry-after: 1\r\n", b"\r\naccess-control-allow-origin: *\r\n", b'"code":"rate_limited"'):
+            self.assertIn(part, refused)
+        self.assertEqual(nginx.curl("/api/v1/counts?site=skhcn", reader=READERS[1]).status, 200)
+        self.assertEqual(nginx.hit("/a").status, 202, "hits are for luot to limit")
+
+    def test_a_client_of_limits_is_an_address_or_a_64(self):
+        """By the expressions of the file, as nginx writes addresses."""
+        text = SITE_FILE.read_text()
+        patterns = [p.replace("(?<", "(?P<") for p in re.findall(r'"~(\^\(\?<luot_net\S+?)"', text)]
+        self.assertEqual(len(patterns), 2)
+
+        def client(address):
+            found = next((m for m in (re.match(p, address) for p in patterns) if m), None)
+            return found[1] if found else address
+        for address, wanted in (("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"), ("2001:db8:1:2::9", "2001:db8:1:2"),
+                                ("2001:db8:1::9", "2001:db8:1"), ("2001:db8::1:2:3:4", "2001:db8"), ("::1", "::1")):
+            self.assertEqual(client(address), wanted)
+
     def test_scripts_come_from_the_cache_and_also_when_luot_is_away(self):
         nginx = self.start()
         def asked():
@@ -142,6 +167,35 @@ class InFront(SystemTest):
         self.assertEqual(asked(), before, "luot was asked no more")
         self.luot.stop()
         self.assertEqual(nginx.curl("/luot.js").body, first["identity"].body)
+
+    def test_a_script_that_is_old_is_asked_for_by_its_etag(self):
+        """Of a stand-in for luot, which says that its script is old after a second (X-Accel-Expires)."""
+        asked = []
+
+        class Script(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append((self.headers["If-None-Match"], self.headers["X-Forwarded-For"], self.headers["Accept-Encoding"], self.headers["Host"]))
+                is_known = self.headers["If-None-Match"] == '"one"'
+                self.send_response(304 if is_known else 200)
+                for name, value in (("ETag", '"one"'), ("X-Accel-Expires", "1"), ("Vary", "Accept-Encoding"), ("Content-Length", "0" if is_known else "6")):
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"" if is_known else b"script")
+
+            def log_message(self, *_):
+                pass
+
+        stand_in = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Script)
+        threading.Thread(target=stand_in.serve_forever, daemon=True).start()
+        self.addCleanup(stand_in.server_close)
+        self.addCleanup(stand_in.shutdown)
+        nginx = Nginx(self.world, [f"127.0.0.1:{stand_in.server_port}"]).start()
+
+        def revalidated():
+            self.assertEqual(nginx.curl("/luot.js", "--header", "Accept-Encoding: gzip, br").body, b"script")
+            return len(asked) > 1
+        eventually(revalidated, patience(15), "it is asked for again")
+        self.assertEqual(asked[:2], [(None, READERS[0], "gzip", HOST), ('"one"', READERS[0], "gzip", HOST)])
 
     def test_only_what_is_for_the_world_is_there(self):
         nginx = self.start()
