@@ -18,7 +18,7 @@ build_packages=(
   redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
 )
 test_packages=(
-  redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
+  redis-tools python3-redis openssl nghttp2-client chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
   prometheus prometheus-alertmanager
 )
 services=(redis-server nginx prometheus prometheus-alertmanager)

@@ -58,7 +58,10 @@ public:
                                       histogram::scale::work, {{"connection", options.name}})),
           up(metrics.add_switch("luot_redis_up",
                                 "1: there is a connection to Redis, and it may be used.",
-                                {{"connection", options.name}}))
+                                {{"connection", options.name}})),
+          forbidden(metrics.add_counter("luot_redis_forbidden_total",
+                                        "Answers that this user of Redis may not do it.",
+                                        {{"connection", options.name}}))
     {
         writable.expires_at(asio::steady_timer::time_point::max());
     }
@@ -71,6 +74,7 @@ public:
     asio::awaitable<void> write_commands(std::uint64_t connection);
     asio::awaitable<result<replies>> exec(const pipeline& commands, bool is_blocking = false);
     void fail(error_code why);
+    void look_for_refusal(const reply_view& reply);
 
     struct waiter {
         explicit waiter(asio::io_context& c) : done(c) {}
@@ -90,6 +94,7 @@ public:
     counter &round_trips, &errors, &connects, &failed_connects;
     histogram& times;
     metric_switch& up;
+    counter& forbidden;
 
     std::optional<reply_parser> parser;
     std::deque<waiter*> waiting;
@@ -104,7 +109,7 @@ public:
     bool opened = false;
     bool scripts_missing = false;
     bool stopping = false;
-    log::limiter limit{10};
+    log::limiter limit{10}, forbidden_limit{10};
     std::int64_t away_since_ms = steady_ms();
     std::mt19937 jitter{std::random_device{}()};
 };
@@ -128,6 +133,26 @@ void client::impl::fail(error_code why)
     }
     writable.cancel();
     pause.cancel();
+}
+
+/// What the user of redis.url may not do mends itself only by who keeps Redis: said here, whoever
+/// asked. Scripts say it in words of their own (Redis 7.0, and later).
+void client::impl::look_for_refusal(const reply_view& reply)
+{
+    const auto text = reply.text();
+    if (!reply.is_error("NOPERM") &&
+        text.find("user executing the script can't") == std::string_view::npos)
+        return;
+    forbidden.add();
+    if (!options.quiet && forbidden_limit.pass())
+        log::warn(
+            "redis_forbids",
+            {{"connection", options.name},
+             {"why", text.substr(0, 200)},
+             {"held_back", forbidden_limit.held_back()},
+             {"what",
+              "ACL LOG of Redis names the command; its user needs what deploy/redis-users.acl "
+              "says"}});
 }
 
 asio::awaitable<error_code> client::impl::connect()
@@ -317,8 +342,11 @@ asio::awaitable<void> client::impl::read_replies(std::uint64_t mine)
             if (!*parsed)
                 break;
             auto* w = waiting.front();
-            if (reply_view(parsed->get()).is_error("NOSCRIPT"))
+            const reply_view reply(parsed->get());
+            if (reply.is_error("NOSCRIPT"))
                 scripts_missing = true;
+            if (reply.is_error())
+                look_for_refusal(reply);
             w->got.add(std::move(*parsed));
             if (w->got.size() == w->wanted) {
                 waiting.pop_front();
