@@ -19,6 +19,7 @@ build_packages=(
 )
 test_packages=(
   redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
+  mmdebstrap buildah lintian dpkg-dev systemd python3-seccomp
 )
 services=(redis-server nginx)
 

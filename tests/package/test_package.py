@@ -7,16 +7,11 @@ Needs root and Debian's mirror; without them it is skipped, and says so (exit st
 its own, so that the ports of the documents are free, but for apt. systemd is stood in for: support/systemd_stand_in.py.
 """
 
-import ctypes
-import fcntl
 import itertools
-import os
 import re
 import shutil
 import socket
 import ssl
-import struct
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -24,37 +19,14 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from clean_debian import OwnNetwork, exit_status, make_root, run, why_not  # noqa: E402
 from fresh_clients import FreshClients  # noqa: E402
 from luot import BINARY, BROWSER, ROOT, Http, Metrics, eventually, hit_request, processes_of  # noqa: E402
 from systemd_stand_in import StandIn  # noqa: E402
 
 BUILD = BINARY.parent
 INSTALL = ROOT / "docs" / "install.md"
-MIRROR = "http://deb.debian.org/debian/dists/bookworm/InRelease"
 CERTIFICATE = "/etc/letsencrypt/live/stats.example.vn"
-CLONE_NEWNS, CLONE_NEWNET, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x00020000, 0x40000000, 0x8913, 0x8914, 1
-
-
-def why_not():
-    """What is missing for the chroot; None: nothing."""
-    if os.geteuid() != 0:
-        return "not root: chroots and networks of one's own cannot be made"
-    for tool in ("mmdebstrap", "cpack", "nsenter", "openssl"):
-        if not shutil.which(tool):
-            return f"{tool} is missing: deploy/install-deps.sh"
-    try:
-        urllib.request.urlopen(MIRROR, timeout=10).close()
-    except OSError as failure:
-        return f"Debian's mirror cannot be reached: {failure}"
-    return None
-
-
-def run(*command, **options):
-    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-4000:]}")
-    return done.stdout
 
 
 def documented(step):
@@ -102,25 +74,15 @@ class InACleanDebian(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        reason = why_not()
+        reason = why_not("cpack", "openssl")
         if reason:
             raise unittest.SkipTest(reason)
         cls.folder = Path(tempfile.mkdtemp(prefix="package-", dir=BUILD))
         cls.addClassCleanup(run, "rm", "-rf", "--one-file-system", cls.folder)  # never into what is mounted
         cls.root = cls.folder / "root"
         cls.package = make_package(cls.folder)
-        # Mounts and network of our own: they are gone when we are.
-        cls.outside = os.open("/proc/self/ns/net", os.O_RDONLY)
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
-            raise unittest.SkipTest(f"unshare: {os.strerror(ctypes.get_errno())}")
-        run("mount", "--make-rprivate", "/")
-        with socket.socket() as s:
-            name = struct.pack("16sh14x", b"lo", 0)
-            flags, = struct.unpack_from("h", fcntl.ioctl(s, SIOCGIFFLAGS, name), 16)
-            fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
-        cls.outside_network("mmdebstrap", "--variant=apt", "--mode=root", "--include=systemd", "--dpkgopt=force-unsafe-io",
-                            "bookworm", cls.root)
+        cls.network = OwnNetwork()
+        make_root(cls.network, cls.root, "--include=systemd")
         run("mount", "-t", "proc", "proc", cls.root / "proc")
         shutil.copy("/etc/resolv.conf", cls.root / "etc/resolv.conf")
         with (cls.root / "etc/hosts").open("a") as hosts:
@@ -137,10 +99,6 @@ class InACleanDebian(unittest.TestCase):
         run("umount", cls.root / "proc")
         if left:
             raise AssertionError(f"left behind: {left}")
-
-    @classmethod
-    def outside_network(cls, *command, **options):
-        return run("nsenter", f"--net=/proc/{os.getpid()}/fd/{cls.outside}", *command, pass_fds=(cls.outside,), **options)
 
     @classmethod
     def make_certificate(cls):
@@ -162,7 +120,7 @@ class InACleanDebian(unittest.TestCase):
                        "DEBIAN_FRONTEND": "noninteractive", "CURL_CA_BUNDLE": "/root/ca.pem", "LC_ALL": "C.UTF-8"}
         output = ""
         for is_apt, lines in itertools.groupby(script.splitlines(True), lambda line: line.startswith("apt-get ")):
-            how = self.outside_network if is_apt else run
+            how = self.network.outside if is_apt else run
             output += how("chroot", self.root, "bash", "-euc", "cd /root\n" + "".join(lines), env=environment)
         return output
 
@@ -260,7 +218,4 @@ class InACleanDebian(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    program = unittest.main(verbosity=2, exit=False)
-    result = program.result
-    all_skipped = result.wasSuccessful() and any("InACleanDebian" in str(case) for case, _ in result.skipped)
-    sys.exit(77 if all_skipped else not result.wasSuccessful())
+    sys.exit(exit_status(unittest.main(verbosity=2, exit=False)))
