@@ -39,7 +39,7 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME luot)
 set(CPACK_PACKAGE_CONTACT "The luot authors <luot@example.vn>")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_SET_DESTDIR ON)  # files below /etc and /lib
+
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS ${script_permissions})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

@@ -829,6 +829,7 @@ asio::awaitable<void> daemon::shut_down()
     // (the next second, the next question) is of no use any more.
     end_loops();
     admin_->stop();
+    co_await asio::post(context_, asio::use_awaitable);  // behind a connection accepted just now
     std::function<bool()> admin_closed = [this] { return admin_->connections() == 0; };
     co_await wait_until(admin_closed, drain_admin);
     admin_->close_all();

@@ -26,6 +26,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <tuple>
+#include <unistd.h>
 #include <utility>
 
 namespace luot::http {
@@ -604,7 +605,6 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             waits_for_read_ = true;
             const auto [waited] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
             waits_for_read_ = false;
-            is_unused_ = false;
             if (waited) {
                 if (waited != asio::error::operation_aborted || out_.empty())
                     break;
@@ -617,6 +617,7 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
                 continue;
             if (error)
                 break;
+            is_unused_ = false;
             bytes = {owner_->buffer.data(), n};
             if (!in_.empty()) {
                 in_.append(bytes);
@@ -826,8 +827,11 @@ void server::on_too_large(std::function<response(std::string_view)> hook)
 void server::stop()
 {
     impl_->stopping = true;
-    boost::system::error_code ignored;
-    impl_->listener.close(ignored);
+    // Not close(): that leaves it to the kernel to take the socket out of the set that this thread
+    // waits for, which happens only when nobody has it open any more, such as who passed it.
+    boost::system::error_code error;
+    if (const int listening = impl_->listener.release(error); !error)
+        ::close(listening);
     const auto now = steady_ms();
     for (auto& c : impl_->connections) {
         c.end_stream();
