@@ -18,8 +18,12 @@ build_packages=(
   redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
 )
 test_packages=(
+<<<<<<< HEAD
   redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
   mmdebstrap buildah lintian dpkg-dev systemd python3-seccomp
+=======
+  redis-tools python3-redis openssl nghttp2-client chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
+>>>>>>> dcbbda4b7fe4b740f86b5ccf959037aa1843dd62
 )
 services=(redis-server nginx)
 

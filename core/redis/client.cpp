@@ -52,7 +52,10 @@ public:
                                        {{"connection", options.name}})),
           failed_connects(metrics.add_counter("luot_redis_connect_failures_total",
                                               "Attempts to connect to Redis that failed.",
-                                              {{"connection", options.name}}))
+                                              {{"connection", options.name}})),
+          forbidden(metrics.add_counter("luot_redis_forbidden_total",
+                                        "Answers that this user of Redis may not do it.",
+                                        {{"connection", options.name}}))
     {
         writable.expires_at(asio::steady_timer::time_point::max());
     }
@@ -65,6 +68,7 @@ public:
     asio::awaitable<void> write_commands(std::uint64_t connection);
     asio::awaitable<result<replies>> exec(const pipeline& commands);
     void fail(error_code why);
+    void look_for_refusal(const reply_view& reply);
 
     struct waiter {
         explicit waiter(asio::io_context& c) : done(c) {}
@@ -81,7 +85,7 @@ public:
     std::vector<const script*> scripts;
     stream_protocol::socket socket;
     asio::steady_timer pause, writable;
-    counter &round_trips, &errors, &connects, &failed_connects;
+    counter &round_trips, &errors, &connects, &failed_connects, &forbidden;
 
     std::optional<reply_parser> parser;
     std::deque<waiter*> waiting;
@@ -96,7 +100,7 @@ public:
     bool opened = false;
     bool scripts_missing = false;
     bool stopping = false;
-    log::limiter limit{10};
+    log::limiter limit{10}, forbidden_limit{10};
     std::int64_t away_since_ms = steady_ms();
     std::mt19937 jitter{std::random_device{}()};
 };
@@ -119,6 +123,26 @@ void client::impl::fail(error_code why)
     }
     writable.cancel();
     pause.cancel();
+}
+
+/// What the user of redis.url may not do mends itself only by who keeps Redis: said here, whoever
+/// asked. Scripts say it in words of their own (Redis 7.0, and later).
+void client::impl::look_for_refusal(const reply_view& reply)
+{
+    const auto text = reply.text();
+    if (!reply.is_error("NOPERM") &&
+        text.find("user executing the script can't") == std::string_view::npos)
+        return;
+    forbidden.add();
+    if (!options.quiet && forbidden_limit.pass())
+        log::warn(
+            "redis_forbids",
+            {{"connection", options.name},
+             {"why", text.substr(0, 200)},
+             {"held_back", forbidden_limit.held_back()},
+             {"what",
+              "ACL LOG of Redis names the command; its user needs what deploy/redis-users.acl "
+              "says"}});
 }
 
 asio::awaitable<error_code> client::impl::connect()
@@ -307,8 +331,11 @@ asio::awaitable<void> client::impl::read_replies(std::uint64_t mine)
             if (!*parsed)
                 break;
             auto* w = waiting.front();
-            if (reply_view(parsed->get()).is_error("NOSCRIPT"))
+            const reply_view reply(parsed->get());
+            if (reply.is_error("NOSCRIPT"))
                 scripts_missing = true;
+            if (reply.is_error())
+                look_for_refusal(reply);
             w->got.add(std::move(*parsed));
             if (w->got.size() == w->wanted) {
                 waiting.pop_front();

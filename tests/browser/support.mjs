@@ -22,12 +22,12 @@ export const minified = (name = 'luot.js') =>
 
 export const executable = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-export const launch = () => chromium.launch({
+export const launch = (args = []) => chromium.launch({
   executablePath: executable,
   chromiumSandbox: false,
   args: [
     '--disable-blink-features=AutomationControlled', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--disable-quic', '--no-first-run',
+    '--disable-sync', '--disable-quic', '--no-first-run', ...args,
   ],
 });
 
