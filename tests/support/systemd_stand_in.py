@@ -129,7 +129,9 @@ class StandIn:
         return fnmatch.filter([*self.running, *self.sockets], pattern)
 
     def _links(self, name):
-        return list((self.root / "etc/systemd/system").glob(f"*.wants/{name}"))
+        # Not by glob alone: a link leads to a file of the chroot, which is not there for us.
+        wants = (self.root / "etc/systemd/system").glob("*.wants")
+        return [folder / name for folder in wants if (folder / name).is_symlink()]
 
     def _set_enabled(self, name, enabled):
         for link in self._links(name):
@@ -148,7 +150,7 @@ class StandIn:
             host, port = unit.last("ListenStream").rsplit(":", 1)
             self.sockets[name] = socket.create_server((host, int(port)), backlog=4096)
         elif unit.last("Type") == "forking":
-            subprocess.run(self._command(unit, "ExecStart"), check=True, stdout=self._out(), stderr=subprocess.STDOUT)
+            self._run(unit, "ExecStart")
             self.running[name] = None, None
         elif unit.last("Type") == "notify":
             self._start_notifying(unit)
@@ -163,11 +165,12 @@ class StandIn:
         passed = [(Unit(self.root, n).last("FileDescriptorName"), self.sockets[n]) for n in unit.all("Sockets")]
         manager = ServiceManager(None, abstract=True, names=[n for n, _ in passed], sockets=[s for _, s in passed],
                                  watchdog_seconds=120)
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "bash", "-c", PASS_ON, "luot",
-             *self._command(unit, "ExecStart", unit.last("User"), unit.last("Group"))],
-            stdin=subprocess.DEVNULL, stdout=self._out(), stderr=subprocess.STDOUT, pass_fds=manager.passed,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **manager.environment})
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "bash", "-c", PASS_ON, "luot",
+                 *self._command(unit, "ExecStart", unit.last("User"), unit.last("Group"))],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=manager.passed,
+                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **manager.environment})
         self.running[unit.name] = process, manager
         eventually(lambda: manager.times("READY") or process.poll() is not None, patience(30), f"{unit.name} is ready")
         if process.poll() is not None:
@@ -200,10 +203,11 @@ class StandIn:
             process.send_signal(signal.SIGHUP)
             manager.wait_for("READY", before + 1)
         else:
-            subprocess.run(self._command(unit, "ExecReload"), check=True, stdout=self._out(), stderr=subprocess.STDOUT)
+            self._run(unit, "ExecReload")
 
-    def _out(self):
-        return open(self.log, "ab")
+    def _run(self, unit, key):
+        with self.log.open("ab") as log:
+            subprocess.run(self._command(unit, key), check=True, stdout=log, stderr=log)
 
     def _command(self, unit, key, user=None, group=None):
         command = subprocess.run(["bash", "-c", f'printf "%s\\0" {unit.last(key).lstrip("-+!@")}'], check=True,
