@@ -19,7 +19,7 @@ build_packages=(
 )
 test_packages=(
   redis-tools python3-redis openssl nghttp2-client chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
-  prometheus prometheus-alertmanager
+  prometheus prometheus-alertmanager mmdebstrap buildah lintian dpkg-dev systemd python3-seccomp
 )
 services=(redis-server nginx prometheus prometheus-alertmanager)
 

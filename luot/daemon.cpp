@@ -36,7 +36,9 @@
 #include "import/import_salt.hpp"
 #include "luot/commands.hpp"
 #include "luot/data_lock.hpp"
+#include "luot/passed_sockets.hpp"
 #include "luot/private_redis.hpp"
+#include "luot/service_notify.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -69,6 +71,7 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds lock_patience{10};
 // An orderly end takes 10 s at most, whatever hangs: each phase has its time, all have one end.
 constexpr std::chrono::seconds drain_connections{3}, drain_spool{3}, redis_end{2}, whole_end{9};
+constexpr std::chrono::milliseconds drain_admin{1500};
 constexpr std::int64_t stuck_ms = 10'000;
 constexpr std::int64_t salts_every_ms = 5'000;  ///< looks for salts that no zone needs any more
 constexpr std::size_t most_waiting_readers = 1000;
@@ -223,6 +226,40 @@ std::size_t most_connections(unsigned workers)
     return files - reserve;
 }
 
+/// Where a port is: what the configuration says, or the socket that luot was given.
+class port {
+public:
+    port(const char* key, const listen_address& address, int passed)
+        : key_(key), address_(address), passed_(passed)
+    {
+        if (passed < 0)
+            check_is_free(key, address);
+    }
+
+    void open(http::server& server)
+    {
+        take_address(key_, address_, [&] {
+            if (passed_ >= 0)
+                server.listen_on(passed_);
+            else
+                server.listen(address_);
+        });
+        const auto got = server.local_address();
+        if (passed_ >= 0 && !std::exchange(told_, true) && text_of(got) != text_of(address_))
+            log::info("passed_socket",
+                      {{"address", text_of(got)},
+                       {"configured", text_of(address_)},
+                       {"what", std::string("its socket unit decides, not ") + key_}});
+        address_ = got;  // the system picks a port once
+    }
+
+private:
+    const char* key_;
+    listen_address address_;
+    int passed_;
+    bool told_ = false;
+};
+
 class daemon {
 public:
     daemon(std::string config_file, config c, roles r);
@@ -255,6 +292,8 @@ private:
                                                     std::atomic<bool>* done = nullptr);
     void end_loops();
     [[nodiscard]] bool is_ready(std::string& why) const;
+    [[nodiscard]] bool loops_turn() const;
+    [[nodiscard]] std::string status_line() const;
 
     const std::string config_file_;
     const std::shared_ptr<const config> started_with_;
@@ -262,6 +301,8 @@ private:
     std::shared_ptr<const config> config_;
     const roles roles_;
     // In the order in which they may need each other; the end is the other way round.
+    service_notify manager_;
+    std::unique_ptr<passed_sockets> sockets_;
     metrics_registry metrics_;
     asio::io_context context_{1};
     asio::signal_set signals_{context_};
@@ -482,8 +523,7 @@ void daemon::start_workers()
     spool_options.segment_ms = std::chrono::milliseconds(c.spool.retain).count();
     spool_options.sync = c.spool.sync;
 
-    auto address = c.listen.public_port;
-    check_is_free("listen.public", address);
+    port where{"listen.public", c.listen.public_port, sockets_->public_port()};
     for (unsigned i = 0; i < count; ++i) {
         auto& w = *workers_.emplace_back(std::make_unique<public_worker>(metrics_, options));
         if (roles_.collector) {
@@ -529,8 +569,7 @@ void daemon::start_workers()
                                                             live_places_, config_, metrics_);
             w.live->add_routes(w.routes);
         }
-        take_address("listen.public", address, [&] { w.server.listen(address); });
-        address = w.server.local_address();  // the system picks a port once
+        where.open(w.server);
     }
     if (roles_.collector) {
         shipper_done_ = false;
@@ -571,6 +610,23 @@ void daemon::start_watch()
     asio::co_spawn(context_, site_gauges_->run(), watched("site gauges"));
 }
 
+bool daemon::loops_turn() const
+{
+    bool turns = true;
+    for (const auto& w : workers_)
+        turns = turns && w->thread.turns();
+    // Not the verify thread: its sums over millions of pages are no reason to start anew.
+    for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
+        turns = turns && (!t || t->turns());
+    return turns;
+}
+
+std::string daemon::status_line() const
+{
+    return "listens on " + text_of(workers_.front()->server.local_address()) +
+           ", for operators on " + text_of(admin_->local_address());
+}
+
 bool daemon::is_ready(std::string& why) const
 {
     if (stopping_)
@@ -608,13 +664,7 @@ void daemon::add_admin_routes()
         e.respond(r);
     });
     add("/healthz", [this, plain](exchange& e) {
-        bool turns = true;
-        for (const auto& w : workers_)
-            turns = turns && w->thread.turns();
-        // Not the verify thread: its sums over millions of pages are no reason to start anew.
-        for (const auto* t : {ship_thread_.get(), fold_thread_.get()})
-            turns = turns && (!t || t->turns());
-        e.respond(turns ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
+        e.respond(loops_turn() ? plain(200, "ok\n") : plain(503, "an event loop is stuck\n"));
     });
     add("/readyz", [this, plain](exchange& e) {
         std::string why;
@@ -647,13 +697,13 @@ void daemon::start_admin()
     http::server_options options;
     options.max_connections = 64;
     admin_ = std::make_unique<http::server>(context_, admin_routes_, options, metrics_, "admin");
-    const auto& address = started_with_->listen.admin_port;
-    check_is_free("listen.admin", address);
-    take_address("listen.admin", address, [&] { admin_->listen(address); });
+    port{"listen.admin", started_with_->listen.admin_port, sockets_->admin_port()}.open(*admin_);
 }
 
 void daemon::reload()
 {
+    manager_.reloading();
+    auto status = status_line();
     try {
         auto next = load_config(config_file_);
         const auto waiting = keep_until_restart(next, *started_with_);
@@ -693,7 +743,10 @@ void daemon::reload()
     } catch (const std::runtime_error& e) {  // config_error, or a file that it names
         is_last_reload_good_ = false;
         log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
+        status +=
+            "; the new configuration is refused, the former one stays: " + std::string(e.what());
     }
+    manager_.ready(status);
 }
 
 asio::awaitable<void> daemon::watch_signals()
@@ -719,6 +772,7 @@ void daemon::stop(int status)
     if (std::exchange(stopping_, true))
         return;
     status_ = status;
+    manager_.stopping();
     end_at_ms_ = steady_ms() + std::chrono::milliseconds(whole_end - redis_end).count();
     if (!started_)
         return;
@@ -737,6 +791,8 @@ asio::awaitable<void> daemon::upkeep()
     while (!stopping_) {
         timer.expires_after(std::chrono::milliseconds(200));
         co_await timer.async_wait(as_result);
+        if (loops_turn())
+            manager_.is_well(steady_ms());
         if (redis_ && !stopping_)
             redis_->look_after();
         for (auto& w : workers_)
@@ -825,13 +881,17 @@ asio::awaitable<void> daemon::shut_down()
     // (the next second, the next question) is of no use any more.
     end_loops();
     admin_->stop();
+    co_await asio::post(context_, asio::use_awaitable);  // behind a connection accepted just now
+    std::function<bool()> admin_closed = [this] { return admin_->connections() == 0; };
+    co_await wait_until(admin_closed, drain_admin);
     admin_->close_all();
 }
 
 void daemon::start()
 {
     const auto& c = *started_with_;
-    check_is_free("listen.public", c.listen.public_port);
+    if (sockets_->public_port() < 0)
+        check_is_free("listen.public", c.listen.public_port);
     start_admin();
     if (roles_.collector)
         start_collector();
@@ -849,6 +909,7 @@ void daemon::start()
                             {"connections", most_connections_},
                             {"version", LUOT_VERSION}});
     started_ = true;
+    manager_.ready(status_line());
     asio::co_spawn(context_, upkeep(), watched("upkeep"));
 }
 
@@ -865,6 +926,7 @@ int daemon::run()
     std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of write(2) like any other
     asio::co_spawn(context_, watch_signals(), watched("signals"));
     try {
+        sockets_ = std::make_unique<passed_sockets>();
         check_limits();
         check_redis();
         if (roles_.collector && !lock_data_dir())

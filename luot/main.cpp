@@ -99,6 +99,17 @@ int main(int argc, char** argv)
     auto* aggregator =
         takes_config(app.add_subcommand("aggregator", "counts the hits in Redis, answers reads"));
 
+    for (auto* daemon : {serve, collector, aggregator})
+        daemon->footer(
+            "SIGTERM ends it in order, SIGHUP reads the configuration again. What a service "
+            "manager\n"
+            "such as systemd sets is honoured: listening sockets by LISTEN_PID, LISTEN_FDS and\n"
+            "LISTEN_FDNAMES (named public and admin; without names in this order), and by "
+            "NOTIFY_SOCKET\n"
+            "it is told READY=1, RELOADING=1, STOPPING=1 and, with WATCHDOG_USEC, WATCHDOG=1 as "
+            "long\n"
+            "as the event loops turn.");
+
     auto* import = app.add_subcommand("import", "brings in what was counted elsewhere");
     import->require_subcommand(1);
     std::string totals_file, site, url_pattern;

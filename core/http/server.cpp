@@ -20,9 +20,13 @@
 #include <boost/intrusive/list.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <tuple>
+#include <unistd.h>
 #include <utility>
 
 namespace luot::http {
@@ -42,6 +46,8 @@ constexpr std::size_t read_bytes = 64 * 1024;
 /// What is read and thrown away behind a refused request, so that the client sees the refusal.
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::int64_t linger_ms = 2000;
+/// At the end a connection that is younger may still send its first request.
+constexpr std::int64_t new_connection_ms = 1000;
 /// Answers that one connection may be owed at once: what a client that pipelines without reading
 /// can make us keep is so many answers and what was read at once.
 constexpr std::uint32_t most_owed = 64;
@@ -144,6 +150,7 @@ public:
     void sweep();
     void make_room();
     void free_memory();
+    void begin();
 
     asio::io_context& context;
     const router& routes;
@@ -221,6 +228,12 @@ public:
         return socket_.is_open() && phase_ != phase::handler && owed_ == 0;
     }
     [[nodiscard]] bool is_overdue(std::int64_t now) const;
+    /// Whether its first request may still be on the way.
+    [[nodiscard]] bool is_new(std::int64_t now) const
+    {
+        return is_unused_ && now - since_ < new_connection_ms;
+    }
+    [[nodiscard]] bool is_unused() const { return is_unused_; }
 
 private:
     enum class next : unsigned char { read, again, wait_for_handler, finish };
@@ -259,6 +272,7 @@ private:
     std::uint32_t scanned_ = 0;       ///< bytes of in_ without an end of a head
     std::uint32_t needed_ = 0;        ///< bytes that the request in in_ has, when known
     phase phase_ = phase::idle;
+    bool is_unused_ = true;  ///< no byte has come yet
     bool keep_alive_ = true;
     bool with_body_ = true;
     bool waits_for_read_ = false;
@@ -602,7 +616,7 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
     while (!broken_) {
         std::string_view bytes = in_;
         if (read_first) {
-            if (owner_->stopping && in_.empty() && owed_ == 0)
+            if (owner_->stopping && !is_unused_ && in_.empty() && owed_ == 0)
                 break;
             waits_for_read_ = true;
             const auto [waited] = co_await socket_.async_wait(tcp::socket::wait_read, as_result);
@@ -619,6 +633,7 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
                 continue;
             if (error)
                 break;
+            is_unused_ = false;
             bytes = {owner_->buffer.data(), n};
             if (!in_.empty()) {
                 in_.append(bytes);
@@ -706,7 +721,7 @@ asio::awaitable<void> server::impl::accept_loop()
     const auto self = shared_from_this();
     while (!stopping) {
         auto [error, accepted_socket] = co_await listener.async_accept(as_result);
-        if (error == asio::error::operation_aborted || stopping)
+        if (error == asio::error::operation_aborted || (error && stopping))
             break;
         if (error) {  // out of file descriptors, mostly: accepting again at once would spin
             make_room();
@@ -715,6 +730,7 @@ asio::awaitable<void> server::impl::accept_loop()
             continue;
         }
         accepted.add();
+        now_ms = steady_ms();
         if (open >= options.max_connections) {
             make_room();
             if (open > options.max_connections + 64)
@@ -756,7 +772,8 @@ void server::impl::sweep()
     now_ms = steady_ms();
     date = http_date(unix_ms());
     for (auto& c : connections) {
-        if (!c.is_overdue(now_ms))
+        const bool is_late = stopping && c.is_unused() && !c.is_new(now_ms);
+        if (!is_late && !c.is_overdue(now_ms))
             continue;
         if (!c.is_idle())
             timed_out.add();
@@ -768,7 +785,7 @@ asio::awaitable<void> server::impl::sweep_loop()
 {
     const auto self = shared_from_this();
     while (!stopping || open > 0) {
-        timer.expires_after(std::chrono::seconds(1));
+        timer.expires_after(std::chrono::milliseconds(stopping ? 100 : 1000));
         co_await timer.async_wait(as_result);
         sweep();
     }
@@ -792,8 +809,26 @@ void server::listen(const listen_address& address)
     listener.set_option(reuse_port(true));
     listener.bind(endpoint);
     listener.listen(4096);
-    asio::co_spawn(impl_->context, impl_->accept_loop(), asio::detached);
-    asio::co_spawn(impl_->context, impl_->sweep_loop(), asio::detached);
+    impl_->begin();
+}
+
+void server::listen_on(int descriptor)
+{
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    // Of its own: two listeners of one descriptor would close it twice.
+    const int mine = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 10);
+    if (mine < 0 || ::getsockname(mine, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        throw boost::system::system_error(errno, boost::system::system_category(),
+                                          "a passed socket");
+    impl_->listener.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), mine);
+    impl_->begin();
+}
+
+void server::impl::begin()
+{
+    asio::co_spawn(context, accept_loop(), asio::detached);
+    asio::co_spawn(context, sweep_loop(), asio::detached);
 }
 
 listen_address server::local_address() const
@@ -810,11 +845,15 @@ void server::on_too_large(std::function<response(std::string_view)> hook)
 void server::stop()
 {
     impl_->stopping = true;
-    boost::system::error_code ignored;
-    impl_->listener.close(ignored);
+    // Not close(): that leaves it to the kernel to take the socket out of the set that this thread
+    // waits for, which happens only when nobody has it open any more, such as who passed it.
+    boost::system::error_code error;
+    if (const int listening = impl_->listener.release(error); !error)
+        ::close(listening);
+    const auto now = steady_ms();
     for (auto& c : impl_->connections) {
         c.end_stream();
-        if (c.is_idle() && !c.has_unread())
+        if (c.is_idle() && !c.has_unread() && !c.is_new(now))
             c.close();
     }
     impl_->timer.cancel();

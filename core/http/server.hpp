@@ -66,6 +66,10 @@ public:
     /// Binds and begins to accept. Throws boost::system::system_error (address in use ...).
     void listen(const listen_address& address);
 
+    /// Begins to accept from a listening TCP socket that somebody else has made, and may go on with
+    /// after stop(); a duplicate of it is used. Throws boost::system::system_error.
+    void listen_on(int descriptor);
+
     /// What listen() got: the port is never 0.
     [[nodiscard]] listen_address local_address() const;
 
@@ -74,7 +78,8 @@ public:
     void on_too_large(std::function<response(std::string_view path)> hook);
 
     /// Accepts no more, closes idle connections, lets requests that have come, also in part, be
-    /// answered. A client may still send one at the moment in which its connection is closed.
+    /// answered. A connection that was accepted within the last second may still send its first.
+    /// Another's client may send one at the moment in which its connection is closed.
     void stop();
 
     /// Closes what is left.

@@ -226,7 +226,7 @@ class FaultTest(SystemTest):
         return proxy
 
     def faulty(self, command="serve", point=None, **options):
-        """A luot with fail points, one of which (NAME:PASS:kill or :freeze) is armed."""
+        """A luot with fail points, one of which (NAME:PASS:kill, :freeze or :hang) is armed."""
         luot = self.world.luot(command, start=False, **options)
         luot.binary = FAULTY
         if point:

@@ -199,14 +199,14 @@ def is_alive(pid):
         return False
 
 
-def spawn(arguments, log, cwd=None, environment=None):
-    """Starts a process that dies with this one, its output in a file. Call it from the main thread:
-    the kernel ties the child to the thread that made it."""
+def spawn(arguments, log, cwd=None, environment=None, passed=()):
+    """Starts a process that dies with this one, its output in a file; `passed` descriptors stay open in it. Call it
+    from the main thread: the kernel ties the child to the thread that made it."""
     with open(log, "ab") as out:
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
-            env={**os.environ, **environment} if environment else None,
+            env={**os.environ, **environment} if environment else None, pass_fds=passed,
         )
 
 
@@ -529,7 +529,7 @@ class Luot:
         self.world, self.command, self.name = world, command, name
         self.limits = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self.config, self.options = config, list(options)
-        self.binary, self.environment = BINARY, {}
+        self.binary, self.environment, self.passed = BINARY, {}, ()
         self.config_file = world.folder / f"{name}.toml"
         self.data_dir = Path(config["data_dir"])
         self.process, self.log, self.starts = None, None, 0
@@ -552,7 +552,7 @@ class Luot:
         self.public = self.admin = self._http = self._admin_http = None
         self.process = spawn(
             [*self.limits, self.binary, self.command, "--config", self.config_file, *self.options], self.log,
-            environment=self.environment)
+            environment=self.environment, passed=self.passed)
         if wait:
             self.wait_listening(deadline)
             if reads and self.command != "collector":
