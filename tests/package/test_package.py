@@ -167,7 +167,7 @@ class InACleanDebian(unittest.TestCase):
         mine = self.root.joinpath("etc/luot/luot.toml").read_bytes()
         before, restarts = self.main_process().pid, self.systemd.restarts
         clients = FreshClients([("127.0.0.1:8080", hit_request("skhcn", "/nang-cap")),
-                                ("127.0.0.1:9180", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")], rate=50)
+                                ("127.0.0.1:9180", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")], rate=10)  # fewer than the limit of a client
         self.in_root(f"apt-get install -y -o Dpkg::Options::=--force-confold ./{newer.name}\n")
         eventually(lambda: self.on_port(9180, "/readyz").status == 200)
         taken = dict(clients.answered)
