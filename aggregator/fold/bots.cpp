@@ -49,18 +49,21 @@ public:
             return known->second;
         if (cache_.size() >= most_cached)
             cache_.clear();
-        return cache_[key] = look_up(user_agent);
+        return cache_[key] = look_up(user_agent).kind;
+    }
+
+    bot_pattern look_up(std::string_view user_agent)
+    {
+        crawlers_.find(user_agent, found_);
+        if (!found_.empty()) {  // the first in the order of the list
+            const auto& crawler = crawlers[static_cast<std::size_t>(found_.front())];
+            return {crawler.kind, "crawler-user-agents", crawler.pattern};
+        }
+        const auto pattern = isbot_.pattern_of(user_agent);
+        return pattern.empty() ? bot_pattern{} : bot_pattern{bot_kind::other, "isbot", pattern};
     }
 
 private:
-    bot_kind look_up(std::string_view user_agent)
-    {
-        crawlers_.find(user_agent, found_);
-        if (!found_.empty())  // the first in the order of the list
-            return crawlers[static_cast<std::size_t>(found_.front())].kind;
-        return isbot_.names(user_agent) ? bot_kind::other : bot_kind::none;
-    }
-
     pattern_set crawlers_;
     isbot_list isbot_;
     std::vector<int> found_;
@@ -76,6 +79,11 @@ bot_kind bot_list::classify(std::string_view user_agent, std::uint32_t hint) con
         return bot_kind::library;
     const auto kind = patterns_->find(user_agent);
     return kind == bot_kind::none && hint != 0 ? bot_kind::headless : kind;
+}
+
+bot_pattern bot_list::pattern_of(std::string_view user_agent) const
+{
+    return user_agent.empty() ? bot_pattern{} : patterns_->look_up(user_agent);
 }
 
 std::size_t bot_list::size() const noexcept
