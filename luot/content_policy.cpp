@@ -1,6 +1,6 @@
 #include "luot/content_policy.hpp"
 
-#include "luot/explanation.hpp"
+#include "luot/url.hpp"
 
 #include <algorithm>
 

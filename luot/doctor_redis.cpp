@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/page_votes.hpp"
 #include "core/clock.hpp"
+#include "core/hit.hpp"
 #include "core/keys.hpp"
 #include "core/local_time.hpp"
 #include "luot/doctor.hpp"

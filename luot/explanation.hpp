@@ -7,6 +7,7 @@
 #include "collector/admit.hpp"
 #include "core/config.hpp"
 #include "core/path_trace.hpp"
+#include "luot/url.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -72,21 +73,6 @@ private:
     class impl;
     std::unique_ptr<impl> impl_;
 };
-
-/// An address taken apart: "https", "host:port", "/path?query". Without a scheme it is https, with
-/// "/" at its beginning it has no host. What follows '#' is left out.
-struct url_parts {
-    std::string scheme, authority, target;
-
-    [[nodiscard]] std::string origin() const
-    {
-        return authority.empty() ? std::string{} : scheme + "://" + authority;
-    }
-};
-[[nodiscard]] url_parts take_apart(std::string_view url);
-
-/// The address that `reference` means on a page at `base`, as browsers join them; without '#'.
-[[nodiscard]] std::string joined(const std::string& base, std::string_view reference);
 
 /// For a person: one line a decision, each begins with its name.
 [[nodiscard]] std::string text_of(const explanation& e);

@@ -3,6 +3,7 @@
 #include "aggregator/fold/crawlers.hpp"
 #include "aggregator/fold/isbot.hpp"
 #include "aggregator/fold/pattern_set.hpp"
+#include "aggregator/fold/verdict.hpp"
 #include "core/bytes.hpp"
 
 #include <unordered_map>
@@ -35,21 +36,12 @@ std::string_view name_of(bot_kind kind) noexcept
     return names[static_cast<std::size_t>(kind)];
 }
 
-class bot_list::patterns {
+/// Both lists, one after the other.
+class bot_patterns::lists {
 public:
-    patterns()
+    lists()
         : crawlers_("crawler-user-agents", crawler_patterns(), {.memory_bytes = set_memory_bytes})
     {
-    }
-
-    bot_kind find(std::string_view user_agent)
-    {
-        const auto key = checksum(user_agent);
-        if (const auto known = cache_.find(key); known != cache_.end())
-            return known->second;
-        if (cache_.size() >= most_cached)
-            cache_.clear();
-        return cache_[key] = look_up(user_agent).kind;
     }
 
     bot_pattern look_up(std::string_view user_agent)
@@ -67,6 +59,30 @@ private:
     pattern_set crawlers_;
     isbot_list isbot_;
     std::vector<int> found_;
+};
+
+bot_patterns::bot_patterns() : lists_(std::make_unique<lists>()) {}
+bot_patterns::~bot_patterns() = default;
+
+bot_pattern bot_patterns::find(std::string_view user_agent) const
+{
+    return user_agent.empty() ? bot_pattern{} : lists_->look_up(user_agent);
+}
+
+class bot_list::patterns {
+public:
+    bot_kind find(std::string_view user_agent)
+    {
+        const auto key = checksum(user_agent);
+        if (const auto known = cache_.find(key); known != cache_.end())
+            return known->second;
+        if (cache_.size() >= most_cached)
+            cache_.clear();
+        return cache_[key] = all_.find(user_agent).kind;
+    }
+
+private:
+    bot_patterns all_;
     std::unordered_map<std::uint64_t, bot_kind> cache_;
 };
 
@@ -79,11 +95,6 @@ bot_kind bot_list::classify(std::string_view user_agent, std::uint32_t hint) con
         return bot_kind::library;
     const auto kind = patterns_->find(user_agent);
     return kind == bot_kind::none && hint != 0 ? bot_kind::headless : kind;
-}
-
-bot_pattern bot_list::pattern_of(std::string_view user_agent) const
-{
-    return user_agent.empty() ? bot_pattern{} : patterns_->look_up(user_agent);
 }
 
 std::size_t bot_list::size() const noexcept

@@ -14,12 +14,6 @@ enum class bot_kind : std::uint8_t { none, search, ai, preview, monitor, library
 /// The name of a kind in keys, metrics and answers; empty for none.
 [[nodiscard]] std::string_view name_of(bot_kind kind) noexcept;
 
-/// The entry of a list that names a User-Agent; the pattern is empty when none does.
-struct bot_pattern {
-    bot_kind kind = bot_kind::none;
-    std::string_view list, pattern;
-};
-
 /// Classifies User-Agents. Not thread-safe (a cache): one a thread. Takes about 15 MB once warm.
 class bot_list {
 public:
@@ -30,9 +24,6 @@ public:
     /// when only isbot names it. `hint` not 0: it says that it is automated. No User-Agent at all:
     /// a library.
     [[nodiscard]] bot_kind classify(std::string_view user_agent, std::uint32_t hint) const;
-
-    /// By which list and pattern classify() knows a User-Agent.
-    [[nodiscard]] bot_pattern pattern_of(std::string_view user_agent) const;
 
     /// How many patterns are known.
     [[nodiscard]] std::size_t size() const noexcept;

@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/client.hpp"
 #include "aggregator/fold/sources.hpp"
+#include "aggregator/fold/verdict.hpp"
 #include "aggregator/fold/visit.hpp"
 #include "aggregator/memory.hpp"
 #include "core/bytes.hpp"

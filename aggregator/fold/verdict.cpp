@@ -1,5 +1,6 @@
-#include "aggregator/fold/classifier.hpp"
+#include "aggregator/fold/verdict.hpp"
 
+#include "aggregator/fold/classifier.hpp"
 #include "core/hit.hpp"
 
 namespace luot::aggregator {
