@@ -555,7 +555,8 @@ void apply_rules(const site_config& site, std::string& path, std::string* sectio
             const auto outcome =
                 rule.apply(current, max_address_bytes, may_replace ? &replaced : nullptr, &said);
             if (outcome == path_rule::outcome::no_match) {
-                note_rule(trace, "rule", rule.match(), current, i, "does not match");
+                if (round == 0)
+                    note_rule(trace, "rule", rule.match(), {}, i, "does not match");
                 continue;
             }
             if (may_say) {

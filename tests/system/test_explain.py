@@ -40,7 +40,7 @@ class Explain(SystemTest):
 class Paths(Explain):
     def test_each_step_of_an_address_is_told_with_its_reason(self):
         e = self.explain("https://www.skhcn.example.vn//p12/hoi-nghi/?utm_source=zalo&fbclid=x&id=7#top")
-        self.assertEqual((e["path"], e["counts_as"], e["accepted"]), ("/p12?id=7", "view", True))
+        self.assertEqual((e["path"], e["counts_as"], e["accepted"]), ("/p12", "view", True))
         said = {text: why for text, _, why in self.steps(e, "query")}
         self.assertIn("kept", said["id=7"])
         self.assertIn("campaign", said["utm_source=zalo"])
