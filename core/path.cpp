@@ -375,13 +375,14 @@ bool append_query(std::string_view query, const site_config& site, std::string& 
             is_kept = true;
             const auto earlier = std::find_if(kept.begin(), kept.end(),
                                               [&](const auto& k) { return k.name == &keep; });
-            if (earlier == kept.end())
+            const bool is_first = earlier == kept.end();
+            if (is_first)
                 kept.push_back({&keep, value});
             else
                 earlier->value = value;
-            note(trace, "query", pair, keep,
-                 earlier == kept.end() ? "kept: keep_query has it"
-                                       : "kept instead of the one before it: the last one counts");
+            note(trace, "query", pair, pair,
+                 is_first ? "kept: keep_query has it"
+                          : "kept instead of the one before it: the last one counts");
             break;
         }
         bool is_of_campaign = false;

@@ -60,7 +60,8 @@ int examine(const std::string& config_file, const std::vector<std::string>& admi
         out.fail("configuration", e.what(), "correct it; luot check-config says the same");
         return print(out, as_json);
     }
-    out.ok("configuration", config_file + ", " + std::to_string(c.sites.size()) + " sites, " +
+    out.ok("configuration", config_file + ", " + std::to_string(c.sites.size()) +
+                                (c.sites.size() == 1 ? " site, " : " sites, ") +
                                 (c.redis.configured ? "a Redis of your own" : "luot's own Redis"));
     const auto daemons =
         ask_daemons(addresses_of(c, admin_addresses), !admin_addresses.empty(), out);

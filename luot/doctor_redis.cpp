@@ -13,11 +13,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <map>
 #include <set>
 #include <string_view>
+
+namespace luot::embedded {
+extern const std::string_view permitted_lua;
+}
 
 namespace luot {
 
@@ -34,6 +39,71 @@ constexpr std::size_t most_sites = 100;
 /// Titles of so many readers on one page, all different: then it is several pages.
 constexpr std::size_t least_titles = 4;
 constexpr int looked_at_pages = 20;
+
+/// What luot and its scripts send, with arguments as permitted.lua takes them.
+constexpr auto needed_commands = std::to_array<std::string_view>({"append KEY 1",
+                                                                  "client setname luot",
+                                                                  "del KEY",
+                                                                  "evalsha 1 1 KEY",
+                                                                  "exists KEY",
+                                                                  "get KEY",
+                                                                  "getrange KEY 1 1",
+                                                                  "hdel KEY 1",
+                                                                  "hexists KEY 1",
+                                                                  "hget KEY 1",
+                                                                  "hgetall KEY",
+                                                                  "hincrby KEY 1 1",
+                                                                  "hlen KEY",
+                                                                  "hmget KEY 1",
+                                                                  "hscan KEY 0",
+                                                                  "hset KEY 1 1",
+                                                                  "hsetnx KEY 1 1",
+                                                                  "info",
+                                                                  "lindex KEY 1",
+                                                                  "lpush KEY 1",
+                                                                  "lrange KEY 1 1",
+                                                                  "ltrim KEY 1 1",
+                                                                  "pexpire KEY 1",
+                                                                  "pexpireat KEY 1",
+                                                                  "pfadd KEY 1",
+                                                                  "pfcount KEY",
+                                                                  "pfmerge KEY KEY",
+                                                                  "pttl KEY",
+                                                                  "rename KEY KEY",
+                                                                  "rpop KEY",
+                                                                  "rpush KEY 1",
+                                                                  "sadd KEY 1",
+                                                                  "scan 0",
+                                                                  "scard KEY",
+                                                                  "script load 1",
+                                                                  "set KEY 1",
+                                                                  "smembers KEY",
+                                                                  "smismember KEY 1",
+                                                                  "srem KEY 1",
+                                                                  "strlen KEY",
+                                                                  "time",
+                                                                  "type KEY",
+                                                                  "unlink KEY",
+                                                                  "xadd KEY * 1 1",
+                                                                  "xlen KEY",
+                                                                  "xrange KEY - +",
+                                                                  "xread streams KEY 0",
+                                                                  "xtrim KEY maxlen 1",
+                                                                  "zadd KEY 1 1",
+                                                                  "zcard KEY",
+                                                                  "zcount KEY 1 1",
+                                                                  "zincrby KEY 1 1",
+                                                                  "zmscore KEY 1",
+                                                                  "zrange KEY 1 1",
+                                                                  "zrem KEY 1",
+                                                                  "zscan KEY 0",
+                                                                  "zscore KEY 1"});
+
+const redis::script& permitted_script()
+{
+    static const redis::script script{embedded::permitted_lua};
+    return script;
+}
 
 /// The fields of INFO.
 std::map<std::string, std::string, std::less<>> fields_of(std::string_view info)
@@ -171,61 +241,31 @@ private:
             out_.ok("redis clock", seen);
     }
 
-    /// Every command that luot sends, or a script of its, is queued and then discarded: Redis
-    /// looks at permissions as it queues.
+    /// Whether luot's user may send what luot sends, and its scripts.
     awaitable<void> permissions()
     {
-        redis::pipeline probe;
-        probe.add("MULTI");
-        probe.add("DISCARD");
-        const auto may = co_await redis_.exec(probe);
-        if (!may)
-            co_return;
-        if ((*may)[0].is_error()) {
-            out_.skip("redis permissions", "this user may not use MULTI: nothing was tried",
-                      "compare with docs/redis.md");
-            co_return;
-        }
-        const std::string key = keys::hits(0), id(40, '0');
-        redis::pipeline all;
-        std::vector<std::string> names;
-        all.add("MULTI");
-        const auto add = [&](std::string_view name, const auto&... arguments) {
-            all.add(name, arguments...);
-            names.emplace_back(name);
-        };
-        const std::string_view k = key;
-        for (const std::string_view name :
-             {"GET", "EXISTS", "TYPE", "STRLEN", "HGETALL", "HLEN", "PTTL", "SCARD", "SMEMBERS",
-              "XLEN", "ZCARD", "DEL", "UNLINK", "PFCOUNT"})
-            add(name, k);
-        for (const std::string_view name :
-             {"HGET", "HMGET", "HDEL", "HSCAN", "LINDEX", "LPUSH", "RPUSH", "PEXPIRE", "PEXPIREAT",
-              "PFADD", "SET", "SMISMEMBER", "ZMSCORE", "ZREM", "ZSCAN", "ZSCORE"})
-            add(name, k, "1");
-        for (const std::string_view name :
-             {"HSET", "HSETNX", "HINCRBY", "GETRANGE", "LRANGE", "LTRIM", "XRANGE", "XTRIM", "ZADD",
-              "ZCOUNT", "ZINCRBY", "ZRANGE"})
-            add(name, k, "1", "1");
-        add("XADD", k, "*", "a", "b");
-        add("XREAD", std::string_view("STREAMS"), k, "0-0");
-        add("SCAN", std::string_view("0"));
-        add("TIME");
-        add("EVALSHA", std::string_view(id), "1", k);
-        add("SCRIPT", std::string_view("LOAD"), "return 1");
-        all.add("DISCARD");
-        const auto answers = co_await redis_.exec(all);
+        auto asked = redis::evaluate(permitted_script(), 1);
+        asked.add(keys::hits(0));
+        for (const auto command : needed_commands)
+            asked.add(command);
+        redis::pipeline commands;
+        commands.add(asked);
+        const auto answers = co_await redis_.exec(commands);
         if (!answers)
             co_return;
+        const auto answer = (*answers)[0];
+        if (answer.is_error()) {
+            out_.skip("redis permissions", std::string(answer.text()));
+            co_return;
+        }
         std::string missing;
-        for (std::size_t i = 0; i < names.size(); ++i)
-            if ((*answers)[i + 1].is_error("NOPERM"))
-                missing += (missing.empty() ? "" : " ") + names[i];
+        for (std::size_t i = 0; i < answer.size(); ++i)
+            missing.append(missing.empty() ? "" : " ").append(answer[i].text());
         if (missing.empty())
-            out_.ok("redis permissions", fmt::format("{} commands tried", names.size()));
+            out_.ok("redis permissions", fmt::format("{} commands", needed_commands.size()));
         else
             out_.fail("redis permissions", "luot's user may not: " + missing,
-                      "allow them on luot:* (docs/redis.md)");
+                      "allow them on luot:* (deploy/redis-users.acl)");
     }
 
     /// What waits, and who works.
@@ -355,8 +395,9 @@ void check_redis(const config& c, findings& out)
 {
     try {
         run_on_redis(
-            c, "luot-doctor", {}, [&](redis::client& redis) { return look(redis, c, out); },
-            redis_use::only_reads, patience);
+            c, "luot-doctor", {&permitted_script()},
+            [&](redis::client& redis) { return look(redis, c, out); }, redis_use::only_reads,
+            patience);
     } catch (const no_redis& e) {
         out.fail("redis", e.what(),
                  c.redis.configured

@@ -9,6 +9,7 @@
 #include "collector/rate_limit.hpp"
 #include "collector/salts.hpp"
 #include "collector/spool/writer.hpp"
+#include "core/breakdown.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/http/message.hpp"
@@ -203,6 +204,9 @@ private:
                    explanation& e) const
     {
         const auto here = mended(url.target);
+        if (const auto hash = asked.url.find('#'); hash != std::string::npos)
+            e.steps.push_back(
+                {"fragment", asked.url.substr(hash), {}, "dropped: it is never sent"});
         const auto own_host = site.path_host ? url.authority : std::string{};
         campaign found;
         std::string section;
@@ -274,7 +278,7 @@ private:
                 for (const auto& [member, n] : tallies[by])
                     if (const auto name = breakdown_names[by].request; n > 0 && !name.empty())
                         e.rows.emplace_back(name, member);
-        if (!e.is_counted_apart && !h.is_event())
+        if (!e.is_counted_apart && e.counts_as == "view")
             e.what_to_do = "no pattern of `only` matches: it counts for the site, in (other)";
     }
 
@@ -361,9 +365,9 @@ std::string text_of(const explanation& e)
             line("class", "bot (" + e.kind + ") by " + e.bot_by);
         for (const auto name : printed_rows)
             for (const auto& [row, member] : e.rows)
-                if (row == name)
+                if (row == name && member != no_member)
                     line(row, member);
-        if (e.kind.empty() == false && !e.country.empty())
+        if (!e.kind.empty() && !e.country.empty())
             line("country", e.country);
     }
     line("outcome", outcome_of(e));
@@ -403,7 +407,7 @@ std::string json_of(const explanation& e)
         out["country"] = e.country;
         out["rows"] = std::move(rows);
     }
-    return json::serialize(out);
+    return safe_json(json::serialize(out));
 }
 
 }  // namespace luot

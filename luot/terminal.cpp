@@ -38,6 +38,26 @@ std::string shown(std::string_view text, std::size_t most_characters)
     return out;
 }
 
+std::string safe_json(std::string_view json)
+{
+    std::string out;
+    while (!json.empty()) {
+        const auto bytes = utf8::sequence_bytes(json);
+        const auto point = bytes == 0 ? char32_t{0xFFFD} : utf8::code_point(json, bytes);
+        const bool is_safe = bytes != 0 && !utf8::is_control(point) && !is_unseen(point);
+        if (is_safe || json[0] == '\n')
+            out += json.substr(0, bytes);
+        else if (point < 0x10000)
+            out += fmt::format("\\u{:04X}", static_cast<unsigned>(point));
+        else
+            out += fmt::format("\\u{:04X}\\u{:04X}",
+                               static_cast<unsigned>(0xD800 + ((point - 0x10000) >> 10)),
+                               static_cast<unsigned>(0xDC00 + ((point - 0x10000) & 0x3FF)));
+        json.remove_prefix(std::max<std::size_t>(bytes, 1));
+    }
+    return out;
+}
+
 std::string in_column(std::string_view text, std::size_t characters)
 {
     auto out = shown(text, characters);
@@ -55,6 +75,8 @@ std::string in_column(std::string_view text, std::size_t characters)
 
 std::string duration_text(double seconds)
 {
+    if (seconds > 0 && seconds < 0.01)
+        return fmt::format("{:.1f} ms", seconds * 1000);
     if (seconds < 1)
         return fmt::format("{:.0f} ms", seconds * 1000);
     if (seconds < 120)

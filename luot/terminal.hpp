@@ -14,7 +14,11 @@ namespace luot {
 /// characters; a longer text ends with "...".
 [[nodiscard]] std::string shown(std::string_view text, std::size_t most_characters = 200);
 
-/// The same, filled with spaces up to that width or cut to it. Counts characters: wide ones of East
+/// A JSON text in which such characters are escaped, and malformed bytes are U+FFFD: the same to
+/// programs.
+[[nodiscard]] std::string safe_json(std::string_view json);
+
+/// shown(), filled with spaces up to that width or cut to it. Counts characters: wide ones of East
 /// Asia take more room than that.
 [[nodiscard]] std::string in_column(std::string_view text, std::size_t characters);
 

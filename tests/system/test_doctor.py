@@ -88,9 +88,11 @@ class Server(Doctor):
         redis.client().execute_command("ACL", "SETUSER", "counter", "on", ">word", "~luot:*", "+@all", "-xadd", "-zincrby")
         luot = self.world.luot(start=False, redis=redis)
         luot.config["redis"] = {"url": redis.url.replace("unix://", "unix://counter:word@")}
-        self.assert_said(self.doctor(luot, status=1), "redis permissions", "fail", "XADD ZINCRBY")
-        redis.client().execute_command("ACL", "SETUSER", "counter", "-multi")
-        self.assert_said(self.doctor(luot, status=1), "redis permissions", "skip", "MULTI")
+        self.assert_said(self.doctor(luot, status=1), "redis permissions", "fail", "xadd", "zincrby")
+        redis.client().execute_command("ACL", "SETUSER", "counter", "+@all", "-@dangerous", "+info")
+        self.assert_said(self.doctor(luot, status=1), "redis permissions", "ok")
+        redis.client().execute_command("ACL", "SETUSER", "counter", "resetkeys", "~other:*", "%R~luot:*")
+        self.assert_said(self.doctor(luot, status=1), "redis permissions", "fail", "xadd")
 
     def test_secrets_and_folders_that_others_can_use_fail(self):
         luot = self.world.luot()

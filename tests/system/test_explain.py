@@ -42,7 +42,8 @@ class Paths(Explain):
         e = self.explain("https://www.skhcn.example.vn//p12/hoi-nghi/?utm_source=zalo&fbclid=x&id=7#top")
         self.assertEqual((e["path"], e["counts_as"], e["accepted"]), ("/p12", "view", True))
         said = {text: why for text, _, why in self.steps(e, "query")}
-        self.assertIn("kept", said["id=7"])
+        self.assertEqual("kept: keep_query has it", said["id=7"])
+        self.assertEqual(self.steps(e, "fragment")[0][0], "#top")
         self.assertIn("campaign", said["utm_source=zalo"])
         self.assertIn("dropped", said["fbclid=x"])
         self.assertEqual(self.steps(e, "path")[0][:2], ("//p12/hoi-nghi/", "/p12/hoi-nghi"))
@@ -146,6 +147,10 @@ class Outcomes(Explain):
         self.assertEqual((status, errors), (0, ""))
         self.assertFalse([c for c in output if c != "\n" and (ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e")])
         self.assertIn("counted as a view of", output)
+        for option in ("--json", "--referer=https://x.example/\x9b"):
+            status, output, errors = self.run_explain("https://skhcn.example.vn/a?id=%C2%9B", "--title", "\u202e", option)
+            self.assertEqual((status, errors), (0, ""))
+            self.assertFalse([c for c in output if c != "\n" and (ord(c) < 32 or 0x7F <= ord(c) < 0xA0)])
 
 
 if __name__ == "__main__":

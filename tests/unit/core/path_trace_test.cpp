@@ -65,7 +65,18 @@ BOOST_AUTO_TEST_CASE(each_part_that_changes_is_told)
         told += s.what + ' ' + s.text + ' ' + s.became + "; ";
     BOOST_TEST(told ==
                "fragment #f ; host a.vn ; path /p7/x/ /p7/x; query x=1 ; query utm_source=z ; "
-               "query id=2 id; query id=3 id; rule ^/p([0-9]+)/.*$ /p7; ");
+               "query id=2 id=2; query id=3 id=3; rule ^/p([0-9]+)/.*$ /p7; ");
+}
+
+BOOST_AUTO_TEST_CASE(of_a_parameter_that_is_there_twice_the_last_is_said_to_count)
+{
+    path_trace steps;
+    std::string path;
+    BOOST_TEST_REQUIRE(
+        !trace_page("/a?id=2&id=3", site_with_rules(), {}, path, nullptr, nullptr, steps));
+    BOOST_TEST_REQUIRE(steps.size() >= 2U);
+    BOOST_TEST(steps[0].why == "kept: keep_query has it");
+    BOOST_TEST(steps[1].why == "kept instead of the one before it: the last one counts");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

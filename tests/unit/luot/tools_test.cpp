@@ -9,6 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -27,6 +28,8 @@ BOOST_AUTO_TEST_CASE(what_is_shown_is_one_line_of_text)
     BOOST_TEST(in_column("ab", 4) == "ab  ");
     BOOST_TEST(in_column("b\xc3\xa0i", 4) == "b\xc3\xa0i ");
     BOOST_TEST(in_column("abcdefgh", 5) == "ab...");
+    BOOST_TEST(safe_json("[\"\x7f\xc2\x9b\xff\xf3\xa0\x80\x81 b\xc3\xa0i\"]") ==
+               "[\"\\u007F\\u009B\\uFFFD\\uDB40\\uDC01 b\xc3\xa0i\"]");
     BOOST_TEST(bytes_text(1023) == "1023 B");
     BOOST_TEST(bytes_text(3 << 20) == "3.0 MiB");
     BOOST_TEST(duration_text(0.5) == "500 ms");
