@@ -244,7 +244,7 @@ private:
     /// Whether luot's user may send what luot sends, and its scripts.
     awaitable<void> permissions()
     {
-        auto asked = redis::evaluate(permitted_script(), 1);
+        auto asked = redis::evaluate(permitted_script(), 0);
         asked.add(keys::hits(0));
         for (const auto command : needed_commands)
             asked.add(command);

@@ -184,15 +184,20 @@ private:
     void skip_comment()
     {
         rest_.remove_prefix(3);
-        std::size_t size = 0;
         if (rest_.starts_with('>') || rest_.starts_with("->")) {  // "<!-->": an empty one
             rest_.remove_prefix(rest_.find('>') + 1);
             return;
         }
-        const auto plain = rest_.find("-->"), odd = rest_.find("--!>");
-        const auto end = std::min(plain, odd);
+        // One search for both ends: of many comments each is read once.
+        auto end = rest_.find("--");
+        const auto is_end = [this](std::size_t at, std::string_view what) {
+            return rest_.substr(at + 2).starts_with(what);
+        };
+        while (end != std::string_view::npos && !is_end(end, ">") && !is_end(end, "!>"))
+            end = rest_.find("--", end + 1);
         const auto text = rest_.substr(0, end);
-        size = end == std::string_view::npos ? rest_.size() : end + (end == plain ? 3 : 4);
+        const auto size =
+            end == std::string_view::npos ? rest_.size() : end + (is_end(end, ">") ? 3 : 4);
         if (text.find("data-site") != std::string_view::npos &&
             text.find("<script") != std::string_view::npos)
             has_tag_in_comment_ = true;

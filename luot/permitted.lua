@@ -1,15 +1,15 @@
 #!lua flags=no-writes
--- Which commands the user of this connection may not use (ACL). Nothing is run.
+-- Which commands the user of this connection may not use (ACL). Nothing is run, and no key is touched.
 --
--- KEYS  1 a key of luot's
--- ARGV  commands with their arguments, parted by spaces; KEY stands for the key
+-- ARGV  1 a name of a key of luot's
+--       2 and on: commands with their arguments, parted by spaces; KEY stands for that name
 -- Answers those that are not permitted.
 
 local missing = {}
-for _, text in ipairs(ARGV) do
+for i = 2, #ARGV do
   local words = {}
-  for word in string.gmatch(text, '%S+') do
-    words[#words + 1] = word == 'KEY' and KEYS[1] or word
+  for word in string.gmatch(ARGV[i], '%S+') do
+    words[#words + 1] = word == 'KEY' and ARGV[1] or word
   end
   if not redis.acl_check_cmd(unpack(words)) then
     missing[#missing + 1] = words[1]
