@@ -173,13 +173,15 @@ def hour_views(offset=""):
 TRAFFIC = dashboard("luot-traffic", "luot: Traffic · Lưu lượng", "How much the sites are read, beside a day and a week ago.", [
     (("Now", "Hiện nay"), [
         stat(("Online", "Đang truy cập"), "Distinct visitors seen in the last five minutes.",
-             f"sum({per_site('luot_site_online')})"),
+             f"sum({per_site('luot_site_online')})", width=3),
         stat(("Views today", "Lượt xem hôm nay"), "Pages shown to people since midnight of each site's time zone; bots are not among them.",
              f"sum({per_site('luot_site_views_today')})"),
         stat(("Visits today", "Lượt truy cập hôm nay"), "Runs of a visitor's views without a gap of 30 minutes, in the day in which they began.",
-             f"sum({per_site('luot_site_visits_today')})"),
+             f"sum({per_site('luot_site_visits_today')})", width=3),
         stat(("Visitors today", "Khách hôm nay"), "Distinct visitors of today, an estimate (0.8 %). Of several sites: their sum; who read two is in it twice.",
-             f"sum({per_site('luot_site_visitors_today')})"),
+             f"sum({per_site('luot_site_visitors_today')})", width=3),
+        stat(("Bots today", "Máy hôm nay"), "Hits of programs since midnight of each site's time zone: counted apart, in no other figure.",
+             f"sum({per_site('luot_site_bot_views_today')})", width=3),
         stat(("All views", "Tổng số lượt xem"), "As the pages show it: counted views and imported starting totals.",
              f"sum({per_site('luot_site_views')})"),
         stat(("All visits", "Tổng số lượt truy cập"), "As the pages show it: counted visits and imported starting totals.",
@@ -206,7 +208,8 @@ TRAFFIC = dashboard("luot-traffic", "luot: Traffic · Lưu lượng", "How much 
         table(("Sites today", "Các trang hôm nay"), "Each site's figures of today, and its total.",
               [(per_site("luot_site_views_today"), "views · lượt xem"), (per_site("luot_site_visits_today"), "visits · lượt truy cập"),
                (per_site("luot_site_visitors_today"), "visitors · khách"), (per_site("luot_site_online"), "online · đang truy cập"),
-               (f'{HOUR_VIEWS}{{site=~"$site"}}', "last hour · giờ qua"), (per_site("luot_site_views"), "all views · tổng")], width=24, height=8),
+               (f'{HOUR_VIEWS}{{site=~"$site"}}', "last hour · giờ qua"), (per_site("luot_site_bot_views_today"), "bots · máy"),
+               (per_site("luot_site_views"), "all views · tổng")], width=24, height=8),
     ]),
     (("Bots and other views", "Máy và lượt xem khác"), [
         graph(("Bots a minute", "Máy mỗi phút"), "Hits of programs, by kind (search, ai, preview, monitor, library, headless, other): counted apart, "
