@@ -28,7 +28,7 @@ def free_port():
 class Prometheus:
     """`jobs`: name -> admin addresses, which may change while it runs (scrape())."""
 
-    def __init__(self, world, jobs, rules=(), interval="250ms"):
+    def __init__(self, world, jobs, rules=(), interval="500ms"):
         self.world, self.process, self.interval = world, None, interval
         self.folder = world.folder / "prometheus"
         self.folder.mkdir()
