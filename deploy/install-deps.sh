@@ -19,8 +19,9 @@ build_packages=(
 )
 test_packages=(
   redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
+  prometheus prometheus-alertmanager
 )
-services=(redis-server nginx)
+services=(redis-server nginx prometheus prometheus-alertmanager)
 
 say() { echo "install-deps: $*"; }
 die() { echo "install-deps: $*" >&2; exit 1; }

@@ -4,7 +4,6 @@ does not, and each leads to a section of the runbook. On a live luot: test_alert
 """
 
 import re
-import shutil
 import subprocess
 import sys
 import unittest
@@ -35,14 +34,13 @@ class Rules(unittest.TestCase):
             status, output = run("promtool", "check", *command)
             self.assertEqual(status, 0, output)
 
-    @unittest.skipUnless(shutil.which("amtool"), "amtool is not there: apt-get install prometheus-alertmanager")
     def test_alertmanager_takes_the_example_and_sends_each_severity_its_way(self):
         example = RULES.parent / "alertmanager.yml"
         status, output = run("amtool", "check-config", example)
         self.assertEqual(status, 0, output)
         for severity, receiver in (("page", "pages"), ("ticket", "tickets")):
             status, output = run("amtool", "config", "routes", "test", f"--config.file={example}", f"severity={severity}")
-            self.assertEqual((status, output.strip()), (0, receiver))
+            self.assertEqual((status, output.split()[0]), (0, receiver), output)
 
     def test_alerts_fire_when_they_should_and_else_do_not(self):
         for file in ("alerts.test.yml", "days.test.yml"):
