@@ -92,8 +92,12 @@ asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
     const auto others = static_cast<unsigned>((*seen)[0].count());
     const auto now = steady_ms();
     const auto before = std::exchange(held_, {});
-    for (unsigned p = 0; p < partitions; ++p)
+    std::bitset<partitions> free;
+    for (unsigned p = 0; p < partitions; ++p) {
         held_[p] = (*seen)[p + 1].text() == "mine";
+        free[p] = (*seen)[p + 1].text() == "free";
+    }
+    unheld_ = free.count();
 
     // A Redis that was away for longer than a lease lasts has let all of them end.
     const bool was_in_touch = now - std::exchange(renewed_ms_, now) < 2 * every.count();
@@ -111,7 +115,7 @@ asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
     auto ours = held_.count();
     for (unsigned p = 0; p < partitions; ++p) {
         const bool is_surplus = held_[p] && ours > share;
-        const bool is_wanted = (*seen)[p + 1].text() == "free" && ours < share;
+        const bool is_wanted = free[p] && ours < share;
         if (!is_surplus && !is_wanted)
             continue;
         changes.add(act(p, is_surplus ? "release" : "take"));
@@ -123,8 +127,11 @@ asio::awaitable<bool> leases::renew(const std::bitset<partitions>& idle)
     const auto done = co_await redis_.exec(changes);
     if (!is_answered(done))
         co_return false;
-    for (std::size_t i = 0; i < changed.size(); ++i)
+    for (std::size_t i = 0; i < changed.size(); ++i) {
         held_[changed[i]] = (*done)[i].text() == "mine";
+        free[changed[i]] = (*done)[i].text() == "free";
+    }
+    unheld_ = free.count();
     co_return true;
 }
 

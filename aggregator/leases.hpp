@@ -46,6 +46,8 @@ public:
 
     /// As of the last renew().
     [[nodiscard]] const std::bitset<partitions>& held() const noexcept { return held_; }
+    /// Partitions that were nobody's when renew() had done.
+    [[nodiscard]] std::size_t unheld() const noexcept { return unheld_; }
     [[nodiscard]] const std::string& owner() const noexcept { return owner_; }
 
 private:
@@ -56,6 +58,7 @@ private:
     redis::client& redis_;
     const std::string owner_;
     std::bitset<partitions> held_;
+    std::size_t unheld_ = 0;
     std::int64_t renewed_ms_ = 0;  ///< of the last renew() that was answered
     std::int64_t back_at_ms_ = 0;  ///< until when it has stepped back
     std::int64_t step_ms_ = 60'000;

@@ -111,7 +111,13 @@ public:
     asio::awaitable<std::int64_t> forget(unsigned partition, tidy_options options);
     asio::awaitable<void> sleep(std::int64_t ms);
     asio::awaitable<void> rest(std::int64_t us);
+    asio::awaitable<void> look_at_heads(const redis::replies& lengths);
+    [[nodiscard]] std::optional<double> if_heard(double value) const
+    {
+        return steady_ms() - heard_ms < hears_ms ? std::optional(value) : std::nullopt;
+    }
     void find_surplus_ids(std::uint64_t surplus);
+    void time_hits(const turn& t);
     void count(const additions& a);
 
     asio::io_context& context;
@@ -137,10 +143,11 @@ public:
     std::atomic<bool> stopping{false};
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0}, retired{0};
-    std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms};
+    std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms}, queue_oldest_ms{0}, unheld{-1};
     std::atomic<std::uint32_t> held{0};  ///< a bit for each partition
     log::limiter error_limit{10}, format_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
+    histogram &apply_times, &to_count_times;
 };
 
 spam_list spam_of(const config& c)
@@ -171,8 +178,25 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
       early_drops(
           m.add_counter("luot_ids_dropped_early_total",
                         "Sets of hit ids dropped before dedupe_window, because of max_ids: a "
-                        "repeat that comes so late counts twice."))
+                        "repeat that comes so late counts twice.")),
+      apply_times(m.add_histogram("luot_apply_seconds",
+                                  "From sending a round's batches to Redis to its answer: counted.",
+                                  histogram::scale::work)),
+      to_count_times(m.add_histogram("luot_hit_to_count_seconds",
+                                     "From taking a hit to its being counted; imported ones apart.",
+                                     histogram::scale::waiting))
 {
+    m.add_optional_gauge(
+        "luot_queue_oldest_seconds",
+        "Age of the oldest entry in the streams, whoever applies them; 0: none waits.",
+        [this] { return if_heard(static_cast<double>(queue_oldest_ms.load()) / 1000); });
+    m.add_optional_gauge("luot_partitions_without_lease",
+                         "Partitions that no aggregator worked on when this one looked last.",
+                         [this]() -> std::optional<double> {
+                             const auto number = unheld.load();
+                             return number < 0 ? std::nullopt
+                                               : if_heard(static_cast<double>(number));
+                         });
     m.add_total(
         "luot_hits_lost_total",
         "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
@@ -230,6 +254,7 @@ asio::awaitable<bool> worker::impl::renew_leases()
     const auto number = std::popcount(now);
     if (std::popcount(held.exchange(now)) != number)
         log::info("leases", {{"held", number}});
+    unheld = static_cast<std::int64_t>(ours.unheld());
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
 }
@@ -311,6 +336,16 @@ void worker::impl::count(const additions& a)
     }
 }
 
+/// How old the hits are that have just been counted.
+void worker::impl::time_hits(const turn& t)
+{
+    const auto now = unix_ms();
+    for (std::size_t i = 0; i < t.count; ++i)
+        for (const auto& h : t.batch[i].hits)
+            if (!h.is_imported)
+                to_count_times.observe((now - h.time_ms) * 1000);
+}
+
 asio::awaitable<void> worker::impl::set_aside(turn& t, std::string_view reason)
 {
     const auto& e = t.batch.front();
@@ -336,6 +371,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
     for (const auto& t : turns)
         commands.add(apply_command(t.partition, t.batch, t.count, t.added, t.options));
     fail_point("apply.before");
+    const auto begun_us = steady_us();
     const auto answers = co_await redis.exec(commands);
     fail_point("apply.answered");
     if (!answers) {
@@ -343,6 +379,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
             states[t.partition].memory.forget_state();
         co_return false;
     }
+    apply_times.observe(steady_us() - begun_us);
     for (std::size_t i = 0; i < turns.size(); ++i) {
         auto& t = turns[i];
         auto& state = states[t.partition];
@@ -352,6 +389,7 @@ asio::awaitable<bool> worker::impl::apply(std::vector<turn>& turns)
             if (!t.options.settles_rows)
                 rows.rows_wait(t.partition, t.rows_wanted);
             count(t.added);
+            time_hits(t);
             state.memory.applied(t.batch[t.count - 1].id, std::move(t.added), state.sets);
             is_behind = is_behind || t.count < t.batch.size() || t.batch.size() == read_entries;
             if (!t.batch.front().hits.empty())
@@ -431,7 +469,7 @@ asio::awaitable<bool> worker::impl::round()
         read.add(std::string_view("0"));
     redis::pipeline reading;
     reading.add(read);
-    const auto answers = co_await redis.exec(reading);
+    const auto answers = co_await redis.exec_blocking(reading);
     if (!answers)
         co_return false;
     const auto streams = (*answers)[0];
@@ -522,6 +560,7 @@ asio::awaitable<void> worker::impl::upkeep()
     waiting_entries = sums[4];
     remembered_ids = sums[5];
     rejected = sums[6];
+    co_await look_at_heads(*answers);
     const auto most = settings->aggregator.max_ids;
     find_surplus_ids(remembered_ids > most ? remembered_ids - most : 0);
     std::uint64_t unheard = 0, gone = 0;
@@ -535,6 +574,29 @@ asio::awaitable<void> worker::impl::upkeep()
     }
     silent = unheard;
     retired = gone;
+}
+
+/// How old the oldest entry is that waits, also in partitions that are not ours: perhaps nobody's.
+asio::awaitable<void> worker::impl::look_at_heads(const redis::replies& lengths)
+{
+    redis::pipeline commands;
+    for (unsigned p = 0; p < partitions; ++p)
+        if (lengths[std::size_t{p} * 4 + 1].count() > 0)
+            commands.add("XRANGE", keys::hits(p), std::string_view("-"), std::string_view("+"),
+                         std::string_view("COUNT"), 1);
+    std::int64_t oldest_ms = 0;
+    if (commands.size() > 0) {
+        const auto answers = co_await redis.exec(commands);
+        if (!answers)
+            co_return;
+        for (std::size_t i = 0; i < commands.size(); ++i) {
+            std::uint64_t taken_ms = 0;
+            const auto id = (*answers)[i][0][0].text();
+            if (parse_number(id.substr(0, id.find('-')), taken_ms))
+                oldest_ms = std::max(oldest_ms, unix_ms() - static_cast<std::int64_t>(taken_ms));
+        }
+    }
+    queue_oldest_ms = oldest_ms;
 }
 
 /// Memory is bounded whatever clients send: beyond max_ids the oldest sets go, of all partitions.

@@ -1,5 +1,6 @@
 #include "collector/shipper.hpp"
 
+#include "collector/backlog.hpp"
 #include "collector/scripts.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -42,6 +43,7 @@ constexpr std::int64_t idle_margin_ms = 5000;
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
 constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
+constexpr std::int64_t measure_every_ms = 200;
 /// Then others of this thread have their turn: archiving them takes tenths of a second.
 constexpr std::uint64_t most_archived_bytes = 64ULL << 20;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
@@ -74,6 +76,7 @@ struct shipped_log {
     std::map<std::uint64_t, std::int64_t> confirmed_ms;  ///< segment -> answered time since when
     /// Where the reader was when it was sent back to look whether a full partition has room again.
     std::optional<log_reader::bookmark> before_probe;
+    waiting_since waits;  ///< of a live log
 };
 
 }  // namespace
@@ -116,8 +119,20 @@ public:
                                    "Bytes cut off by a crash at the end of logs: normal.")),
           removed(m.add_counter("luot_spool_removed_segments_total", "Spool segments removed.")),
           read_failures(m.add_counter("luot_spool_read_failures_total",
-                                      "Spool segments that could not be read."))
+                                      "Spool segments that could not be read.")),
+          times(m.add_histogram("luot_ship_seconds",
+                                "From sending hits to Redis, some entries at once, to its answer.",
+                                histogram::scale::work))
     {
+        m.add_gauge("luot_unshipped_bytes",
+                    "Bytes of the hits in the spool that Redis has not confirmed, estimated.",
+                    [this] { return static_cast<double>(unshipped_bytes.load()); });
+        m.add_gauge("luot_unshipped_oldest_seconds",
+                    "Age of the oldest hit in the spool that Redis has not confirmed; 0: none.",
+                    [this] { return age_seconds(unshipped_since_ms, steady_ms()); });
+        m.add_gauge("luot_spool_oldest_seconds",
+                    "Age of the oldest segment with hits in the spool; 0: none.",
+                    [this] { return age_seconds(oldest_segment_ms, unix_ms()); });
         m.add_gauge("luot_unshipped_hits", "Hits in the spool that Redis has not confirmed.",
                     [this] { return static_cast<double>(unshipped.load()); });
         m.add_gauge("luot_spool_bytes", "Disk space used by the spool.",
@@ -158,6 +173,13 @@ public:
     asio::awaitable<bool> retire(shipped_log& log);
     void probe_full_partitions();
     void refresh();
+    void measure_backlog();
+    static double age_seconds(std::int64_t since_ms, std::int64_t now_ms)
+    {
+        return since_ms == 0
+                   ? 0
+                   : static_cast<double>(std::max<std::int64_t>(0, now_ms - since_ms)) / 1000;
+    }
     void compare_positions();
     bool take_answer(shipped_log& log, unsigned partition, redis::reply_view shipped,
                      redis::reply_view applied, redis::reply_view chain);
@@ -193,13 +215,18 @@ public:
     std::int64_t stop_at_ms = 0;
     bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
-    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0}, forked_hits{0};
+    std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0}, forked_hits{0},
+        unshipped_bytes{0};
+    /// Of a steady clock, and Unix time; 0: there is none.
+    std::atomic<std::int64_t> unshipped_since_ms{0}, oldest_segment_ms{0};
+    std::int64_t measured_ms = 0;
     struct {
         std::atomic<std::uint64_t> spooled{0}, shipped{0}, applied{0}, lost{0};
     } positions;  ///< sums over all logs that are read to their end
     log::limiter fall_back_limit{10}, refusal_limit{10}, read_limit{10};
     counter &shipped_hits, &entries, &failures, &full, &fell_back, &forks, &declared, &damaged_hits,
         &damaged_bytes, &torn_bytes, &removed, &read_failures;
+    histogram& times;
 };
 
 void shipper::impl::answered()
@@ -232,6 +259,7 @@ void shipper::impl::refresh()
         if (log->live) {
             auto state = log->live->snapshot();
             ends = state.ends;
+            log->waits.note(steady_ms(), ends, log->shipped);
             log->reader.set_segments(std::move(state.segments));
         }
         if (log->live || log->reader.is_at_end())
@@ -255,6 +283,39 @@ void shipper::impl::refresh()
     positions.applied = applied;
     positions.lost = lost;
     log_count = logs.size();
+    // When the last hit was confirmed is told at once; how much waits can wait itself.
+    if (waiting == 0 || steady_ms() - measured_ms >= measure_every_ms)
+        measure_backlog();
+}
+
+void shipper::impl::measure_backlog()
+{
+    measured_ms = steady_ms();
+    std::uint64_t bytes = 0;
+    std::int64_t since_ms = 0, begun_ms = 0;
+    const auto earlier = [](std::int64_t& first, std::int64_t ms) {
+        first = first == 0 ? ms : std::min(first, ms);
+    };
+    for (const auto& log : logs) {
+        const auto& segments = log->reader.segments();
+        for (const auto& s : segments)
+            if (s.bytes > spool::header_bytes)
+                earlier(begun_ms, s.header.begun_ms);
+        if (log->forked)
+            continue;
+        const auto ends = log->spooled.value_or(log->reader.known());
+        const auto waiting = unconfirmed_of(segments, ends, log->shipped);
+        bytes += waiting.bytes;
+        if (waiting.begun_ms == 0)
+            continue;
+        // Of hits of earlier runs, and of those that Redis has lost again, the segment's age.
+        const auto of_segment =
+            measured_ms - std::max<std::int64_t>(0, unix_ms() - waiting.begun_ms);
+        earlier(since_ms, log->waits.since_ms().value_or(of_segment));
+    }
+    unshipped_bytes = bytes;
+    unshipped_since_ms = since_ms;
+    oldest_segment_ms = begun_ms;
 }
 
 /// Right behind the answers of a question, which asks for all positions at once.
@@ -495,6 +556,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
                              .add(hit_format)
                              .add(e.hits));
     fail_point("ship.before");
+    const auto begun_us = steady_us();
     const auto answers = co_await exec(commands);
     fail_point("ship.answered");
     if (!answers) {
@@ -502,6 +564,7 @@ asio::awaitable<bool> shipper::impl::ship_round(bool& more)
         forget_answers();
         co_return false;
     }
+    times.observe(steady_us() - begun_us);
     answered();
     bool all_well = true;
     std::size_t at = 0;

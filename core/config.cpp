@@ -738,6 +738,7 @@ void read_aggregator(const section& s, config& c)
     s.read("max_paths", 1, 1'000'000'000, c.aggregator.max_paths);
     s.read("max_ids", 1, 10'000'000'000, c.aggregator.max_ids);
     s.read("referrer_spam", "/etc/luot/referrer-spam.txt", c.aggregator.referrer_spam);
+    s.read("top_articles", 0, 100, c.aggregator.top_articles);
 }
 
 bool is_site_id(std::string_view id)
@@ -1239,7 +1240,8 @@ std::string describe(const config& c)
         << "dedupe_window = " << duration_text(c.aggregator.dedupe_window) << '\n'
         << "keep_days = " << c.aggregator.keep_days << '\n'
         << "max_paths = " << c.aggregator.max_paths << '\n'
-        << "max_ids = " << c.aggregator.max_ids << '\n';
+        << "max_ids = " << c.aggregator.max_ids << '\n'
+        << "top_articles = " << c.aggregator.top_articles << '\n';
     if (c.aggregator.referrer_spam.empty())
         out << "# referrer_spam is not set\n";
     else

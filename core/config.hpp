@@ -131,6 +131,7 @@ struct config {
         std::uint32_t max_paths = 100'000;   ///< a site
         std::uint64_t max_ids = 10'000'000;  ///< ids of hits remembered, all partitions together
         std::string referrer_spam;           ///< file with hosts of made-up referrers; empty: none
+        std::uint32_t top_articles = 20;     ///< of a site, in metrics; 0: none
     } aggregator;
 
     std::vector<site_config> sites;

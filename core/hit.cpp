@@ -37,7 +37,7 @@ constexpr std::uint8_t flags_tag = 16;
 constexpr std::uint8_t hints_tag = 17;
 constexpr std::uint8_t properties_tag = 18;
 /// Bits of the one byte behind flags_tag.
-constexpr std::uint8_t from_server_flag = 1, from_data_center_flag = 2;
+constexpr std::uint8_t from_server_flag = 1, from_data_center_flag = 2, imported_flag = 4;
 
 }  // namespace
 
@@ -63,11 +63,13 @@ void encode(const hit& h, std::string& out)
         put_varint(out, client_bytes);
         put_u32(out, h.client);
     }
-    if (h.is_from_server || h.is_from_data_center) {
+    const auto flags = static_cast<std::uint8_t>(
+        (h.is_from_server ? from_server_flag : 0) |
+        (h.is_from_data_center ? from_data_center_flag : 0) | (h.is_imported ? imported_flag : 0));
+    if (flags != 0) {
         put_u8(out, flags_tag);
         put_varint(out, 1);
-        put_u8(out, static_cast<std::uint8_t>((h.is_from_server ? from_server_flag : 0) |
-                                              (h.is_from_data_center ? from_data_center_flag : 0)));
+        put_u8(out, flags);
     }
     if (!h.client_hints.empty()) {
         put_u8(out, hints_tag);
@@ -103,6 +105,7 @@ error_code decode(std::string_view record, hit& out) noexcept
             const auto flags = static_cast<std::uint8_t>(text[0]);
             out.is_from_server = (flags & from_server_flag) != 0;
             out.is_from_data_center = (flags & from_data_center_flag) != 0;
+            out.is_imported = (flags & imported_flag) != 0;
         } else if (tag == hints_tag)
             out.client_hints = text;
         else if (tag == properties_tag)

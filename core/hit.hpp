@@ -56,6 +56,7 @@ struct hit {
     /// program's, makes it no bot.
     bool is_from_server = false;
     bool is_from_data_center = false;  ///< by collector.data_center_networks
+    bool is_imported = false;          ///< from an access log: its time tells nothing of our delay
 
     [[nodiscard]] bool is_event() const noexcept { return !event.empty(); }
 };

@@ -111,6 +111,7 @@ line_fate hit_maker::make(std::string_view text, std::string& out)
     ids_.identify(h, zone_, client);
     // Every path is new to the first import: the limit of one client would hide what people read.
     h.client = 0;
+    h.is_imported = true;
     visitor_ = h.visitor;
     record_.clear();
     encode(h, record_);

@@ -1,6 +1,6 @@
 // The life of a daemon: threads, ports, signals, and an orderly end.
 //
-//   main thread     signals, the private Redis, the admin port
+//   main thread     signals, the private Redis, the admin port, gauges of sites and of Redis
 //   worker threads  the public port: hits into the spool, reads from Redis
 //   ship thread     spool -> stream
 //   fold thread     stream -> counts
@@ -12,6 +12,7 @@
 #include "aggregator/progress.hpp"
 #include "aggregator/read_api.hpp"
 #include "aggregator/report_api.hpp"
+#include "aggregator/site_gauges.hpp"
 #include "aggregator/verify.hpp"
 #include "aggregator/worker.hpp"
 #include "collector/intake.hpp"
@@ -28,8 +29,10 @@
 #include "core/keys.hpp"
 #include "core/log.hpp"
 #include "core/metrics.hpp"
+#include "core/process_metrics.hpp"
 #include "core/redis/client.hpp"
 #include "core/redis/reads.hpp"
+#include "core/redis/server_gauges.hpp"
 #include "import/import_salt.hpp"
 #include "luot/commands.hpp"
 #include "luot/data_lock.hpp"
@@ -237,6 +240,7 @@ private:
     void start_collector();
     void start_aggregator();
     void start_workers();
+    void start_watch();
     void start_admin();
     void add_admin_routes();
     asio::awaitable<void> watch_signals();
@@ -270,7 +274,8 @@ private:
     aggregator::fall_back_guard guard_;
     aggregator::live_places live_places_;
     std::unique_ptr<loop> ship_thread_, fold_thread_, verify_thread_;
-    std::unique_ptr<redis::client> ship_redis_, fold_redis_, verify_redis_;
+    std::unique_ptr<redis::client> ship_redis_, fold_redis_, verify_redis_, watch_redis_;
+    std::unique_ptr<aggregator::site_gauges> site_gauges_;
     std::unique_ptr<collector::shipper> shipper_;
     std::unique_ptr<aggregator::worker> folder_;
     std::vector<std::unique_ptr<public_worker>> workers_;
@@ -280,6 +285,8 @@ private:
     unsigned worker_count_ = 1;
     std::size_t most_connections_ = 0;
     bool started_ = false, stopping_ = false;
+    bool is_last_reload_good_ = true;
+    std::int64_t config_read_ms_ = unix_ms();  ///< of the one that is in use
     std::int64_t end_at_ms_ = 0;  ///< once stopping: when the last phase has to be over
     int status_ = 0;
 };
@@ -480,6 +487,13 @@ void daemon::start_workers()
     for (unsigned i = 0; i < count; ++i) {
         auto& w = *workers_.emplace_back(std::make_unique<public_worker>(metrics_, options));
         if (roles_.collector) {
+            spool_options.write_times =
+                &metrics_.add_histogram("luot_spool_write_seconds",
+                                        "Each turn's write to the spool.", histogram::scale::work);
+            spool_options.sync_times = &metrics_.add_histogram(
+                "luot_spool_sync_seconds",
+                "Each fdatasync of the spool; there are none with sync = \"os\".",
+                histogram::scale::work);
             w.log = std::make_unique<spool::writer>(random_u64(), spool_options, budget_);
             shipper_->add(w.log->log());
             w.intake = std::make_unique<collector::intake>(
@@ -531,6 +545,30 @@ void daemon::start_workers()
     }
     for (auto& w : workers_)
         w->thread.start();
+}
+
+/// What metrics need of Redis, over a connection of its own: it waits for nothing else.
+void daemon::start_watch()
+{
+    watch_redis_ = std::make_unique<redis::client>(
+        context_, redis_of(*started_with_),
+        [] {
+            auto options = client_named("luot-watch", std::chrono::milliseconds(1500));
+            options.quiet = true;  // the others tell
+            return options;
+        }(),
+        metrics_);
+    watch_redis_->use_scripts({&redis::reads::source()});
+    watch_redis_->start();
+    asio::co_spawn(context_, redis::watch_server(context_, *watch_redis_, metrics_),
+                   watched("watch"));
+    if (!roles_.aggregator)
+        return;
+    site_gauges_ = std::make_unique<aggregator::site_gauges>(
+        context_, *watch_redis_, guard_,
+        [this] { return folder_->hears_redis() ? folder_->holds() : std::bitset<partitions>{}; },
+        config_, metrics_);
+    asio::co_spawn(context_, site_gauges_->run(), watched("site gauges"));
 }
 
 bool daemon::is_ready(std::string& why) const
@@ -590,6 +628,13 @@ void daemon::start_admin()
     add_admin_routes();
     metrics_.add_gauge("luot_build_info", "Always 1; the version is the label.", [] { return 1.0; },
                        {{"version", LUOT_VERSION}});
+    add_process_metrics(metrics_);
+    metrics_.add_gauge("luot_config_reload_successful",
+                       "0: the configuration was refused when it was read last; the former runs.",
+                       [this] { return is_last_reload_good_ ? 1.0 : 0.0; });
+    metrics_.add_gauge("luot_config_last_reload_timestamp_seconds",
+                       "Unix time at which the configuration in use was read.",
+                       [this] { return static_cast<double>(config_read_ms_) / 1000; });
     metrics_.add_gauge("luot_http_connections", "Connections open on the public port.", [this] {
         std::size_t sum = 0;
         for (const auto& w : workers_)
@@ -634,6 +679,10 @@ void daemon::reload()
                     w.live->use(shared);
             });
         config_ = shared;
+        if (site_gauges_)
+            site_gauges_->use(shared);
+        is_last_reload_good_ = true;
+        config_read_ms_ = unix_ms();
         log::info("configuration_read", {{"file", config_file_}, {"sites", shared->sites.size()}});
         if (!waiting.empty())
             log::warn(
@@ -642,6 +691,7 @@ void daemon::reload()
                  {"what",
                   "these keep their values until luot is restarted, all others have changed"}});
     } catch (const std::runtime_error& e) {  // config_error, or a file that it names
+        is_last_reload_good_ = false;
         log::error("configuration_refused", {{"why", e.what()}, {"what", "the running one stays"}});
     }
 }
@@ -764,6 +814,8 @@ asio::awaitable<void> daemon::shut_down()
         asio::post(fold_thread_->context(), [this] { fold_redis_->stop(); });
     if (verify_thread_)
         asio::post(verify_thread_->context(), [this] { verify_redis_->stop(); });
+    if (watch_redis_)
+        watch_redis_->stop();
     for (auto& w : workers_)
         asio::post(w->thread.context(), [&w = *w] {
             if (w.redis)
@@ -790,6 +842,7 @@ void daemon::start()
     if (roles_.aggregator)
         start_aggregator();
     start_workers();
+    start_watch();
     log::info("listening", {{"public", text_of(workers_.front()->server.local_address())},
                             {"admin", text_of(admin_->local_address())},
                             {"workers", workers_.size()},

@@ -3,6 +3,7 @@
 #include "core/clock.hpp"
 #include "core/fail_point.hpp"
 #include "core/log.hpp"
+#include "core/metrics.hpp"
 
 #include <boost/system/system_error.hpp>
 
@@ -103,7 +104,11 @@ error_code writer::write_turn()
         if (const auto error = begin_segment())
             return error;
     fail_point("spool.before_write");
-    if (const auto error = file_.append(turn_)) {
+    const auto begun_us = steady_us();
+    const auto written = file_.append(turn_);
+    if (options_.write_times)
+        options_.write_times->observe(steady_us() - begun_us);
+    if (const auto error = written) {
         // What was written of the turn must not be found: its hits are refused. Nor is this segment
         // gone on with: once it is ended and confirmed it can be removed, which makes room.
         const bool is_cut = !file_.truncate(file_bytes_);
@@ -112,7 +117,7 @@ error_code writer::write_turn()
     }
     fail_point("spool.written");
     if (options_.sync == spool_sync::disk) {
-        if (const auto error = file_.sync()) {
+        if (const auto error = sync(file_)) {
             // The kernel may have dropped the pages: a later sync that succeeds would prove
             // nothing.
             needs_segment_ = true;
@@ -122,6 +127,15 @@ error_code writer::write_turn()
         }
     }
     return {};
+}
+
+error_code writer::sync(file& of)
+{
+    const auto begun_us = steady_us();
+    const auto error = of.sync();
+    if (options_.sync_times)
+        options_.sync_times->observe(steady_us() - begun_us);
+    return error;
 }
 
 error_code writer::begin_segment()
@@ -136,7 +150,7 @@ error_code writer::begin_segment()
         return created.error();
     auto error = created->append(head);
     if (!error && options_.sync == spool_sync::disk)
-        error = created->sync();
+        error = sync(*created);
     if (!error && options_.sync == spool_sync::disk)
         error = sync_directory(options_.directory);
     if (error) {

@@ -16,6 +16,10 @@
 #include <string_view>
 #include <vector>
 
+namespace luot {
+class histogram;
+}
+
 namespace luot::spool {
 
 /// One file of a log, as far as it may be read.
@@ -60,6 +64,10 @@ struct writer_options {
     std::uint64_t segment_bytes = 64ULL << 20;  ///< size at which a new segment is begun
     std::int64_t segment_ms = 3'600'000;        ///< age at which one that holds hits is ended
     spool_sync sync = spool_sync::os;
+    /// How long each turn's write and each sync takes, failed ones too; null: nobody asks. Of the
+    /// thread that commits.
+    histogram* write_times = nullptr;
+    histogram* sync_times = nullptr;
 };
 
 /// Appends hits to a new log of its own. Not thread-safe: one thread.
@@ -89,6 +97,7 @@ public:
 private:
     [[nodiscard]] error_code write_turn();
     [[nodiscard]] error_code begin_segment();
+    [[nodiscard]] error_code sync(file& of);
     void take_back();
 
     writer_options options_;

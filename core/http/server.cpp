@@ -131,6 +131,9 @@ public:
           failures(metrics.add_counter("luot_http_failures_total",
                                        "Requests answered 500, a bug: see the log.",
                                        {{"port", std::string(port_name)}})),
+          times(metrics.add_histogram("luot_http_request_seconds",
+                                      "From a request that has come whole to its answer.",
+                                      histogram::scale::work, {{"port", std::string(port_name)}})),
           date(http_date(unix_ms())),
           now_ms(steady_ms())
     {
@@ -151,6 +154,8 @@ public:
         timer;
     std::function<response(std::string_view)> too_large_hook;
     counter &accepted, &evicted, &shed, &timed_out, &malformed, &requests, &failures;
+    histogram& times;
+    std::int64_t begun_us = 0;  ///< when the request that is being handled had come
     std::string date;
     std::int64_t now_ms;  ///< of the steady clock, as of the last sweep or read
     bool stopping = false;
@@ -186,7 +191,11 @@ public:
 
     asio::awaitable<void> run(std::shared_ptr<tcp_connection> self);
     void respond(const response& r);
-    void deferred() { ++owed_; }
+    void deferred()
+    {
+        if (owed_++ == 0)
+            begun_us_ = owner_->begun_us;
+    }
     void push(std::string_view bytes) override;
     void wake() override;
     void end_stream()
@@ -242,6 +251,8 @@ private:
     std::string out_;   ///< bytes that the socket did not take
     std::string held_;  ///< answers behind the ones that are owed
     std::int64_t since_ = 0;
+    /// When the first request had come whose answer is owed; those behind it are of the same turn.
+    std::int64_t begun_us_ = 0;
     std::size_t kept_bytes_ = 0;      ///< of the request that a handler has
     std::size_t buffered_bytes_ = 0;  ///< of all of these, as counted last
     std::uint32_t owed_ = 0;          ///< deferred answers
@@ -355,6 +366,7 @@ void tcp_connection::answer(std::string_view bytes)
 {
     --owed_;
     send(bytes);
+    owner_->times.observe(steady_us() - begun_us_);
     if (owed_ == 0 && !held_.empty()) {
         send(std::exchange(held_, {}));
         count_buffers();  // send() has not where the socket took all
@@ -454,6 +466,7 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
             return next::finish;
         }
         owner_->requests.add();
+        owner_->begun_us = steady_us();
         keep_alive_ = r.keep_alive && !owner_->stopping;
         with_body_ = r.method != method::head;
         enter(phase::idle);
@@ -465,12 +478,15 @@ tcp_connection::next tcp_connection::handle(std::string_view bytes, std::size_t&
             return next::wait_for_handler;
         }
         used += outcome.consumed;
+        const auto owed_before = owed_;
         if (found.quick) {
             exchange e{r, self};
             (*found.quick)(e);
         } else {
             respond(found.refusal);
         }
+        if (owed_ == owed_before)
+            owner_->times.observe(steady_us() - owner_->begun_us);
         if (!keep_alive_)
             return next::finish;
         // Answers wait behind owed ones, or the client does not take them: those first.
@@ -614,6 +630,7 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
         std::unique_ptr<owned_request> waiting;
         const waiting_handler* handler = nullptr;
         const auto what = handle(bytes, used, waiting, handler);
+        const auto begun_us = owner_->begun_us;  // others are handled while this one waits
         if (bytes.data() == in_.data())
             in_.erase(0, used);
         else
@@ -650,6 +667,7 @@ asio::awaitable<void> tcp_connection::run(std::shared_ptr<tcp_connection>)
             kept_bytes_ = 0;
             count_buffers();
             respond(answer);
+            owner_->times.observe(steady_us() - begun_us);
             if (answer.goes_on) {
                 co_await go_on(*answer.goes_on);
                 break;

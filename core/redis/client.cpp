@@ -52,7 +52,13 @@ public:
                                        {{"connection", options.name}})),
           failed_connects(metrics.add_counter("luot_redis_connect_failures_total",
                                               "Attempts to connect to Redis that failed.",
-                                              {{"connection", options.name}}))
+                                              {{"connection", options.name}})),
+          times(metrics.add_histogram("luot_redis_round_trip_seconds",
+                                      "From sending a pipeline to Redis to its last answer.",
+                                      histogram::scale::work, {{"connection", options.name}})),
+          up(metrics.add_switch("luot_redis_up",
+                                "1: there is a connection to Redis, and it may be used.",
+                                {{"connection", options.name}}))
     {
         writable.expires_at(asio::steady_timer::time_point::max());
     }
@@ -63,7 +69,7 @@ public:
     error_code eviction_of(std::string_view info);
     asio::awaitable<void> read_replies(std::uint64_t connection);
     asio::awaitable<void> write_commands(std::uint64_t connection);
-    asio::awaitable<result<replies>> exec(const pipeline& commands);
+    asio::awaitable<result<replies>> exec(const pipeline& commands, bool is_blocking = false);
     void fail(error_code why);
 
     struct waiter {
@@ -82,6 +88,8 @@ public:
     stream_protocol::socket socket;
     asio::steady_timer pause, writable;
     counter &round_trips, &errors, &connects, &failed_connects;
+    histogram& times;
+    metric_switch& up;
 
     std::optional<reply_parser> parser;
     std::deque<waiter*> waiting;
@@ -108,6 +116,7 @@ void client::impl::fail(error_code why)
     if (ready)
         trouble = "the connection was lost: " + why.message();
     opened = ready = false;
+    up = false;
     boost::system::error_code ignored;
     socket.close(ignored);
     outgoing.clear();
@@ -249,6 +258,7 @@ asio::awaitable<void> client::impl::run()
             if (!error && mine == connection && !stopping) {
                 connects.add();
                 ready = true;
+                up = true;
                 wait = std::chrono::milliseconds{0};
                 if (!options.quiet)
                     log::info("redis_connected", {{"connection", options.name}});
@@ -342,7 +352,7 @@ asio::awaitable<void> client::impl::write_commands(std::uint64_t mine)
     }
 }
 
-asio::awaitable<result<replies>> client::impl::exec(const pipeline& commands)
+asio::awaitable<result<replies>> client::impl::exec(const pipeline& commands, bool is_blocking)
 {
     if (stopping)
         co_return make_error_code(errc::stopping);
@@ -369,6 +379,7 @@ asio::awaitable<result<replies>> client::impl::exec(const pipeline& commands)
     }
     waiting.push_back(&w);
     outgoing += commands.bytes();
+    const auto begun_us = steady_us();
     writable.cancel();
     w.done.expires_after(options.command_timeout);
     co_await w.done.async_wait(as_result);
@@ -379,6 +390,8 @@ asio::awaitable<result<replies>> client::impl::exec(const pipeline& commands)
     if (w.error)
         co_return w.error;
     round_trips.add();
+    if (!is_blocking)
+        times.observe(steady_us() - begun_us);
     co_return std::move(w.got);
 }
 
@@ -457,6 +470,14 @@ asio::awaitable<result<replies>> client::exec(const pipeline& commands)
     if (!self->ready && !self->stopping)
         co_return make_error_code(errc::redis_away);
     co_return co_await self->exec(commands);
+}
+
+asio::awaitable<result<replies>> client::exec_blocking(const pipeline& commands)
+{
+    const auto self = impl_;
+    if (!self->ready && !self->stopping)
+        co_return make_error_code(errc::redis_away);
+    co_return co_await self->exec(commands, true);
 }
 
 }  // namespace luot::redis

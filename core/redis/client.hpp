@@ -80,6 +80,10 @@ public:
     /// stopping.
     [[nodiscard]] boost::asio::awaitable<result<replies>> exec(const pipeline& commands);
 
+    /// The same for commands that wait at Redis for something to come (BLOCK): how long they take
+    /// tells nothing of Redis.
+    [[nodiscard]] boost::asio::awaitable<result<replies>> exec_blocking(const pipeline& commands);
+
 private:
     class impl;
     std::shared_ptr<impl> impl_;

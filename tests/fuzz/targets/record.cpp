@@ -18,7 +18,8 @@ bool are_equal(const hit& a, const hit& b)
            a.country == b.country && a.source == b.source && a.medium == b.medium &&
            a.campaign == b.campaign && a.term == b.term && a.content == b.content &&
            a.client_hints == b.client_hints && a.properties == b.properties &&
-           a.is_from_server == b.is_from_server && a.is_from_data_center == b.is_from_data_center;
+           a.is_from_server == b.is_from_server && a.is_from_data_center == b.is_from_data_center &&
+           a.is_imported == b.is_imported;
 }
 
 void try_hit(std::string_view bytes)

@@ -122,6 +122,7 @@ BOOST_AUTO_TEST_CASE(one_site_is_all_that_must_be_said)
     BOOST_TEST(c.aggregator.keep_days == 400U);
     BOOST_TEST(c.aggregator.max_paths == 100'000U);
     BOOST_TEST(c.aggregator.max_ids == 10'000'000U);
+    BOOST_TEST(c.aggregator.top_articles == 20U);
     BOOST_TEST_REQUIRE(c.sites.size() == 1U);
     const site_config& s = c.sites[0];
     BOOST_TEST(s.id == "a");
@@ -174,6 +175,7 @@ dedupe_window = "2d"
 keep_days = 30
 max_paths = 5
 max_ids = 6
+top_articles = 0
 referrer_spam = "/etc/luot/spam.txt"
 
 [[site]]
@@ -346,6 +348,8 @@ BOOST_AUTO_TEST_CASE(errors_name_file_line_key_and_what_is_right)
         {"[aggregator]\nkeep_days = 0", "luot.toml:2: aggregator.keep_days: is 0", "from 1"},
         {"[aggregator]\nmax_paths = 0", "luot.toml:2: aggregator.max_paths: is 0", "from 1"},
         {"[aggregator]\nmax_ids = 0", "luot.toml:2: aggregator.max_ids: is 0", "from 1"},
+        {"[aggregator]\ntop_articles = 101", "luot.toml:2: aggregator.top_articles: is 101",
+         "to 100"},
         {"", "luot.toml:1: site: no site", "[[site]]"},
         {"site = []", "luot.toml:1: site: no site", "[[site]]"},
         {"[site]\nid = \"a\"", "luot.toml:1: site: must be a list", "double brackets"},

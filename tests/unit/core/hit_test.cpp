@@ -35,7 +35,7 @@ bool same(const hit& a, const hit& b)
                a.visitor_before == b.visitor_before && a.id == b.id && a.client == b.client &&
                a.width == b.width && a.bot_hint == b.bot_hint &&
                a.is_from_server == b.is_from_server &&
-               a.is_from_data_center == b.is_from_data_center;
+               a.is_from_data_center == b.is_from_data_center && a.is_imported == b.is_imported;
     for (const auto field : texts)
         all = all && a.*field == b.*field;
     return all;
@@ -70,6 +70,7 @@ hit full_hit()
     h.properties = "file\037a.pdf\036pages\03712\036";
     h.is_from_server = true;
     h.is_from_data_center = true;
+    h.is_imported = true;
     return h;
 }
 
@@ -211,9 +212,9 @@ BOOST_AUTO_TEST_CASE(a_client_of_another_size_is_passed_over)
 BOOST_AUTO_TEST_CASE(flags_stand_in_one_byte_that_has_room_for_more)
 {
     hit h = full_hit();
-    h.is_from_server = h.is_from_data_center = false;
+    h.is_from_server = h.is_from_data_center = h.is_imported = false;
     const std::string plain = encoded(h);
-    for (const int flags : {0, 1, 2, 3, 0xFC, 0xFD}) {
+    for (const int flags : {0, 1, 2, 3, 4, 7, 0xF8, 0xFD}) {
         BOOST_TEST_CONTEXT("flags " << flags)
         {
             std::string bytes = plain;
@@ -224,10 +225,11 @@ BOOST_AUTO_TEST_CASE(flags_stand_in_one_byte_that_has_room_for_more)
             BOOST_TEST(!decode(bytes, back));
             h.is_from_server = (flags & 1) != 0;
             h.is_from_data_center = (flags & 2) != 0;
+            h.is_imported = (flags & 4) != 0;
             BOOST_TEST(same(h, back));
         }
     }
-    h.is_from_server = h.is_from_data_center = false;
+    h.is_from_server = h.is_from_data_center = h.is_imported = false;
     for (const std::size_t size : {0, 2, 200}) {
         std::string bytes = plain;
         put_u8(bytes, 16);

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -87,6 +88,75 @@ BOOST_AUTO_TEST_CASE(threads_may_add_counters_while_others_scrape)
     for (auto& t : threads)
         t.join();
     BOOST_TEST(has_line(registry.text(), "luot_a_total 400"));
+}
+
+// A value belongs into the first bucket whose end it does not exceed; buckets contain those before.
+BOOST_AUTO_TEST_CASE(histograms_of_one_name_are_summed_bucket_by_bucket)
+{
+    metrics_registry registry;
+    const auto add = [&] -> histogram& {
+        return registry.add_histogram("luot_a_seconds", "A.", histogram::scale::work,
+                                      {{"port", "x"}});
+    };
+    auto &first = add(), &second = add();
+    BOOST_TEST(has_line(registry.text(), "luot_a_seconds_count{port=\"x\"} 0"));
+    first.observe(50);
+    first.observe(51, 2);
+    second.observe(-7);
+    second.observe(20'000'000);
+    const auto text = registry.text();
+    BOOST_TEST(has_line(text, "# TYPE luot_a_seconds histogram"), text);
+    BOOST_TEST(has_line(text, "luot_a_seconds_bucket{port=\"x\",le=\"5e-05\"} 2"), text);
+    BOOST_TEST(has_line(text, "luot_a_seconds_bucket{port=\"x\",le=\"0.0001\"} 4"), text);
+    BOOST_TEST(has_line(text, "luot_a_seconds_bucket{port=\"x\",le=\"10\"} 4"), text);
+    BOOST_TEST(has_line(text, "luot_a_seconds_bucket{port=\"x\",le=\"+Inf\"} 5"), text);
+    BOOST_TEST(has_line(text, "luot_a_seconds_count{port=\"x\"} 5"), text);
+    BOOST_TEST(text.find("luot_a_seconds_sum{port=\"x\"} 20.000152") != std::string::npos, text);
+}
+
+BOOST_AUTO_TEST_CASE(bounds_of_both_scales_grow)
+{
+    for (const auto scale : {histogram::scale::work, histogram::scale::waiting}) {
+        const auto bounds = histogram{scale}.bounds_us();
+        BOOST_TEST_REQUIRE(!bounds.empty());
+        for (std::size_t i = 1; i < bounds.size(); ++i)
+            BOOST_TEST(bounds[i - 1] < bounds[i]);
+        BOOST_TEST(histogram{scale}.counts().size() == bounds.size() + 1);
+    }
+}
+
+// "Redis is up" has to be true of every thread's connection.
+BOOST_AUTO_TEST_CASE(switches_of_one_name_are_on_when_all_are)
+{
+    metrics_registry registry;
+    auto& first = registry.add_switch("luot_up", "Up.");
+    auto& second = registry.add_switch("luot_up", "Up.");
+    BOOST_TEST(has_line(registry.text(), "luot_up 0"));
+    first = true;
+    BOOST_TEST(has_line(registry.text(), "luot_up 0"));
+    second = true;
+    BOOST_TEST(has_line(registry.text(), "luot_up 1"));
+    BOOST_TEST(has_line(registry.text(), "# TYPE luot_up gauge"));
+}
+
+// A number that is not known must not pass for 0.
+BOOST_AUTO_TEST_CASE(what_is_not_known_is_not_shown)
+{
+    metrics_registry registry;
+    std::optional<double> value;
+    registry.add_optional_gauge("luot_a", "A.", [&value] { return value; });
+    std::vector<gauge_rows> rows{{"luot_b", "B.", {}}};
+    registry.add_gauge_rows([&rows] { return rows; });
+    BOOST_TEST(registry.text() == "");
+    value = 0;
+    rows[0].rows = {{{{"site", "s"}}, 2}, {{{"site", "t"}}, 3}};
+    const auto text = registry.text();
+    BOOST_TEST(has_line(text, "luot_a 0"), text);
+    BOOST_TEST(has_line(text, "# HELP luot_b B."), text);
+    BOOST_TEST(has_line(text, "luot_b{site=\"s\"} 2"), text);
+    BOOST_TEST(has_line(text, "luot_b{site=\"t\"} 3"), text);
+    rows[0].rows.pop_back();
+    BOOST_TEST(registry.text().find("site=\"t\"") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_registry_without_metrics_has_no_text)
