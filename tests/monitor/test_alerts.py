@@ -152,7 +152,7 @@ class Alerts(SystemTest):
         # Two collectors and no aggregator; the second has not been given the salts of the first.
         self.salts = [self.world.luot("collector", f"salts-{i}", redis=self.redis["salts"], start=i == 0) for i in range(2)]
         self.stuck = self.luot("stuck")
-        self.clock = Clock(self.world)
+        self.clock = Clock(self.world, "time")
         self.clocked = self.luot("clock", start=False)
         self.clocked.environment = self.clock.environment
         self.clocked.start()
