@@ -7,7 +7,7 @@
 # usage: bench/run.sh [--seconds N] [--runs N] [--only NAME,...] [--json FILE] [--check]
 #   --seconds N   length of one measured load (default 3)
 #   --runs N      loads of each server, in turns; the table shows medians (default 5)
-#   --only NAMES  of epoll, nginx, collector, post, whole, redis, freshness, memory
+#   --only NAMES  of epoll, nginx, collector, post, whole, redis, freshness, memory, metrics-cost
 #   --json FILE   where the figures go, for machines (default build/bench/result.json)
 #   --check       status 1 when a target was missed
 # LUOT_BIN names another binary than build/release/luot.

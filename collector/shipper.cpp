@@ -301,8 +301,8 @@ void shipper::impl::measure_backlog()
         for (const auto& s : segments)
             if (s.bytes > spool::header_bytes)
                 earlier(begun_ms, s.header.begun_ms);
-        if (log->forked)
-            continue;
+        if (log->forked || !(log->live || log->was_known))
+            continue;  // of an older log Redis has to say first how much it has
         const auto ends = log->spooled.value_or(log->reader.known());
         const auto waiting = unconfirmed_of(segments, ends, log->shipped);
         bytes += waiting.bytes;

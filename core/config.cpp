@@ -1141,11 +1141,12 @@ config read_config(std::string_view text, const std::string& file_name, bool is_
                      "rate_limit_per_client", "rate_limit_exempt", "workers"}},
                    c);
     check_spool_fits(spool, c);
-    read_aggregator({table_of(root, "aggregator"),
-                     file_name,
-                     "aggregator",
-                     {"dedupe_window", "keep_days", "max_paths", "max_ids", "referrer_spam"}},
-                    c);
+    read_aggregator(
+        {table_of(root, "aggregator"),
+         file_name,
+         "aggregator",
+         {"dedupe_window", "keep_days", "max_paths", "max_ids", "referrer_spam", "top_articles"}},
+        c);
     read_sites(root, file_name, c);
     return c;
 }

@@ -4,7 +4,6 @@ the daemons."""
 
 import fcntl
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (BINARY, GOOGLEBOT, LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience,  # noqa: E402
+from luot import (BINARY, LIGHT, ROOT, SITES, Load, SystemTest, eventually, main, patience,  # noqa: E402
                   random_hits, seeded, spawn, steadily, stream_lengths, to_toml)
 
 PAGES = [(SITES[i % 3]["id"], f"/bai-{i}") for i in range(100)]
@@ -441,25 +440,6 @@ class Refused(SystemTest):
         steadily(lambda: luot.views("skhcn") == 0 and luot.metrics().sum("luot_hits_damaged_total") == 0, 4)
         client.execute_command("ACL", "SETUSER", "luot", "+zadd")
         eventually(lambda: luot.views("skhcn", "/a") == 5 and luot.views("skhcn") == 5, patience(10))
-
-
-class Documents(SystemTest):
-    def test_the_metrics_are_those_of_the_document(self):
-        """docs/metrics.md names each metric, with its labels, and none that does not exist."""
-        luot = self.world.luot()
-        luot.take_hit("skhcn", "/a")
-        token = luot.take_hit("skhcn", "/a", agent=GOOGLEBOT)
-        luot.wait_for("skhcn", token)
-        wanted = {"luot_applied_views_total", "luot_applied_bots_total"}  # there from the first of them on
-        metrics = eventually(lambda: wanted <= {n for n, _, _ in luot.metrics().series} and luot.metrics(), patience(5))
-        exported = {name: frozenset(labels) for name, labels, _ in metrics.series}
-        documented = {}
-        for line in (ROOT / "docs" / "metrics.md").read_text().splitlines():
-            cells = line.split("|")
-            if line.startswith("| `luot_"):
-                for name in re.findall(r"`(luot_\w+)`", cells[1]):
-                    documented[name] = frozenset(re.findall(r"`(\w+)`", cells[2]))
-        self.assertEqual(documented, exported)
 
 
 if __name__ == "__main__":
