@@ -68,18 +68,16 @@ def panel(kind, title, description, width, height, targets, defaults, options, o
             "fieldConfig": {"defaults": defaults, "overrides": list(overrides)}, "options": options}
 
 
-def stat(title, description, expression, unit="short", thresholds=PLAIN, width=4, decimals=None, links=None, mappings=None):
+def stat(title, description, expression, unit="short", thresholds=PLAIN, width=4, height=4, decimals=None, links=None):
     defaults = {"unit": unit, "thresholds": {"mode": "absolute", "steps": thresholds}, "color": {"mode": "thresholds"}}
     if decimals is not None:
         defaults["decimals"] = decimals
     if links:
         defaults["links"] = links
-    if mappings:
-        defaults["mappings"] = mappings
     options = {"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "auto",
                "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard",
                "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
-    return panel("stat", title, description, width, 4, queries([(expression, "")], instant=True), defaults, options)
+    return panel("stat", title, description, width, height, queries([(expression, "")], instant=True), defaults, options)
 
 
 def graph(title, description, expressions, unit="short", thresholds=PLAIN, width=8, height=8, stack=False, least=0,
@@ -195,10 +193,10 @@ TRAFFIC = dashboard("luot-traffic", "luot: Traffic · Lưu lượng", "How much 
                (hour_views(" offset 1w"), "a week ago · tuần trước")], width=16, dashed=("B", "C")),
         stat(("Hour beside a day ago", "So với hôm qua"), "Views of the last hour, as a share of those of the same hour a day ago.",
              f"{hour_views()} / ({hour_views(' offset 1d')} > 0)", unit="percentunit", thresholds=steps("red", (0.5, "orange"), (0.8, "green")),
-             width=4, decimals=0),
+             height=8, decimals=0),
         stat(("Hour beside a week ago", "So với tuần trước"), "Views of the last hour, as a share of those of the same hour a week ago.",
              f"{hour_views()} / ({hour_views(' offset 1w')} > 0)", unit="percentunit", thresholds=steps("red", (0.5, "orange"), (0.8, "green")),
-             width=4, decimals=0),
+             height=8, decimals=0),
     ]),
     (("By site", "Theo trang"), [
         graph(("Views a minute", "Lượt xem mỗi phút"), "Views counted, by site. Imported logs are among them while they are read in.",
@@ -344,10 +342,11 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
               [(f"{rate('process_cpu_seconds_total')} / ({rate('luot_hits_received_total')} > 0)", "luot")],
               unit=AS_SECONDS, width=6),
         graph(("Memory", "Bộ nhớ"), "Resident memory of each luot process.", [(f"process_resident_memory_bytes{OF}", "{{instance}}")],
-              unit="bytes", width=6),
-        graph(("Connections and files", "Kết nối và tệp"), "Connections open on the public port, and open files as a share of how many may be.",
-              [(f"luot_http_connections{OF}", "connections · kết nối {{instance}}"),
-               (f"100 * process_open_fds{OF} / process_max_fds{OF}", "files · tệp, % {{instance}}")], width=6),
+              unit="bytes", width=4),
+        graph(("Connections", "Kết nối"), "Open on the public port.", [(f"luot_http_connections{OF}", "{{instance}}")], width=4),
+        graph(("Open files", "Tệp đang mở"), "Files and connections open, as a share of how many the process may have.",
+              [(f"process_open_fds{OF} / process_max_fds{OF}", "{{instance}}")], unit="percentunit",
+              thresholds=steps("green", (0.8, "red")), width=4),
     ]),
 ], "now-3h", "30s")
 

@@ -45,7 +45,7 @@ def text(x, y, content, size=11, colour="#1f2933", anchor="start", weight="norma
 
 
 def shorten(content, width, size=11):
-    most = max(3, int(width / (size * 0.56)))
+    most = max(3, int(width / (size * (0.56 if size < 12 else 0.64))))
     return content if len(content) <= most else content[:most - 1] + "…"
 
 

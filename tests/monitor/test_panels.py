@@ -199,7 +199,7 @@ class Panels(SystemTest):
                 "Errors a second": [nothing] * 9, "Clocks": [within(-1, 1)],
                 "Alerts": [exactly({"LuotRefusedShare": 1}, "alertname")],
                 "CPU": [within(0.0001, 2)], "CPU per hit": [within(1e-6, 1)], "Memory": [within(2**20, 2**30)],
-                "Connections and files": [within(0, 100), within(0.001, 100)],
+                "Connections": [within(0, 100)], "Open files": [within(1e-5, 1)],
             },
         }
         faults = []
