@@ -70,7 +70,7 @@ for (const file of process.argv.slice(2)) {
 
 const found = ts.getPreEmitDiagnostics(program(source));
 for (const each of found) {
-    const where = about.findLast?.((a) => a.from <= (each.start ?? 0)) ?? about.filter((a) => a.from <= (each.start ?? 0)).at(-1);
+    const where = about.findLast((a) => a.from <= (each.start ?? 0));
     console.log(`${where?.what ?? 'types'}: ${ts.flattenDiagnosticMessageText(each.messageText, '\n  ')}`);
 }
 process.exit(found.length === 0 && about.length > 0 ? 0 : 1);

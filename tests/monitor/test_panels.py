@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import yaml
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
 from luot import GOOGLEBOT, SystemTest, eventually, main, patience  # noqa: E402
@@ -223,6 +225,21 @@ class Panels(SystemTest):
                         faults.append(f"{name}: {title} {target['refId']}: {fault}\n    {expression}")
             self.assertEqual(asked, set(wanted[name]))
         self.assertFalse(faults, "\n".join(["", *faults]))
+        self.assert_recorded(views, grown, received)
+
+    def assert_recorded(self, views, grown, received):
+        """Also what only alerts ask for. The quietest is the least of a day and a week ago: others are not known."""
+        wanted = {
+            "site:luot_site_views:increase1h": exactly(views, "site"),
+            "site:luot_site_views:quietest1h": exactly({s: min(DAY_AGO[s], WEEK_AGO[s]) for s in READERS}, "site"),
+            "site_path:luot_article_views:increase1h": exactly(grown, ("site", "path")),
+            "job:luot_hits_received:increase30m": nearly({"luot": received + len(VIEWS) + 1}, "job"),
+            "job:luot_hits_received:quietest30m": exactly({"luot": QUIETEST}, "job"),
+        }
+        rules = {rule["record"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+        self.assertEqual(rules, set(wanted))
+        faults = {name: fault for name, hold in wanted.items() if (fault := hold.fault(self.prometheus.query(name)))}
+        self.assertFalse(faults)
 
 
 if __name__ == "__main__":
