@@ -333,7 +333,7 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
         graph(("Clocks", "Đồng hồ"), "Each process's clock minus Redis's.", [(f"luot_clock_skew_seconds{OF}", "{{instance}}")],
               unit=AS_SECONDS, thresholds=steps("green", (2, "red")), width=6, least=None),
         table(("Alerts", "Cảnh báo"), "Alerts of luot that fire now. What to do: docs/runbook.md.",
-              [('sum by (alertname, severity, instance) (ALERTS{alertname=~"Luot.+",alertstate="firing"})', "firing · đang báo")], width=6, height=8),
+              [('sum by (alertname, severity, job, instance) (ALERTS{alertname=~"Luot.+",alertstate="firing"})', "firing · đang báo")], width=6, height=8),
     ]),
     (("Saturation and cost", "Mức sử dụng và chi phí"), [
         graph(("CPU", "CPU"), "Cores in use by each luot process; its private Redis is not among them.",
