@@ -117,6 +117,12 @@ public:
     {
         return steady_ms() - heard_ms < hears_ms ? std::optional(value) : std::nullopt;
     }
+    /// None when it has not been asked for as long as a lease lasts: this process, or the machine,
+    /// stood still, and others may have taken all.
+    [[nodiscard]] std::uint32_t held_now() const noexcept
+    {
+        return steady_ms() - held_ms < leases::lasts.count() ? held.load() : 0;
+    }
     void find_surplus_ids(std::uint64_t surplus);
     void time_hits(const turn& t);
     void count(const additions& a);
@@ -146,7 +152,8 @@ public:
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0}, retired{0};
     std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms}, queue_oldest_ms{0}, unheld{-1};
-    std::atomic<std::uint32_t> held{0};  ///< a bit for each partition
+    std::atomic<std::uint32_t> held{0};                         ///< a bit for each partition
+    std::atomic<std::int64_t> held_ms{-leases::lasts.count()};  ///< when that was asked for
     log::limiter error_limit{10}, format_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
     histogram &apply_times, &to_count_times;
@@ -217,7 +224,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                 "held here.",
                 [this] { return static_cast<double>(retired.load()); });
     m.add_gauge("luot_leases_held", "Partitions that this aggregator works on.",
-                [this] { return static_cast<double>(std::popcount(held.load())); });
+                [this] { return static_cast<double>(std::popcount(held_now())); });
 }
 
 asio::awaitable<void> worker::impl::rest(std::int64_t us)
@@ -236,6 +243,7 @@ asio::awaitable<bool> worker::impl::renew_leases()
     std::bitset<partitions> idle;
     for (unsigned p = 0; p < partitions; ++p)
         idle[p] = states[p].was_empty;
+    const auto asked_ms = steady_ms();
     if (!co_await ours.renew(idle))
         co_return false;
     for (unsigned p = 0; p < partitions; ++p) {
@@ -247,6 +255,7 @@ asio::awaitable<bool> worker::impl::renew_leases()
     const auto number = std::popcount(now);
     if (std::popcount(held.exchange(now)) != number)
         log::info("leases", {{"held", number}});
+    held_ms = asked_ms;
     unheld = static_cast<std::int64_t>(ours.unheld());
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
@@ -780,7 +789,7 @@ void worker::stop()
 std::bitset<partitions> worker::holds() const noexcept
 {
     static_assert(partitions <= 32);
-    return {impl_->held.load()};
+    return {impl_->held_now()};
 }
 
 bool worker::hears_redis() const noexcept
