@@ -105,6 +105,7 @@ public:
     asio::awaitable<void> refused(turn& t, std::string_view command, std::string_view answer);
     asio::awaitable<void> set_aside(turn& t, std::string_view reason);
     asio::awaitable<void> upkeep();
+    void tell_totals();
     asio::awaitable<void> tidy(unsigned partition);
     asio::awaitable<void> tidy_former_sites();
     asio::awaitable<std::int64_t> forget(unsigned partition, tidy_options options);
@@ -143,6 +144,7 @@ public:
     unsigned tidy_next = 0;
     std::string former_sites_cursor = "0";
     std::array<std::vector<std::int64_t>, partitions> surplus_sets;  ///< beyond max_ids
+    bool tells_totals = false;
     bool is_behind = false;    ///< the last round left entries: the next follows at once
     std::int64_t busy_us = 0;  ///< what the last round took, the wait for entries apart
     std::atomic<bool> stopping{false};
@@ -203,15 +205,6 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                              return number < 0 ? std::nullopt
                                                : if_heard(static_cast<double>(number));
                          });
-    m.add_total(
-        "luot_hits_lost_total",
-        "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
-        [this] { return static_cast<double>(lost.load()); });
-    m.add_total("luot_hits_damaged_total", "Hits that could not be decoded or applied; from Redis.",
-                [this] { return static_cast<double>(damaged.load()); });
-    m.add_total("luot_hits_unconfigured_total",
-                "Hits of sites that were not configured any more; from Redis.",
-                [this] { return static_cast<double>(unconfigured.load()); });
     m.add_gauge("luot_queue_bytes", "Bytes of hits in the streams, not applied yet.",
                 [this] { return static_cast<double>(waiting_bytes.load()); });
     m.add_gauge("luot_queue_entries", "Entries in the streams, not applied yet.",
@@ -531,6 +524,24 @@ asio::awaitable<bool> worker::impl::round()
     co_return answered;
 }
 
+/// Totals of all time that Redis keeps are there from when they have been read: a 0 before would
+/// look as if what was lost long ago had been lost just now.
+void worker::impl::tell_totals()
+{
+    if (std::exchange(tells_totals, true))
+        return;
+    metrics.add_total(
+        "luot_hits_lost_total",
+        "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
+        [this] { return static_cast<double>(lost.load()); });
+    metrics.add_total("luot_hits_damaged_total",
+                      "Hits that could not be decoded or applied; from Redis.",
+                      [this] { return static_cast<double>(damaged.load()); });
+    metrics.add_total("luot_hits_unconfigured_total",
+                      "Hits of sites that were not configured any more; from Redis.",
+                      [this] { return static_cast<double>(unconfigured.load()); });
+}
+
 asio::awaitable<void> worker::impl::upkeep()
 {
     upkeep_at_ms = steady_ms();
@@ -564,6 +575,7 @@ asio::awaitable<void> worker::impl::upkeep()
     lost = sums[0];
     damaged = sums[1];
     unconfigured = sums[2];
+    tell_totals();
     waiting_bytes = sums[3];
     waiting_entries = sums[4];
     remembered_ids = sums[5];

@@ -25,7 +25,6 @@ namespace luot {
 
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
 /// A file of countries older than this has moved networks; the others change more slowly.
 constexpr std::int64_t old_countries_days = 180, old_list_days = 365;
 /// Room that is needed beside the spool: Redis' own files, logs.
