@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
-from luot import BINARY, ROOT, Http, eventually, hit_request, is_alive, raw_exchange, redis  # noqa: E402
+from luot import BINARY, ROOT, Http, children_of, command_line, eventually, hit_request, is_alive, raw_exchange, redis, spawn  # noqa: E402
 
 try:
     import yaml
@@ -124,9 +124,7 @@ class Image(unittest.TestCase):
             process.wait(30)
 
     def start(self, name, *command):
-        log = open(self.folder / f"{name}.log", "ab")
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=log)
+        process = spawn(command, self.folder / f"{name}.log")
         self.parts.append(process)
         return process
 
@@ -156,8 +154,11 @@ class Image(unittest.TestCase):
         for _ in range(3):
             answer, _ = raw_exchange("127.0.0.1:8080", hit_request("skhcn", "/a").replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             self.assertTrue(answer.startswith(b"HTTP/1.1 202"), answer)
-        eventually(lambda: int(Http("127.0.0.1:8080").get("/count.txt?site=skhcn&path=/a").body) == 3)
-        luot, = (pid for pid in self.processes() if pid != running.pid)
+        def counted():
+            answer = Http("127.0.0.1:8080").get("/count.txt?site=skhcn&path=/a")
+            return answer.status == 200 and int(answer.body) == 3
+        eventually(counted)
+        luot = self.program_below(running.pid)
         owner = re.search(r"^Uid:\t(\d+)", Path(f"/proc/{luot}/status").read_text(), re.MULTILINE)[1]
         self.assertIn(f"luot:x:{owner}:", (self.root / "etc/passwd").read_text(), "it is not root")
 
@@ -167,17 +168,15 @@ class Image(unittest.TestCase):
         eventually(lambda: not is_alive(luot), 15, "it ends")
         self.assertIn(" stopped", (self.folder / "luot.log").read_text())
 
-    def processes(self):
-        """Those of luot in the container."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and (entry / "exe").resolve() == self.root / "usr/bin/luot":
-                    found.append(int(entry.name))
-            except OSError:
-                pass
-        return found
+    def program_below(self, pid):
+        left = [pid]
+        while left:
+            pid = left.pop()
+            if command_line(pid).startswith("luot serve"):
+                return pid
+            left += children_of(pid)
+        raise AssertionError("luot is not among the children of buildah")
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(unittest.main(verbosity=2, exit=False)))
+    sys.exit(exit_status(unittest.main(verbosity=2, exit=False, warnings="ignore")))
