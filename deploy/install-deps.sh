@@ -19,12 +19,8 @@ build_packages=(
   dpkg-dev file
 )
 test_packages=(
-<<<<<<< HEAD
-  redis-tools python3-redis chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
-  mmdebstrap buildah lintian systemd python3-seccomp openssl
-=======
   redis-tools python3-redis openssl nghttp2-client chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd
->>>>>>> dcbbda4b7fe4b740f86b5ccf959037aa1843dd62
+  mmdebstrap buildah lintian systemd python3-seccomp
 )
 services=(redis-server nginx)
 
