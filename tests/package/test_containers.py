@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
-from luot import BINARY, ROOT, Http, children_of, command_line, eventually, hit_request, is_alive, raw_exchange, redis, spawn  # noqa: E402
+from luot import (BINARY, ROOT, Http, children_of, command_line, eventually, has_failed, hit_request, is_alive,  # noqa: E402
+                  raw_exchange, redis, spawn)
 
 try:
     import yaml
@@ -138,12 +139,13 @@ class Image(unittest.TestCase):
         eventually(client.ping, 20)
         self.assertEqual(client.config_get("maxmemory-policy"), {"maxmemory-policy": "noeviction"})
 
-        shutil.copy(CONTAINER / "luot.toml", self.root / "etc/luot/luot.toml")
-        with (self.root / "etc/hosts").open("a") as hosts:
-            hosts.write("127.0.0.1 localhost redis\n")
+        # Its own network and names are the containers' business: here Redis is on this machine.
+        (self.root / "etc/luot/luot.toml").write_text(
+            (CONTAINER / "luot.toml").read_text().replace("redis://redis:", "redis://127.0.0.1:"))
         settings = self.buildah("inspect", "--type", "image", "--format",
                                 "{{.OCIv1.Config.User}}|{{.OCIv1.Config.Entrypoint}}|{{.OCIv1.Config.Cmd}}", "localhost/luot").strip()
         self.assertEqual(settings, "luot|[luot]|[serve --config /etc/luot/luot.toml]")
+        self.addCleanup(lambda: has_failed(self) and print((self.folder / "luot.log").read_text()[-3000:]))
         running = self.start("luot", *self.command("run", "--isolation", "chroot", self.container, "--", "luot", "serve",
                                                    "--config", "/etc/luot/luot.toml"))
 
