@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
-from luot import (BINARY, ROOT, Http, children_of, command_line, eventually, has_failed, hit_request, is_alive,  # noqa: E402
+from luot import (BINARY, ROOT, Http, command_line, eventually, has_failed, hit_request, is_alive,  # noqa: E402
                   raw_exchange, redis, spawn)
 
 try:
@@ -160,7 +160,7 @@ class Image(unittest.TestCase):
             answer = Http("127.0.0.1:8080").get("/count.txt?site=skhcn&path=/a")
             return answer.status == 200 and int(answer.body) == 3
         eventually(counted)
-        luot = self.program_below(running.pid)
+        luot = self.program()
         owner = re.search(r"^Uid:\t(\d+)", Path(f"/proc/{luot}/status").read_text(), re.MULTILINE)[1]
         self.assertIn(f"luot:x:{owner}:", (self.root / "etc/passwd").read_text(), "it is not root")
 
@@ -170,14 +170,18 @@ class Image(unittest.TestCase):
         eventually(lambda: not is_alive(luot), 15, "it ends")
         self.assertIn(" stopped", (self.folder / "luot.log").read_text())
 
-    def program_below(self, pid):
-        left = [pid]
-        while left:
-            pid = left.pop()
-            if command_line(pid).startswith("luot serve"):
-                return pid
-            left += children_of(pid)
-        raise AssertionError("luot is not among the children of buildah")
+    def program(self):
+        """luot's process, in our network, which nobody else is in."""
+        ours, found = os.readlink("/proc/self/ns/net"), []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and os.readlink(entry / "ns/net") == ours and \
+                        os.readlink(entry / "exe").endswith("/usr/bin/luot"):
+                    found.append(int(entry.name))
+            except OSError:
+                pass  # it ended meanwhile, or is the kernel's
+        self.assertEqual(len(found), 1, [command_line(pid) for pid in found])
+        return found[0]
 
 
 if __name__ == "__main__":
