@@ -16,6 +16,7 @@ build_packages=(
   libtomlplusplus-dev libcli11-dev libxxhash-dev libhowardhinnant-date-dev libutf8proc-dev
   libidn2-dev zlib1g-dev libzstd-dev libmaxminddb-dev libjemalloc-dev
   redis-server nginx-light python3 python3-yaml curl ca-certificates tzdata util-linux
+  dpkg-dev file
 )
 test_packages=(
   redis-tools python3-redis openssl nghttp2-client chromium clang clang-format clang-tidy libclang-rt-14-dev wrk git zstd

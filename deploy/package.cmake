@@ -34,7 +34,7 @@ install(FILES ${deploy}/debian/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME l
 install(DIRECTORY ${deploy}/systemd/ DESTINATION /lib/systemd/system FILES_MATCHING PATTERN "*.service" PATTERN "*.socket")
 # Examples for what stands around luot, where there are any: web server, Prometheus, Grafana.
 foreach(folder deploy/nginx dashboards/grafana dashboards/prometheus)
-    install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder} DESTINATION share/luot OPTIONAL)
+    install(DIRECTORY ${CMAKE_SOURCE_DIR}/${folder} DESTINATION share/luot OPTIONAL PATTERN "*.py" EXCLUDE)
 endforeach()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${doc} FILES_MATCHING PATTERN "*.md")
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/NOTICE DESTINATION ${doc})

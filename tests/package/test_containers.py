@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
-from luot import BINARY, ROOT, Http, eventually, hit_request, is_alive, raw_exchange, redis  # noqa: E402
+from luot import (BINARY, ROOT, Http, command_line, eventually, has_failed, hit_request, is_alive,  # noqa: E402
+                  raw_exchange, redis, spawn)
 
 try:
     import yaml
@@ -33,7 +34,12 @@ class Compose(unittest.TestCase):
         self.compose = yaml.safe_load((CONTAINER / "compose.yaml").read_text())
         self.services = self.compose["services"]
 
+    def needs_dashboards(self):
+        if not (ROOT / "dashboards").exists():
+            self.skipTest("dashboards/ is not in this tree")
+
     def test_what_is_mounted_is_there(self):
+        self.needs_dashboards()
         mounted = 0
         for name, service in self.services.items():
             for volume in service["volumes"]:
@@ -55,6 +61,7 @@ class Compose(unittest.TestCase):
                 self.assertRegex(service["image"], r":v?\d+\.\d+[\w.-]*$", name)
 
     def test_prometheus_takes_its_configuration_with_the_rules(self):
+        self.needs_dashboards()
         if not shutil.which("promtool"):
             self.skipTest("promtool is missing")
         with tempfile.TemporaryDirectory() as folder:
@@ -65,11 +72,14 @@ class Compose(unittest.TestCase):
             run("promtool", "check", "config", Path(folder) / "prometheus.yml")
 
     def test_grafana_finds_the_dashboards_where_they_are_mounted(self):
-        provider, = yaml.safe_load((CONTAINER / "grafana/dashboards.yml").read_text())["providers"]
-        mounted = {v.split(":")[1] for v in self.services["grafana"]["volumes"]}
-        self.assertIn(provider["options"]["path"], mounted)
-        source, = yaml.safe_load((CONTAINER / "grafana/datasources.yml").read_text())["datasources"]
+        self.needs_dashboards()
+        mounted = {v.split(":")[1]: CONTAINER / v.split(":")[0] for v in self.services["grafana"]["volumes"]}
+        provider, = yaml.safe_load(mounted["/etc/grafana/provisioning/dashboards/luot.yml"].read_text())["providers"]
+        self.assertTrue(list(mounted[provider["options"]["path"]].glob("*.json")))
+        source, = yaml.safe_load(mounted["/etc/grafana/provisioning/datasources/luot.yml"].read_text())["datasources"]
         self.assertEqual((source["type"], source["url"]), ("prometheus", "http://prometheus:9090"))
+        beside, = yaml.safe_load((ROOT / "dashboards/grafana/provisioning/datasources/luot.yml").read_text())["datasources"]
+        self.assertEqual({**source, "url": None}, {**beside, "url": None}, "but for the address they are one")
 
     def test_the_configuration_is_right(self):
         run(BINARY, "check-config", CONTAINER / "luot.toml")
@@ -115,9 +125,7 @@ class Image(unittest.TestCase):
             process.wait(30)
 
     def start(self, name, *command):
-        log = open(self.folder / f"{name}.log", "ab")
-        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=log)
+        process = spawn(command, self.folder / f"{name}.log")
         self.parts.append(process)
         return process
 
@@ -131,12 +139,13 @@ class Image(unittest.TestCase):
         eventually(client.ping, 20)
         self.assertEqual(client.config_get("maxmemory-policy"), {"maxmemory-policy": "noeviction"})
 
-        shutil.copy(CONTAINER / "luot.toml", self.root / "etc/luot/luot.toml")
-        with (self.root / "etc/hosts").open("a") as hosts:
-            hosts.write("127.0.0.1 localhost redis\n")
+        # Its own network and names are the containers' business: here Redis is on this machine.
+        (self.root / "etc/luot/luot.toml").write_text(
+            (CONTAINER / "luot.toml").read_text().replace("redis://redis:", "redis://127.0.0.1:"))
         settings = self.buildah("inspect", "--type", "image", "--format",
                                 "{{.OCIv1.Config.User}}|{{.OCIv1.Config.Entrypoint}}|{{.OCIv1.Config.Cmd}}", "localhost/luot").strip()
         self.assertEqual(settings, "luot|[luot]|[serve --config /etc/luot/luot.toml]")
+        self.addCleanup(lambda: has_failed(self) and print((self.folder / "luot.log").read_text()[-3000:]))
         running = self.start("luot", *self.command("run", "--isolation", "chroot", self.container, "--", "luot", "serve",
                                                    "--config", "/etc/luot/luot.toml"))
 
@@ -147,8 +156,11 @@ class Image(unittest.TestCase):
         for _ in range(3):
             answer, _ = raw_exchange("127.0.0.1:8080", hit_request("skhcn", "/a").replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             self.assertTrue(answer.startswith(b"HTTP/1.1 202"), answer)
-        eventually(lambda: int(Http("127.0.0.1:8080").get("/count.txt?site=skhcn&path=/a").body) == 3)
-        luot, = (pid for pid in self.processes() if pid != running.pid)
+        def counted():
+            answer = Http("127.0.0.1:8080").get("/count.txt?site=skhcn&path=/a")
+            return answer.status == 200 and int(answer.body) == 3
+        eventually(counted)
+        luot = self.program()
         owner = re.search(r"^Uid:\t(\d+)", Path(f"/proc/{luot}/status").read_text(), re.MULTILINE)[1]
         self.assertIn(f"luot:x:{owner}:", (self.root / "etc/passwd").read_text(), "it is not root")
 
@@ -158,17 +170,19 @@ class Image(unittest.TestCase):
         eventually(lambda: not is_alive(luot), 15, "it ends")
         self.assertIn(" stopped", (self.folder / "luot.log").read_text())
 
-    def processes(self):
-        """Those of luot in the container."""
-        found = []
+    def program(self):
+        """luot's process, in our network, which nobody else is in."""
+        ours, found = os.readlink("/proc/self/ns/net"), []
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and (entry / "exe").resolve() == self.root / "usr/bin/luot":
+                if entry.name.isdigit() and os.readlink(entry / "ns/net") == ours and \
+                        os.readlink(entry / "exe").endswith("/usr/bin/luot"):
                     found.append(int(entry.name))
             except OSError:
-                pass
-        return found
+                pass  # it ended meanwhile, or is the kernel's
+        self.assertEqual(len(found), 1, [command_line(pid) for pid in found])
+        return found[0]
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(unittest.main(verbosity=2, exit=False)))
+    sys.exit(exit_status(unittest.main(verbosity=2, exit=False, warnings="ignore")))
