@@ -55,7 +55,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # redis-tools has redis-check-aof, with which luot mends the file of its own Redis and redis-cut-torn-end.sh that of another.
 # The program redis-server itself is in a package that starts a service: only `luot serve` without redis.url needs it.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers | systemd-sysusers, systemd | systemd-standalone-tmpfiles | systemd-tmpfiles, redis-tools (>= 5:7.0), tzdata")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0)")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0), curl")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nginx, prometheus")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "counts how often the pages of a site are read")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "luot takes hits from pages, counts each exactly once, whatever process dies,
