@@ -185,7 +185,7 @@ class Newer(FirstRelease):
         (self.data / "lock").unlink()
         self.assertEqual(self.files(), before)
 
-    def test_a_newer_archive_is_not_read_and_not_written(self):
+    def test_a_newer_archive_is_not_read_and_not_changed(self):
         file = sorted((self.data / "archive").glob("*.zst"))[-1]
         self.newer(file, ARCHIVE_VERSION_AT)
         before = file.read_bytes()
