@@ -48,7 +48,7 @@ run() {
   local preset=$1
   shift
   step "test $preset $*"
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j2 "$@"
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j3 "$@"
 }
 
 step "dependencies"
