@@ -24,7 +24,7 @@ bool parses(const log_syntax& syntax, const std::vector<std::string>& lines)
     line_parser parser(syntax);
     log_line parsed;
     const auto good = std::count_if(lines.begin(), lines.end(), [&](const auto& line) {
-        return parser.parse(line, parsed) == line_fault::none;
+        return parser.parse(line, parsed) == line_fault::none && !parsed.method.empty();
     });
     return good > 0 && 2 * static_cast<std::size_t>(good) >= lines.size();
 }
@@ -57,7 +57,7 @@ log_check::log_check(const site_config& site, const hit_maker_options& making, s
 
 log_check::verdict log_check::look(line_reader& reader, bool is_held)
 {
-    damaged_ = 0;
+    damaged_ = without_request_ = 0;
     fault_ = line_fault::none;
     lines_.clear();
     bool fits = false;
@@ -67,18 +67,19 @@ log_check::verdict log_check::look(line_reader& reader, bool is_held)
     while (reader.next(line) == line_reader::outcome::line) {
         unused.clear();
         const auto fate = maker_.make(line.text, unused);
-        if (fate == line_fate::damaged) {
-            note_damaged(line.text);
+        if (fate == line_fate::damaged || fate == line_fate::no_request) {
+            note_damaged(line.text,
+                         fate == line_fate::damaged ? maker_.fault() : line_fault::no_request);
         } else if (fate == line_fate::other_host && !has_own_) {
             ++foreign_;
             note_host(line.text);
         } else {
             has_own_ = has_own_ || fate != line_fate::other_host;
         }
-        fits = fits || fate != line_fate::damaged;
+        fits = fits || (fate != line_fate::damaged && fate != line_fate::no_request);
         if (fits && has_own_)
             return verdict::fits;
-        if (!fits && damaged_ >= first_lines)
+        if (!fits && damaged_ - without_request_ >= first_lines)
             return verdict::damaged;
         bytes += line.text.size();
         if (is_held && (line.number >= most_held_lines || bytes >= most_held_bytes)) {
@@ -89,12 +90,14 @@ log_check::verdict log_check::look(line_reader& reader, bool is_held)
     return fits ? verdict::fits : verdict::unknown;
 }
 
-void log_check::note_damaged(std::string_view line)
+void log_check::note_damaged(std::string_view line, line_fault fault)
 {
-    if (maker_.fault() == line_fault::empty || maker_.fault() == line_fault::too_long)
+    if (fault == line_fault::empty || fault == line_fault::too_long)
         return;
     if (damaged_++ == 0)
-        fault_ = maker_.fault();
+        fault_ = fault;
+    if (fault == line_fault::no_request)
+        ++without_request_;
     if (lines_.size() < most_lines)
         lines_.emplace_back(line);
 }

@@ -36,8 +36,10 @@ public:
     log_check(const site_config& site, const hit_maker_options& making, std::string format);
 
     /// Reads on until it is known whether the log fits, and until a line of a host of the site has
-    /// come, in this log or in one before. Empty lines and too long ones tell nothing: who asks a
-    /// server decides how long its lines are. Where the log could not be read on is its end.
+    /// come, in this log or in one before. What strangers send a server decides nothing: empty
+    /// lines and too long ones do not count, and lines without a request (a scan's, or all of them
+    /// when a field of JSON is not where it was said to be) only where a log has no others. Where
+    /// the log could not be read on is its end.
     [[nodiscard]] verdict look(line_reader& reader, bool is_held);
 
     /// Of the last log, unless it fits: what is wrong and which format would do, in one line; empty
@@ -48,7 +50,7 @@ public:
 
 private:
     [[nodiscard]] std::string other_format() const;
-    void note_damaged(std::string_view line);
+    void note_damaged(std::string_view line, line_fault fault);
     void note_host(std::string_view line);
 
     const site_config& site_;
@@ -64,7 +66,7 @@ private:
     std::vector<std::string> hosts_;
 
     // Of the last log.
-    std::uint64_t damaged_ = 0;
+    std::uint64_t damaged_ = 0, without_request_ = 0;  // the latter are among the former
     line_fault fault_ = line_fault::none;
     std::vector<std::string> lines_;
 };

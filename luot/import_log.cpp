@@ -171,6 +171,7 @@ importer::import_error nothing_imported(const std::string& why)
 }
 
 /// Looks at the first lines of a log. `may_come`: it grows, so that a line may come that fits.
+/// Throws import_error when none does; another error when there are no lines to look at.
 void check_log(input& in, importer::log_check& check, bool may_come)
 {
     auto opened = in.reader ? std::optional<importer::line_reader>{} : open_log(in.file);
@@ -179,9 +180,9 @@ void check_log(input& in, importer::log_check& check, bool may_come)
         reader.hold();
     const auto found = check.look(reader, in.is_pipe);
     if (const auto unpack = importer::reader_of(reader.error()); !unpack.empty())
-        throw importer::import_error(
-            in.file + " " + reader.error().message() + ": pipe it: " + std::string(unpack) + ' ' +
-            (in.file == "-" ? "FILE" : in.file) + " | luot import log - ...");
+        throw std::runtime_error(in.file + " " + reader.error().message() +
+                                 ": pipe it: " + std::string(unpack) + ' ' +
+                                 (in.file == "-" ? "FILE" : in.file) + " | luot import log - ...");
     if (in.is_pipe)
         reader.replay();
     else if (in.reader && reader.rewind())

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_put_back_comes_again)
 BOOST_AUTO_TEST_CASE(lines_of_a_pipe_that_were_held_come_again)
 {
     const temp_dir dir;
-    const auto name = dir.path + "/pipe";
+    const auto name = dir.file("pipe");
     BOOST_TEST_REQUIRE(::mkfifo(name.c_str(), 0600) == 0);
     const std::string wide(max_line_bytes + 100, 'x');
     std::thread writer([&] {
@@ -385,7 +385,7 @@ BOOST_AUTO_TEST_CASE(a_gzip_that_is_damaged_is_noticed)
 BOOST_AUTO_TEST_CASE(what_another_program_has_compressed_is_told_from_text)
 {
     const temp_dir dir;
-    const auto name = dir.path + "/log";
+    const auto name = dir.file("log");
     using namespace std::string_literals;
     const struct {
         std::string magic, message, reader;

@@ -35,8 +35,8 @@ struct a_log {
 
     verdict look(const std::string& text, bool is_held = false)
     {
-        write_file(dir.path + "/log", text);
-        auto reader = line_reader::open(dir.path + "/log");
+        write_file(dir.file("log"), text);
+        auto reader = line_reader::open(dir.file("log"));
         BOOST_TEST_REQUIRE(reader.has_value());
         return check->look(*reader, is_held);
     }
@@ -64,6 +64,18 @@ BOOST_AUTO_TEST_CASE(one_line_that_fits_is_enough)
     BOOST_TEST((a_log("combined").look(times(99, "damaged\n")) == verdict::unknown));
     BOOST_TEST((a_log("combined").look("") == verdict::unknown));
     BOOST_TEST((a_log("combined").look(request) == verdict::unknown), "it is not complete");
+}
+
+// Neither must scans; but where all lines are so, a field is missing.
+BOOST_AUTO_TEST_CASE(lines_without_a_request_tell_something_where_there_are_no_others)
+{
+    a_log log("combined");
+    const auto scan = R"(10.0.0.1 - - [17/May/2015:10:05:03 +0000] "\x16\x03\x01" 400 0 "-" "-")"
+                      "\n";
+    BOOST_TEST((log.look(times(300, scan) + combined) == verdict::fits));
+    BOOST_TEST((log.look(times(300, scan)) == verdict::unknown));
+    BOOST_TEST(log.check->what_is_wrong("f").starts_with(
+        "f: none of its first 300 lines is of the format combined (no request): "));
 }
 
 // Long requests are what strangers send: they must not stop an import.
