@@ -54,7 +54,7 @@ std::string times(std::size_t count, const std::string& line)
     return out;
 }
 
-BOOST_AUTO_TEST_SUITE(log_check_test)
+BOOST_AUTO_TEST_SUITE(log_checks)
 
 BOOST_AUTO_TEST_CASE(one_line_that_fits_is_enough)
 {
