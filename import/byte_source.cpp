@@ -1,10 +1,12 @@
 #include "import/byte_source.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <string_view>
 #include <unistd.h>
 #include <utility>
 #include <zlib.h>
@@ -13,7 +15,42 @@ namespace luot::importer {
 namespace {
 
 constexpr std::size_t chunk_bytes = 64 * 1024;
-constexpr char gzip_magic[] = {'\x1F', '\x8B'};
+constexpr std::string_view gzip_magic = "\x1F\x8B";
+
+/// How others begin. None has a line feed there, so a line always tells. Of bzip2 the size of its
+/// blocks is left out, and is behind "BZh".
+struct compressor {
+    std::string_view magic, name, reader;
+};
+constexpr std::array<compressor, 4> compressors{{
+    {"\xFD"
+     "7zXZ",
+     "xz", "xzcat"},
+    {"BZh?1AY&SY", "bzip2", "bzcat"},
+    {"BZh?\x17rE8P\x90", "bzip2", "bzcat"},
+    {"\x28\xB5\x2F\xFD", "zstd", "zstdcat"},
+}};
+
+class compression_category final : public boost::system::error_category {
+public:
+    [[nodiscard]] const char* name() const noexcept override { return "compression"; }
+    /// `value`: the number in `compressors`, from 1 on.
+    [[nodiscard]] std::string message(int value) const override
+    {
+        return "is compressed by " +
+               std::string(compressors.at(static_cast<std::size_t>(value - 1)).name);
+    }
+};
+
+/// The bytes of both as far as both go are the same; "?" is any.
+bool may_begin(std::string_view bytes, std::string_view magic) noexcept
+{
+    const auto size = std::min(bytes.size(), magic.size());
+    for (std::size_t i = 0; i < size; ++i)
+        if (bytes[i] != magic[i] && magic[i] != '?')
+            return false;
+    return true;
+}
 
 error_code last_error()
 {
@@ -21,6 +58,19 @@ error_code last_error()
 }
 
 }  // namespace
+
+const boost::system::error_category& other_compression() noexcept
+{
+    static const compression_category category;
+    return category;
+}
+
+std::string_view reader_of(const error_code& error) noexcept
+{
+    return error.category() == other_compression()
+               ? compressors[static_cast<std::size_t>(error.value() - 1)].reader
+               : std::string_view{};
+}
 
 /// zlib, at work on a member or between two.
 class byte_source::inflater {
@@ -150,23 +200,32 @@ result<std::size_t> byte_source::read_file(char* to, std::size_t room)
     return static_cast<std::size_t>(got);
 }
 
-/// Reads until the first bytes tell. At an end before that the form stays unknown: nothing has come
-/// but a byte, which waits for the next.
+/// Reads until the first bytes tell. At an end before that the form stays unknown: what has come
+/// waits for the next byte.
 error_code byte_source::find_form()
 {
-    while (end_ < sizeof gzip_magic) {
+    while (true) {
+        const std::string_view bytes(input_.get(), end_);
+        bool is_open =
+            !bytes.empty() && bytes.size() < gzip_magic.size() && may_begin(bytes, gzip_magic);
+        for (std::size_t i = 0; i < compressors.size(); ++i) {
+            if (bytes.empty() || !may_begin(bytes, compressors[i].magic))
+                continue;
+            if (bytes.size() >= compressors[i].magic.size())
+                return {static_cast<int>(i + 1), other_compression()};
+            is_open = true;
+        }
+        if (!bytes.empty() && !is_open)
+            break;
         const auto got = read_file(input_.get() + end_, chunk_bytes - end_);
         if (!got)
             return got.error();
         if (*got == 0)
             return {};
         end_ += *got;
-        if (input_[0] != gzip_magic[0])
-            break;
     }
     form_ = form::plain;
-    if (end_ >= sizeof gzip_magic &&
-        std::memcmp(input_.get(), gzip_magic, sizeof gzip_magic) == 0) {
+    if (std::string_view(input_.get(), end_).starts_with(gzip_magic)) {
         form_ = form::gzip;
         inflater_ = std::make_unique<inflater>();
     }

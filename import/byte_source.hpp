@@ -8,8 +8,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace luot::importer {
+
+/// Of errors that say which other program has compressed a file, by the bytes it begins with: "is
+/// compressed by xz".
+[[nodiscard]] const boost::system::error_category& other_compression() noexcept;
+/// The program that prints such a file as it was: "xzcat". Of another error: empty.
+[[nodiscard]] std::string_view reader_of(const error_code& error) noexcept;
 
 /// What begins as a .gz does is read as one, whatever its name: several members one behind the
 /// other, with zeros behind the last. One thread at a time.
@@ -24,8 +31,9 @@ public:
 
     /// Waits for bytes and puts 1 to `room` of them at `to`; 0 at the end, which may move on when
     /// the file grows. Errors, of which each further call answers the same: damaged_gzip, cut_gzip
-    /// (the end within a member: it is still being written, or was cut), the system's. The checksum
-    /// of a member is only seen at its end: what came before it may have been damaged, too.
+    /// (the end within a member: it is still being written, or was cut), other_compression's (it
+    /// is no text, and nothing of it was given), the system's. The checksum of a member is only
+    /// seen at its end: what came before it may have been damaged, too.
     [[nodiscard]] result<std::size_t> read(char* to, std::size_t room);
 
     /// Bytes read from the file, as it is on the disk: for how far it has come.

@@ -29,11 +29,22 @@ result<line_reader> line_reader::open(const std::string& name)
 
 line_reader::outcome line_reader::next(raw_line& out)
 {
+    if (!is_holding_ && replayed_ < held_.size()) {
+        const auto& held = held_[replayed_++];
+        out = {held.text, held.offset, held.number};
+        return outcome::line;
+    }
+    if (!is_holding_ && !held_.empty()) {
+        held_.clear();
+        replayed_ = 0;
+    }
     while (true) {
         const auto* const feed =
             static_cast<const char*>(std::memchr(text_.get() + scanned_, '\n', end_ - scanned_));
         if (feed != nullptr) {
             give(out, static_cast<std::size_t>(feed - text_.get()) - begin_, 1);
+            if (is_holding_)
+                held_.push_back({std::string(out.text), out.offset, out.number});
             return outcome::line;
         }
         if (!refill())
@@ -64,8 +75,18 @@ void line_reader::give(raw_line& out, std::size_t size, std::size_t feed)
     scanned_ = begin_;
 }
 
+void line_reader::replay() noexcept
+{
+    is_holding_ = false;
+    replayed_ = 0;
+}
+
 void line_reader::put_back() noexcept
 {
+    if (replayed_ > 0) {
+        --replayed_;
+        return;
+    }
     const auto& l = last_;
     offset_ -= l.size + l.dropped + l.feed;
     --number_;
@@ -81,6 +102,9 @@ error_code line_reader::rewind()
     if (const auto error = source_.rewind())
         return error;
     error_ = {};
+    held_.clear();
+    replayed_ = 0;
+    is_holding_ = false;
     begin_ = scanned_ = end_ = 0;
     dropped_ = offset_ = number_ = long_lines_ = 0;
     return {};
@@ -88,6 +112,8 @@ error_code line_reader::rewind()
 
 bool line_reader::would_wait() noexcept
 {
+    if (!is_holding_ && replayed_ < held_.size())
+        return false;
     const bool has_line = std::memchr(text_.get() + scanned_, '\n', end_ - scanned_) != nullptr;
     return !has_line && source_.would_wait();
 }

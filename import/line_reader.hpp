@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,6 +41,12 @@ public:
 
     /// The line that next() gave last comes again. Once, right after it.
     void put_back() noexcept;
+
+    /// Keeps the lines that next() gives from here on, so that they come again: of a pipe, which
+    /// cannot be read twice. Meanwhile offset(), long_lines() and has_rest() are of what was read.
+    void hold() noexcept { is_holding_ = true; }
+    /// The lines since hold() come again, and are kept no longer.
+    void replay() noexcept;
 
     /// Back to the first line. Errors: byte_source::rewind().
     [[nodiscard]] error_code rewind();
@@ -81,6 +88,14 @@ private:
     std::uint64_t offset_ = 0;
     std::uint64_t number_ = 0;
     std::uint64_t long_lines_ = 0;
+
+    struct held_line {
+        std::string text;
+        std::uint64_t offset, number;
+    };
+    std::deque<held_line> held_;
+    std::size_t replayed_ = 0;  // of held_, when it does not hold
+    bool is_holding_ = false;
 
     struct {
         std::size_t size = 0, feed = 0;

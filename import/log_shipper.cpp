@@ -203,7 +203,7 @@ asio::awaitable<void> log_shipper::begin()
     co_await wait_for_input();
     if (!next(line))
         co_return;
-    const auto producer = to_hex(producer_of(run_.site.id, line.text));
+    const auto producer = to_hex(producer_of(run_.site.id, line.text, run_.round));
     if (!producer_.empty() && producer != producer_)
         throw import_error(file_ +
                            " became another file while it was imported: run the import again "

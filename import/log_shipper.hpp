@@ -75,6 +75,7 @@ struct import_run {
     /// Called again and again while there is work.
     std::function<void()> progress;
     bool stopping = false;
+    std::uint32_t round = 1;  ///< text_digest.hpp: producer_of()
 };
 
 /// The first bytes of a file: it is another one when they change.

@@ -45,9 +45,12 @@ std::uint64_t text_digest::value() const noexcept
     return XXH3_64bits_digest(state_.get());
 }
 
-std::uint64_t producer_of(std::string_view site, std::string_view first_line)
+std::uint64_t producer_of(std::string_view site, std::string_view first_line, std::uint32_t round)
 {
     std::string name(site);
+    // No site's id has a line feed: names of different rounds are different texts.
+    if (round > 1)
+        name += '\n' + std::to_string(round);
     name += '\0';
     name += without_return(first_line);
     return checksum(name);

@@ -28,7 +28,9 @@ private:
     std::unique_ptr<XXH3_state_s, release> state_;
 };
 
-/// The name of a log among the producers: a hash of the site and its first complete line.
-[[nodiscard]] std::uint64_t producer_of(std::string_view site, std::string_view first_line);
+/// The name of a log among the producers: a hash of the site and its first complete line, and of
+/// the round (from 1 on) in which it is counted: in each it is another log.
+[[nodiscard]] std::uint64_t producer_of(std::string_view site, std::string_view first_line,
+                                        std::uint32_t round = 1);
 
 }  // namespace luot::importer

@@ -43,7 +43,10 @@ struct import_log_options {
     std::vector<std::string> static_extensions;  ///< none: as usual
     bool takes_host_names = false;               ///< for clients
     bool is_dry_run = false, is_quiet = false, follows = false;
+    std::uint32_t round = 1;  ///< lines count once in each, 1..most_import_rounds
 };
+
+inline constexpr std::uint32_t most_import_rounds = 1000;
 
 /// Ships the lines of access logs that show pages, each counted once however often it is run.
 int import_log_files(const std::string& config_file, const import_log_options& options);

@@ -22,6 +22,9 @@ using aggregator::correction_error;
 
 constexpr std::size_t most_text_bytes = 64 << 20;
 constexpr std::size_t piece_bytes = 64 << 10;
+constexpr const char* again_by_round =
+    ": access logs that were imported count again with luot import log --round N "
+    "(docs/log-import.md)";
 
 std::string text_of(const std::string& name)
 {
@@ -63,7 +66,8 @@ int run(const std::string& config_file, const std::string& site_id, const char* 
         return 1;
     }
     // Addresses are what clients say: the log holds none.
-    log::info(event, {{"site", site->id}, {"correction", done.number}});
+    if (done.number > 0 || !done.changed.empty())
+        log::info(event, {{"site", site->id}, {"correction", done.number}});
     fmt::print("{}: {}\n", site->id, told(done));
     return 0;
 }
@@ -123,9 +127,10 @@ int delete_counts(const std::string& config_file, const std::string& site_id,
                                        options);
     };
     return run(config_file, site_id, "counts_deleted", work, [&](const corrected& done) {
-        return done.number == 0 || asked.is_for_good
-                   ? fmt::format("deleted for good: {}", done.changed)
-                   : "deleted: " + with_number(done);
+        const auto text = done.number == 0 || asked.is_for_good
+                              ? fmt::format("deleted for good: {}", done.changed)
+                              : "deleted: " + with_number(done);
+        return asked.is_all ? text + "\n" + site_id + again_by_round : text;
     });
 }
 

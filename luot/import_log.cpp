@@ -7,6 +7,7 @@
 #include "core/local_time.hpp"
 #include "import/hit_maker.hpp"
 #include "import/import_salt.hpp"
+#include "import/log_check.hpp"
 #include "import/log_follower.hpp"
 #include "import/log_shipper.hpp"
 #include "luot/commands.hpp"
@@ -26,8 +27,10 @@
 #include <cstdio>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace luot {
 
@@ -43,6 +46,7 @@ constexpr int checks = 2;
 /// So long an aggregator may take over from one that died before nobody is waited for.
 constexpr std::int64_t applies_within_ms = 20'000;
 constexpr std::chrono::milliseconds look_every{100};
+constexpr std::chrono::milliseconds look_again_every{500};
 
 /// A wrong option. what() is one line that says what is right.
 class usage_error : public std::runtime_error {
@@ -52,13 +56,8 @@ public:
 
 importer::log_syntax syntax_of(const import_log_options& options)
 {
-    importer::log_syntax syntax;
+    auto syntax = importer::find_syntax(options.format).value_or(importer::log_syntax{});
     syntax.host_names = options.takes_host_names;
-    if (options.format == "caddy")
-        syntax.fields = importer::json_fields::caddy();
-    else if (options.format == "traefik")
-        syntax.fields = importer::json_fields::traefik();
-    syntax.format = importer::find_format(options.format).value_or(importer::log_format::json);
     for (const auto& field : options.fields) {
         const auto at = field.find('=');
         if (syntax.format != importer::log_format::json)
@@ -109,6 +108,8 @@ struct input {
     std::int64_t first_ms = std::numeric_limits<std::int64_t>::max();  ///< not known: last
     std::uint64_t bytes = 0;                                           ///< on the disk; 0: a pipe
     std::unique_ptr<importer::line_reader> reader;  ///< of what cannot be opened again
+    bool is_pipe = false;                           ///< nor read twice
+    bool is_checked = false;                        ///< false: its first lines tell nothing so far
 };
 
 importer::line_reader open_log(const std::string& file)
@@ -144,6 +145,7 @@ std::vector<input> inputs_of(const import_log_options& options, const importer::
             if (is_file && reader.rewind())
                 throw importer::import_error("cannot read standard input from its beginning");
             in.reader = std::make_unique<importer::line_reader>(std::move(reader));
+            in.is_pipe = !is_file;
         }
     }
     std::stable_sort(inputs.begin(), inputs.end(),
@@ -160,6 +162,53 @@ std::uint64_t bytes_of(const std::vector<input>& inputs)
         sum += in.bytes;
     }
     return sum;
+}
+
+/// What stops an import before anything of it is shipped.
+importer::import_error nothing_imported(const std::string& why)
+{
+    return importer::import_error(why + ". Nothing was imported");
+}
+
+/// Looks at the first lines of a log. `may_come`: it grows, so that a line may come that fits.
+/// Throws import_error when none does; another error when there are no lines to look at.
+void check_log(input& in, importer::log_check& check, bool may_come)
+{
+    auto opened = in.reader ? std::optional<importer::line_reader>{} : open_log(in.file);
+    auto& reader = in.reader ? *in.reader : *opened;
+    if (in.is_pipe)
+        reader.hold();
+    const auto found = check.look(reader, in.is_pipe);
+    if (const auto unpack = importer::reader_of(reader.error()); !unpack.empty())
+        throw std::runtime_error(in.file + " " + reader.error().message() +
+                                 ": pipe it: " + std::string(unpack) + ' ' +
+                                 (in.file == "-" ? "FILE" : in.file) + " | luot import log - ...");
+    if (in.is_pipe)
+        reader.replay();
+    else if (in.reader && reader.rewind())
+        throw importer::import_error("cannot read standard input from its beginning");
+    in.is_checked = found == importer::log_check::verdict::fits;
+    if (found == importer::log_check::verdict::damaged || !may_come)
+        if (const auto wrong = in.is_checked ? std::string{} : check.what_is_wrong(in.file);
+            !wrong.empty())
+            throw nothing_imported(wrong);
+}
+
+/// Looks at the first lines of all logs. Throws import_error with what is wrong.
+void check_logs(std::vector<input>& inputs, importer::log_check& check, bool follows,
+                import_progress& progress)
+{
+    for (auto& in : inputs)
+        check_log(in, check, follows && &in == &inputs.back());
+    const auto foreign = check.foreign_hosts();
+    if (foreign.empty())
+        return;
+    const auto why =
+        inputs.front().file + (inputs.size() > 1 ? " and the others: " : ": ") + foreign;
+    if (!follows)
+        throw nothing_imported(
+            why + ": is the host missing in the site's hosts, or is it another --site");
+    progress.say(why + " so far");  // its readers may be to come
 }
 
 void print_row(const char* name, std::uint64_t lines)
@@ -221,16 +270,24 @@ void read_only(std::vector<input>& inputs, importer::hit_maker& maker,
 class log_import {
 public:
     log_import(const import_log_options& options, std::vector<input>& inputs,
-               import_progress& progress)
-        : options_(options), inputs_(inputs), progress_(progress)
+               importer::log_check& check, import_progress& progress)
+        : options_(options), inputs_(inputs), check_(check), progress_(progress)
     {
     }
 
     asio::awaitable<void> work(redis::client& redis, const site_config& site,
                                importer::hit_maker& maker)
     {
-        run_ = std::make_unique<importer::import_run>(importer::import_run{
-            co_await asio::this_coro::executor, redis, site, maker, {}, {}, {}, false});
+        run_ = std::make_unique<importer::import_run>(
+            importer::import_run{co_await asio::this_coro::executor,
+                                 redis,
+                                 site,
+                                 maker,
+                                 {},
+                                 {},
+                                 {},
+                                 false,
+                                 options_.round});
         run_->say = [this](const std::string& line) { progress_.say(line); };
         run_->progress = [this] {
             const auto* reader = at_ ? at_->reader() : nullptr;
@@ -283,9 +340,29 @@ private:
         }
     }
 
+    /// Until a line of the log that is followed says that it is of its format.
+    asio::awaitable<void> await_format(input& in)
+    {
+        bool was_said = false;
+        while (true) {
+            check_log(in, check_, true);
+            if (in.is_checked)
+                co_return;
+            const auto wrong = check_.what_is_wrong(in.file);
+            if (!wrong.empty() && !std::exchange(was_said, true))
+                run_->say(wrong + ". Waiting for one that is");
+            for (auto& log : logs_)  // they hold nothing back
+                (void)co_await log->check();
+            co_await sleep(look_again_every);
+        }
+    }
+
     asio::awaitable<void> ship_all()
     {
         for (auto& in : inputs_) {
+            const bool is_followed = options_.follows && &in == &inputs_.back();
+            if (is_followed && !in.is_checked)
+                co_await await_format(in);
             logs_.push_back(in.reader ? std::make_unique<importer::log_shipper>(
                                             *run_, in.file, std::move(*in.reader))
                                       : std::make_unique<importer::log_shipper>(*run_, in.file));
@@ -296,7 +373,6 @@ private:
                           ": its last line has no line feed yet and is left for the next run");
             at_ = nullptr;
             bytes_ += in.bytes;
-            const bool is_followed = options_.follows && &in == &inputs_.back();
             if (!is_followed)
                 logs_.back()->close();
         }
@@ -353,6 +429,7 @@ private:
 
     const import_log_options& options_;
     std::vector<input>& inputs_;
+    importer::log_check& check_;
     import_progress& progress_;
     std::unique_ptr<importer::import_run> run_;
     std::vector<std::unique_ptr<importer::log_shipper>> logs_;
@@ -382,27 +459,43 @@ int import_logs(const config& c, const site_config& site, const import_log_optio
     auto inputs = inputs_of(options, syntax);
     import_progress progress(!options.is_quiet && ::isatty(STDERR_FILENO) != 0, bytes_of(inputs));
     const importer::hit_maker_options making{syntax, pages, countries_of(c)};
+    importer::log_check check(site, making, options.format);
 
     if (options.is_dry_run) {
+        std::string wrong;
+        try {
+            check_logs(inputs, check, false, progress);
+        } catch (const importer::import_error& e) {
+            wrong = e.what();  // which lines it is of the summary tells
+        }
         const importer::import_salt salt;
         importer::hit_maker maker(site, making, salt);
         importer::import_counts counts;
         read_only(inputs, maker, counts, progress);
         progress.clear();
         print_summary(counts, site, inputs.size(), progress.seconds(), true);
-        return 0;
+        if (!wrong.empty())
+            progress.say(wrong);
+        return wrong.empty() ? 0 : 1;
     }
+    check_logs(inputs, check, options.follows, progress);
     if (const auto error = make_directory(c.data_dir))
         throw std::runtime_error("cannot make data_dir " + c.data_dir + ": " + error.message());
     refuse_for_another_user(c.data_dir);
     const importer::import_salt salt(c.data_dir + "/import.salt", unix_ms());
     importer::hit_maker maker(site, making, salt);
-    log_import running(options, inputs, progress);
+    log_import running(options, inputs, check, progress);
     const auto work = [&](redis::client& redis) { return running.work(redis, site, maker); };
     run_on_redis(c, "luot-import", importer::log_shipper::scripts(), work);
     progress.clear();
-    if (!options.is_quiet)
+    if (!options.is_quiet) {
         print_summary(running.counts(), site, inputs.size(), running.seconds(), false);
+        if (running.counts().lines > 0 && running.counts().before == running.counts().lines)
+            std::printf(
+                "  all of it was imported before. Only if its counts were deleted since, or its "
+                "lines came to nothing: --round %u counts it again\n",
+                options.round + 1);
+    }
     if (running.is_stopped() && !options.follows) {
         progress.say("stopped: run it again, it goes on where it was");
         return 1;

@@ -203,6 +203,13 @@ int main(int argc, char** argv)
         ->allow_extra_args(false);
     log_import->add_flag("--host-names", log.takes_host_names,
                          "takes names of hosts for clients, too (HostnameLookups)");
+    log_import
+        ->add_option("--round", log.round,
+                     "lines count once in each round: another one counts a log again whose counts "
+                     "were deleted (luot delete), or whose lines came to nothing; else its lines "
+                     "count twice. Keep to it for that log from then on")
+        ->check(CLI::Range(std::uint32_t{1}, luot::most_import_rounds))
+        ->capture_default_str();
     log_import->add_flag("--follow", log.follows,
                          "goes on as the last log grows, over its rotation");
     log_import->add_flag("--dry-run", log.is_dry_run, "reads and says what it found; no Redis");

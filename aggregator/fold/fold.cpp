@@ -395,7 +395,7 @@ private:
         const bool is_new =
             !known_.paths.contains(name) && !(memory_ && memory_->knows(site_.settings->id, name));
         const auto limit = !may_be_counted ? std::optional(path_limit::only)
-                           : is_new        ? limit_of_new(h.client, hour, date)
+                           : is_new        ? limit_of_new(h, hour, date)
                                            : std::nullopt;
         if (limit) {
             ++out_.other_views[static_cast<std::size_t>(*limit)];
@@ -442,19 +442,21 @@ private:
     }
 
     /// The limit that a new path would break.
-    std::optional<path_limit> limit_of_new(std::uint32_t client, std::int64_t hour,
-                                           std::int32_t date)
+    std::optional<path_limit> limit_of_new(const hit& h, std::int64_t hour, std::int32_t date)
     {
         if (known_.path_count + out_.new_paths >= max_paths_)
             return path_limit::max_paths;
+        // An operator brings a log of pages that were served: a day of it is no flood.
+        if (h.is_imported)
+            return std::nullopt;
         const auto before = known_.new_paths.find(date);
         const auto new_today = (before == known_.new_paths.end() ? 0 : before->second) +
                                count_of(out_.days[date], "new_paths");
         if (new_today >= site_.settings->max_new_paths_per_day)
             return path_limit::day;
-        const auto by_client = brought_by(known_.new_by_client, client, hour) +
-                               brought_by(out_.new_by_client, client, hour);
-        if (client != 0 && by_client >= most_new_paths_per_client)
+        const auto by_client = brought_by(known_.new_by_client, h.client, hour) +
+                               brought_by(out_.new_by_client, h.client, hour);
+        if (h.client != 0 && by_client >= most_new_paths_per_client)
             return path_limit::client;
         return std::nullopt;
     }

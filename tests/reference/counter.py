@@ -41,7 +41,7 @@ class Site:
     keep_query: tuple = paths.KEEP_QUERY
     only: tuple = ()
     max_new_paths_per_day: int = 2000
-    limits_clients: bool = True  # not of an imported log
+    is_imported: bool = False  # from an access log: new paths have no limit by day and client
     rules: tuple = ()  # paths.Rule
     reload_window_ms: int = 0
 
@@ -257,8 +257,9 @@ class _SiteCounter:
             return path
         of_client = client, day, time_ms // HOUR_MS
         if (sum(1 for known in counts.paths if known != OTHER) >= self.max_paths
-                or counts.days[str(day)].new_paths >= self.site.max_new_paths_per_day
-                or (self.site.limits_clients and self.new_by_client[of_client] >= NEW_PATHS_PER_CLIENT)):
+                or (not self.site.is_imported
+                    and (counts.days[str(day)].new_paths >= self.site.max_new_paths_per_day
+                         or self.new_by_client[of_client] >= NEW_PATHS_PER_CLIENT))):
             return OTHER
         for period in counts.total, counts.days[str(day)], counts.months[str(day)[:7]]:
             period.new_paths += 1

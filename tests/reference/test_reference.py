@@ -243,7 +243,7 @@ class CountsByHand(unittest.TestCase):
 
     def test_the_order_of_hits_says_nothing_of_views_and_their_rows(self):
         """Visits depend on it, and what a limit or an id lets through."""
-        sites = [replace(site, only=(), max_new_paths_per_day=10_000, limits_clients=False, reload_window_ms=0)
+        sites = [replace(site, only=(), is_imported=True, reload_window_ms=0)
                  for site in streams.SITES]
         for number in range(STREAMS):
             hits = [replace(hit, id="") for _, hit in streams.random_stream(f"{SEED}.{number}", readers=5).hits]
@@ -491,9 +491,9 @@ class ImportedLog(AgainstLuot):
 
     def test_imported_for_two_sites(self):
         hosts = ("semicomplete.com", "www.semicomplete.com")
-        sites = [Site("utc", hosts, limits_clients=False),
-                 Site("hanoi", hosts, "Asia/Ho_Chi_Minh", limits_clients=False),
-                 Site("few", hosts, "America/Los_Angeles", limits_clients=False, max_new_paths_per_day=20)]
+        sites = [Site("utc", hosts, is_imported=True),
+                 Site("hanoi", hosts, "Asia/Ho_Chi_Minh", is_imported=True),
+                 Site("few", hosts, "America/Los_Angeles", is_imported=True, max_new_paths_per_day=20)]
         hits = {site.id: list(self.pages(site.id)) for site in sites}
         counter = Counter(sites, listed_bot({hit.agent for hit in hits["utc"]}))
         server = self.world.redis()

@@ -2,8 +2,10 @@
 """`luot import log` as an operator meets it: formats, what is a page, what is said, logs that differ, logs that grow, and
 readers who are here at the same time."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import pty
 import select
@@ -222,6 +224,163 @@ class Differs(imports.ImportTest):
     def test_a_log_that_begins_otherwise_is_another_log(self):
         self.import_log(self.luot, "a", self.write("access.2", [line(BEGIN, "10.0.0.1", "/new")]))
         self.assertEqual(views(self.luot.redis(), "a")["/new"], 1)
+
+
+class Refuses(imports.ImportTest):
+    """What cannot be meant is said before anything of it has a number in Redis: else it would not count again."""
+
+    def setUp(self):
+        super().setUp()
+        self.luot = self.world.luot(sites=self.sites("a"))
+        self.lines = [line(BEGIN + i, f"10.0.{i // 200}.{i % 200}", f"/v{i % 5}") for i in range(300)]
+        self.wanted = {f"/v{i}": 60 for i in range(5)}
+
+    def refused(self, *arguments, **options):
+        said = self.import_log(self.luot, "a", *arguments, status=1, **options)
+        self.assertEqual(said.count("\n"), 1, said)
+        self.assertNotIn("10.0.0", said)
+        return said
+
+    def imported(self, *arguments, **options):
+        """All of it counts: nothing of it was shipped before."""
+        self.assertEqual(self.import_log(self.luot, "a", *arguments, **options)["pages shipped"], 300)
+        self.assertEqual(views(self.luot.redis(), "a"), self.wanted)
+
+    def test_a_log_of_another_format_is_refused_and_imported_by_its_own(self):
+        file = self.write("vhost", ["a.example.vn:443 " + text for text in self.lines])
+        said = self.refused(file)
+        for part in ("none of its first 100 lines is of the format combined (no client address): --format vhost_combined fits",
+                     'begins with "a.example.vn:443 (address) - - [', "Nothing was imported"):
+            self.assertIn(part, said)
+        self.imported(file, "--format", "vhost_combined")
+
+    def test_so_is_one_of_few_lines_and_one_that_comes_by_a_pipe(self):
+        text = "".join(f"{each}\n" for each in self.lines).encode()
+        self.assertIn("--format combined fits", self.refused("-", "--format", "json", input=text))
+        few = self.write("few", self.lines[:3])
+        self.assertIn("none of its first 3 lines", self.refused(few, "--format", "vhost_combined"))
+        self.imported("-", input=text)
+
+    def test_one_file_of_another_format_stops_those_beside_it(self):
+        good = self.write("good", self.lines)
+        bad = self.write("bad", ["x " + text for text in self.lines])
+        self.assertIn("bad: none of", self.refused(good, bad))
+        self.imported(good)
+
+    def test_fields_that_are_not_there_are_refused(self):
+        file = self.write("j", [json.dumps({"ts": BEGIN + i, "uri": f"/v{i % 5}", "status": 200, "m": "GET", "ip": f"10.0.0.{i % 200}",
+                                            "ua": BROWSERS[0]}) for i in range(300)])
+        fields = ["--format", "json", "--field", "time=ts", "--field", "path=uri", "--field", "user_agent=ua", "--field", "client=ip"]
+        self.assertIn("--field says where", self.refused(file, *fields))
+        self.imported(file, *fields, "--field", "method=m")
+
+    def test_a_log_without_a_line_of_the_site_is_refused_until_its_host_is_configured(self):
+        for name, lines in (("x", ["new.example.vn " + text for text in self.lines]),
+                            ("y", ["\x1bodd " + text for text in self.lines])):
+            said = self.refused(self.write(name, lines), "--format", "vhost_combined")
+            self.assertIn("no line is of a host of the site a (a.example.vn), but of ", said)
+            self.assertIn({"x": '"new.example.vn"', "y": '"\\u001bodd"'}[name], said)
+        text = (self.world.folder / "x").read_bytes()
+        self.refused("-", "--format", "vhost_combined", input=text)
+        self.luot.config["site"][0]["hosts"].append("new.example.vn")
+        self.luot.write_config()
+        self.imported(self.world.folder / "x", "--format", "vhost_combined")
+
+    def test_lines_of_many_other_hosts_before_those_of_the_site_are_no_reason(self):
+        others = [f"{i % 9}.example.vn " + self.lines[0] for i in range(20_000)]
+        own = ["a.example.vn " + text for text in self.lines]
+        only_others = self.write("others", others)
+        self.imported(only_others, self.write("own", others[1:] + own), "--format", "vhost_combined")
+        rows = self.import_log(self.luot, "a", "-", "--format", "vhost_combined",
+                               input="".join(f"{text}\n" for text in others[2:] + own).encode())
+        self.assertEqual((rows["pages shipped"], rows["other hosts"]), (300, 19_998))
+
+    def test_a_dry_run_says_it_too(self):
+        file = self.write("vhost", ["a.example.vn:443 " + text for text in self.lines])
+        status, output, errors = self.world.run("import", "log", file, "--site", "a", "--dry-run", "--config", self.luot.config_file)
+        self.assertEqual((status, imports.summary(output)["damaged"]), (1, 300))
+        self.assertIn("--format vhost_combined fits", errors)
+
+    def test_what_another_program_has_compressed_is_refused_with_the_pipe_that_reads_it(self):
+        text = "".join(f"{each}\n" for each in self.lines).encode()
+        for name, packed, reader in (("l.xz", lzma.compress(text), "xz: pipe it: xzcat "),
+                                     ("l.bz2", bz2.compress(text), "bzip2: pipe it: bzcat "),
+                                     ("l.zst", b"\x28\xb5\x2f\xfd\x04\x00", "zstd: pipe it: zstdcat ")):
+            file = self.world.folder / name
+            file.write_bytes(packed)
+            for arguments, options in (([file], {}), (["-"], {"input": packed}), ([file, "--dry-run"], {})):
+                said = self.refused(*arguments, **options)
+                self.assertIn(f"is compressed by {reader}{'FILE' if arguments[0] == '-' else file} | luot import log - ...", said)
+
+    def test_a_log_that_is_followed_is_shipped_once_a_line_fits(self):
+        file = self.write("access", ["damaged"] * 5)
+        running = imports.Import(self, self.luot, "a", "--follow", file)
+        eventually(lambda: "Waiting for one that is" in running.text(), patience(10))
+        with open(file, "a", encoding="utf-8") as out:
+            out.write("".join(f"{text}\n" for text in self.lines))
+        eventually(lambda: views(self.luot.redis(), "a") == self.wanted, patience(20))
+        self.assertEqual(running.terminate(), 0, running.text())
+        other = self.write("other", [])
+        running = imports.Import(self, self.luot, "a", "--follow", other, "--format", "json")
+        with open(other, "a", encoding="utf-8") as out:
+            out.write("".join(f"{text}\n" for text in self.lines[1:]))
+        self.assertEqual(running.wait(), 1)
+        self.assertIn("--format combined fits", running.text())
+        self.assertEqual(self.import_log(self.luot, "a", other)["pages shipped"], 299)
+
+
+class Rounds(imports.ImportTest):
+    """A log counts once in a round; another round is how an operator counts it again."""
+
+    def setUp(self):
+        super().setUp()
+        self.luot = self.world.luot(sites=self.sites("a", "b"))
+        self.lines = random_log(seeded("rounds"), 3000)
+        self.file = self.write("access", self.lines)
+
+    def test_what_was_deleted_counts_again_in_another_round_and_once_in_it(self):
+        client = self.luot.redis()
+        self.import_log(self.luot, "a", self.file)
+        self.import_log(self.luot, "b", self.file)
+        self.luot.write_config()
+        status, output, _ = self.world.run("delete", "--site", "a", "--all", "--yes", "--config", self.luot.config_file)
+        self.assertEqual(status, 0)
+        self.assertIn("count again with luot import log --round N", output)
+        status, output, _ = self.world.run("import", "log", self.file, "--site", "a", "--config", self.luot.config_file)
+        self.assertEqual(imports.summary(output)["imported before"], 3000)
+        self.assertIn("--round 2 counts it again", output)
+        self.assertEqual(total(client, "a", "views"), 0)
+
+        # Cut off, grown, compressed: as in the first.
+        half = self.write("half", self.lines[:1500])
+        self.import_log(self.luot, "a", half, "--round", "2")
+        packed = self.world.folder / "packed"
+        packed.write_bytes(gzip.compress(self.file.read_bytes()))
+        rows = self.import_log(self.luot, "a", packed, "--round", "2")
+        self.assertEqual((rows["imported before"], rows["lines"]), (1500, 3000))
+        self.assertEqual(self.import_log(self.luot, "a", self.file, "--round", "2")["imported before"], 3000)
+        self.assertEqual((total(client, "a", "views"), views(client, "a")), (total(client, "b", "views"), views(client, "b")))
+        self.assert_verified(self.luot)
+
+    def test_another_round_counts_twice_what_was_not_deleted(self):
+        self.import_log(self.luot, "a", self.file)
+        self.import_log(self.luot, "a", self.file, "--round", "1000")
+        self.import_log(self.luot, "b", self.file, "--round", "1")
+        client = self.luot.redis()
+        self.assertEqual(total(client, "a", "views"), 2 * total(client, "b", "views"))
+
+    def test_a_round_is_a_number_from_1_to_1000(self):
+        for wrong in ("0", "1001", "-1", "x"):
+            said = self.import_log(self.luot, "a", self.file, "--round", wrong, status=2)
+            self.assertIn("--round", said)
+
+
+class NewPages(imports.ImportTest):
+    def test_a_day_of_a_log_with_more_new_pages_than_strangers_may_bring_is_counted_by_page(self):
+        luot = self.world.luot(sites=self.sites("a"))
+        self.import_log(luot, "a", self.write("access", [line(BEGIN + i, f"10.8.0.{i % 200}", f"/b{i}") for i in range(2500)]))
+        self.assertEqual(views(luot.redis(), "a"), {f"/b{i}": 1 for i in range(2500)})
+        self.assert_verified(luot)
 
 
 class Grows(imports.ImportTest):

@@ -1366,6 +1366,42 @@ BOOST_AUTO_TEST_CASE(beyond_the_new_paths_of_a_day_new_pages_wait_for_another_da
     BOOST_TEST(count_of(s.days.at(days(2021, 7, 27)), "new_paths") == 3);
 }
 
+// An operator who brings a log brings what was read, of a day with many new pages, too. The pages
+// are of the day's new ones: what readers bring beside it is limited as ever.
+BOOST_AUTO_TEST_CASE(new_pages_of_a_log_have_no_limit_but_that_of_the_site)
+{
+    const auto morning = utc(2021, 7, 26, 3);
+    auto skhcn = site_in("skhcn", "Asia/Ho_Chi_Minh");
+    skhcn.max_new_paths_per_day = 3;
+    skhcn.only = {"/tin/**"};
+    const auto sites = sites_of({skhcn}, 30);
+    const auto& site = *sites.find("skhcn");
+    std::vector<std::string> paths;
+    for (int i = 0; i < 40; ++i)
+        paths.push_back("/tin/" + std::to_string(i));
+    std::vector<hit> hits;
+    for (const auto& path : paths) {
+        hits.push_back(view_of(site, 1, morning, path));
+        hits.back().is_imported = true;
+        hits.back().client = 7;
+        if (hits.size() == 25)
+            hits.push_back(view_of(site, 2, morning, "/tin/live"));
+    }
+    hits.push_back(view_of(site, 1, morning, "/other"));
+    hits.back().is_imported = true;
+    const auto a = folded(sites, {entry_of(producer, hits.size(), hits)});
+    const auto& s = a.sites.at("skhcn");
+    BOOST_TEST(count_of(s.pages, "/tin/0") == 1);
+    BOOST_TEST(count_of(s.pages, "/tin/29") == 1);
+    BOOST_TEST(count_of(s.pages, "/tin/30") == 0, "max_paths");
+    BOOST_TEST(count_of(s.pages, "/tin/live") == 0, "the day's limit");
+    BOOST_TEST(count_of(s.pages, "(other)") == 12);
+    BOOST_TEST(count_of(s.days.at(days(2021, 7, 26)), "new_paths") == 30);
+    BOOST_TEST(s.other_views[static_cast<std::size_t>(path_limit::only)] == 1U);
+    BOOST_TEST(s.other_views[static_cast<std::size_t>(path_limit::max_paths)] == 10U);
+    BOOST_TEST(s.other_views[static_cast<std::size_t>(path_limit::day)] == 1U);
+}
+
 // A client that makes up addresses fills neither the memory nor the day of a site. Its views count.
 BOOST_AUTO_TEST_CASE(a_client_brings_twenty_new_pages_an_hour)
 {

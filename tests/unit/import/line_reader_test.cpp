@@ -137,6 +137,50 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_put_back_comes_again)
     BOOST_TEST(!reader.has_rest());
 }
 
+// What is looked at before it is decided what to do must not be lost where it cannot be read twice.
+BOOST_AUTO_TEST_CASE(lines_of_a_pipe_that_were_held_come_again)
+{
+    const temp_dir dir;
+    const auto name = dir.file("pipe");
+    BOOST_TEST_REQUIRE(::mkfifo(name.c_str(), 0600) == 0);
+    const std::string wide(max_line_bytes + 100, 'x');
+    std::thread writer([&] {
+        std::ofstream out(name, std::ios::binary);
+        out << "one\n" << wide << "\n\nfour\nfive\nsi";
+    });
+    auto reader = line_reader::open(name);
+    BOOST_TEST_REQUIRE(reader.has_value());
+    raw_line line;
+    const auto expect = [&](std::string_view text, std::uint64_t number, std::uint64_t offset) {
+        BOOST_TEST_REQUIRE((reader->next(line) == outcome::line));
+        BOOST_TEST(line.text == text);
+        BOOST_TEST(line.number == number);
+        BOOST_TEST(line.offset == offset);
+    };
+    const auto kept = std::string_view(wide).substr(0, max_line_bytes + 1);
+    const auto begin = [&] {
+        expect("one", 1, 0);
+        expect(kept, 2, 4);
+        expect("", 3, 4 + wide.size() + 1);
+    };
+    reader->hold();
+    begin();
+    reader->replay();
+    BOOST_TEST(!reader->would_wait());
+    expect("one", 1, 0);
+    reader->put_back();
+    begin();
+    reader->put_back();
+    expect("", 3, 4 + wide.size() + 1);
+    expect("four", 4, 4 + wide.size() + 2);
+    reader->put_back();
+    expect("four", 4, 4 + wide.size() + 2);
+    expect("five", 5, 4 + wide.size() + 7);
+    BOOST_TEST((reader->next(line) == outcome::end));
+    BOOST_TEST(reader->has_rest());
+    writer.join();
+}
+
 BOOST_AUTO_TEST_CASE(a_file_is_read_again_from_its_beginning_and_a_pipe_is_not)
 {
     const temp_dir dir;
@@ -335,6 +379,39 @@ BOOST_AUTO_TEST_CASE(a_gzip_that_is_damaged_is_noticed)
     }
     const auto all = read_text(bytes + std::string(5, '\0') + bytes);
     BOOST_TEST(all.error == make_error_code(errc::damaged_gzip));
+}
+
+// As text each of their bytes would be a damaged line.
+BOOST_AUTO_TEST_CASE(what_another_program_has_compressed_is_told_from_text)
+{
+    const temp_dir dir;
+    const auto name = dir.file("log");
+    using namespace std::string_literals;
+    const struct {
+        std::string magic, message, reader;
+    } table[]{
+        {"\xFD\x37zXZ\0"s, "is compressed by xz", "xzcat"},
+        {"BZh91AY&SY"s, "is compressed by bzip2", "bzcat"},
+        {"BZh1\x17rE8P\x90"s, "is compressed by bzip2", "bzcat"},
+        {"\x28\xB5\x2F\xFD"s, "is compressed by zstd", "zstdcat"},
+    };
+    for (const auto& [magic, message, reader] : table) {
+        BOOST_TEST_CONTEXT(message)
+        {
+            write_file(name, magic + "\nmore\n");
+            const auto all = read_all(name);
+            BOOST_TEST((all.end == outcome::failed));
+            BOOST_TEST(all.error.message() == message);
+            BOOST_TEST(reader_of(all.error) == reader);
+            BOOST_TEST(all.lines.empty());
+            // Less of it is a text that begins oddly. Of xz the last byte says nothing.
+            write_file(
+                name, magic.substr(0, magic == table[0].magic ? 4 : magic.size() - 1) + "\nmore\n");
+            const auto text = read_all(name);
+            BOOST_TEST((text.end == outcome::end));
+            BOOST_TEST(text.lines.size() == 2U);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(an_error_stays)

@@ -57,9 +57,23 @@ BOOST_AUTO_TEST_CASE(a_log_is_named_by_its_site_and_first_line)
     BOOST_TEST(producer_of("a", "x") != producer_of("a", "y"));
     BOOST_TEST(producer_of("ax", "") != producer_of("a", "x"));
     BOOST_TEST(producer_of("skhcn", "127.0.0.1 - -") == 1069008397017417174ULL);
+    BOOST_TEST(producer_of("skhcn", "127.0.0.1 - -", 1) == 1069008397017417174ULL);
     text_digest digest;
     digest.add("127.0.0.1 - -");
     BOOST_TEST(digest.value() == 9353520490020249583ULL);
+}
+
+// To count a log once more is to take it for another one, and each round is one of its own.
+BOOST_AUTO_TEST_CASE(a_log_has_another_name_in_each_round)
+{
+    std::set<std::uint64_t> names;
+    for (std::uint32_t round = 1; round <= 1000; ++round)
+        names.insert(producer_of("a", "x", round));
+    BOOST_TEST(names.size() == 1000U);
+    BOOST_TEST(producer_of("a", "x", 2) == producer_of("a", "x\r", 2));
+    BOOST_TEST(producer_of("a", "x", 2) != producer_of("b", "x", 2));
+    BOOST_TEST(producer_of("a", "x", 2) != producer_of("a", "y", 2));
+    BOOST_TEST(producer_of("a", "x", 12) != producer_of("a1", "x", 2));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
