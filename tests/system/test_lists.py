@@ -115,7 +115,7 @@ class Lists(SystemTest):
         self.start(max_new_paths_per_day=10_000)
         client = self.luot.redis()
         for i in range(100):
-            self.read_by(f"/tin/{i}", 3)
+            self.read_by(f"/tin/{i}", 3, first=1 + 3 * (i % 50))  # one brings few
         self.luot.wait_for("skhcn", self.token)
         rows = eventually(lambda: next((key for key in client.scan_iter("luot:*:skhcn:day:*:pages") if client.zcard(key) >= 100), None),
                           patience(20), "the rows of the day")
