@@ -105,6 +105,7 @@ public:
     asio::awaitable<void> refused(turn& t, std::string_view command, std::string_view answer);
     asio::awaitable<void> set_aside(turn& t, std::string_view reason);
     asio::awaitable<void> upkeep();
+    void tell_totals();
     asio::awaitable<void> tidy(unsigned partition);
     asio::awaitable<void> tidy_former_sites();
     asio::awaitable<std::int64_t> forget(unsigned partition, tidy_options options);
@@ -114,6 +115,12 @@ public:
     [[nodiscard]] std::optional<double> if_heard(double value) const
     {
         return steady_ms() - heard_ms < hears_ms ? std::optional(value) : std::nullopt;
+    }
+    /// None when it has not been asked for as long as a lease lasts: this process, or the machine,
+    /// stood still, and others may have taken all.
+    [[nodiscard]] std::uint32_t held_now() const noexcept
+    {
+        return steady_ms() - held_ms < leases::lasts.count() ? held.load() : 0;
     }
     void find_surplus_ids(std::uint64_t surplus);
     void time_hits(const turn& t);
@@ -137,13 +144,15 @@ public:
     unsigned tidy_next = 0;
     std::string former_sites_cursor = "0";
     std::array<std::vector<std::int64_t>, partitions> surplus_sets;  ///< beyond max_ids
+    bool tells_totals = false;
     bool is_behind = false;    ///< the last round left entries: the next follows at once
     std::int64_t busy_us = 0;  ///< what the last round took, the wait for entries apart
     std::atomic<bool> stopping{false};
     std::atomic<std::uint64_t> lost{0}, damaged{0}, unconfigured{0}, waiting_bytes{0},
         waiting_entries{0}, remembered_ids{0}, rejected{0}, silent{0}, retired{0};
     std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms}, queue_oldest_ms{0}, unheld{-1};
-    std::atomic<std::uint32_t> held{0};  ///< a bit for each partition
+    std::atomic<std::uint32_t> held{0};                         ///< a bit for each partition
+    std::atomic<std::int64_t> held_ms{-leases::lasts.count()};  ///< when that was asked for
     log::limiter error_limit{10}, format_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
     histogram &apply_times, &to_count_times;
@@ -196,15 +205,6 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                              return number < 0 ? std::nullopt
                                                : if_heard(static_cast<double>(number));
                          });
-    m.add_total(
-        "luot_hits_lost_total",
-        "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
-        [this] { return static_cast<double>(lost.load()); });
-    m.add_total("luot_hits_damaged_total", "Hits that could not be decoded or applied; from Redis.",
-                [this] { return static_cast<double>(damaged.load()); });
-    m.add_total("luot_hits_unconfigured_total",
-                "Hits of sites that were not configured any more; from Redis.",
-                [this] { return static_cast<double>(unconfigured.load()); });
     m.add_gauge("luot_queue_bytes", "Bytes of hits in the streams, not applied yet.",
                 [this] { return static_cast<double>(waiting_bytes.load()); });
     m.add_gauge("luot_queue_entries", "Entries in the streams, not applied yet.",
@@ -223,7 +223,7 @@ worker::impl::impl(asio::io_context& c, redis::client& r, std::shared_ptr<const 
                 "held here.",
                 [this] { return static_cast<double>(retired.load()); });
     m.add_gauge("luot_leases_held", "Partitions that this aggregator works on.",
-                [this] { return static_cast<double>(std::popcount(held.load())); });
+                [this] { return static_cast<double>(std::popcount(held_now())); });
 }
 
 asio::awaitable<void> worker::impl::rest(std::int64_t us)
@@ -242,6 +242,7 @@ asio::awaitable<bool> worker::impl::renew_leases()
     std::bitset<partitions> idle;
     for (unsigned p = 0; p < partitions; ++p)
         idle[p] = states[p].was_empty;
+    const auto asked_ms = steady_ms();
     if (!co_await ours.renew(idle))
         co_return false;
     for (unsigned p = 0; p < partitions; ++p) {
@@ -253,6 +254,7 @@ asio::awaitable<bool> worker::impl::renew_leases()
     const auto number = std::popcount(now);
     if (std::popcount(held.exchange(now)) != number)
         log::info("leases", {{"held", number}});
+    held_ms = asked_ms;
     unheld = static_cast<std::int64_t>(ours.unheld());
     heard_ms = leases_at_ms = steady_ms();
     co_return true;
@@ -522,6 +524,24 @@ asio::awaitable<bool> worker::impl::round()
     co_return answered;
 }
 
+/// Totals of all time that Redis keeps are there from when they have been read: a 0 before would
+/// look as if what was lost long ago had been lost just now.
+void worker::impl::tell_totals()
+{
+    if (std::exchange(tells_totals, true))
+        return;
+    metrics.add_total(
+        "luot_hits_lost_total",
+        "Hits that were acknowledged and are gone, declared by the shippers; read from Redis.",
+        [this] { return static_cast<double>(lost.load()); });
+    metrics.add_total("luot_hits_damaged_total",
+                      "Hits that could not be decoded or applied; from Redis.",
+                      [this] { return static_cast<double>(damaged.load()); });
+    metrics.add_total("luot_hits_unconfigured_total",
+                      "Hits of sites that were not configured any more; from Redis.",
+                      [this] { return static_cast<double>(unconfigured.load()); });
+}
+
 asio::awaitable<void> worker::impl::upkeep()
 {
     upkeep_at_ms = steady_ms();
@@ -555,6 +575,7 @@ asio::awaitable<void> worker::impl::upkeep()
     lost = sums[0];
     damaged = sums[1];
     unconfigured = sums[2];
+    tell_totals();
     waiting_bytes = sums[3];
     waiting_entries = sums[4];
     remembered_ids = sums[5];
@@ -767,7 +788,7 @@ void worker::stop()
 std::bitset<partitions> worker::holds() const noexcept
 {
     static_assert(partitions <= 32);
-    return {impl_->held.load()};
+    return {impl_->held_now()};
 }
 
 bool worker::hears_redis() const noexcept

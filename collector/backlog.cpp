@@ -17,8 +17,14 @@ bool is_reached(const spool::per_partition& offsets, const spool::per_partition&
 void waiting_since::note(std::int64_t now_ms, const spool::per_partition& committed,
                          const spool::per_partition& confirmed)
 {
-    if (!is_reached(committed, marks_.empty() ? done_ : marks_.back().upto))
-        marks_.push_back({now_ms, committed});
+    if (marks_.empty())
+        step_ms_ = 0;
+    if (!is_reached(committed, marks_.empty() ? done_ : marks_.back().upto)) {
+        if (!marks_.empty() && now_ms - marks_.back().at_ms < step_ms_)
+            marks_.back().upto = committed;
+        else
+            marks_.push_back({now_ms, committed});
+    }
     while (!marks_.empty() && is_reached(marks_.front().upto, confirmed)) {
         done_ = marks_.front().upto;
         marks_.pop_front();
@@ -26,7 +32,9 @@ void waiting_since::note(std::int64_t now_ms, const spool::per_partition& commit
     has_fallen_back_ = !is_reached(done_, confirmed);
     if (marks_.size() <= most_marks)
         return;
-    // Two become one, which began with the first and is confirmed with the second.
+    // Two become one, which began with the first and is confirmed with the second; and later ones
+    // have as much in them.
+    step_ms_ = (marks_.back().at_ms - marks_.front().at_ms) / std::int64_t{most_marks / 2};
     std::deque<mark> fewer;
     for (std::size_t i = 0; i < marks_.size(); i += 2)
         fewer.push_back({marks_[i].at_ms, marks_[std::min(i + 1, marks_.size() - 1)].upto});

@@ -33,6 +33,7 @@ private:
         std::int64_t at_ms = 0;
         spool::per_partition upto{};
     };
+    std::int64_t step_ms_ = 0;      ///< between two marks at least: longer in a long outage
     std::deque<mark> marks_;        ///< those that are not confirmed, oldest first
     spool::per_partition done_{};   ///< up to the last one that was
     bool has_fallen_back_ = false;  ///< what is not confirmed begins before the marks

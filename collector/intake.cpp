@@ -51,14 +51,20 @@ struct intake::counters {
                                  "Hits acknowledged: they are in the spool.")),
           turns(m.add_counter("luot_spool_turns_total", "Writes to the spool, each of one turn.")),
           failed_turns(m.add_counter("luot_spool_failed_turns_total",
-                                     "Writes to the spool that failed; their hits were refused."))
+                                     "Writes to the spool that failed; their hits were refused.")),
+          watched(m.add_counter("luot_watched_hits_total",
+                                "Hits whose clients were compared, in runs of 256.")),
+          busiest(m.add_counter("luot_busiest_client_hits_total",
+                                "Hits of the client that sent most of each such run.")),
+          untrusted(m.add_counter("luot_untrusted_forwarded_total",
+                                  "Hits whose X-Forwarded-For was not believed."))
     {
         for (std::size_t i = 1; i < refusal_texts.size(); ++i)
             refused[i] = &m.add_counter("luot_hits_refused_total", "Hits not taken, by reason.",
                                         {{"reason", std::string(refusal_texts[i].reason)}});
     }
 
-    counter &received, &accepted, &turns, &failed_turns;
+    counter &received, &accepted, &turns, &failed_turns, &watched, &busiest, &untrusted;
     std::array<counter*, refusal_texts.size()> refused{};
     log::limiter full_limit{10};
 };
@@ -137,6 +143,14 @@ void intake::handle(http::exchange& e, bool is_pixel)
     }
 }
 
+refusal intake::judge(const http::request& r, bool is_pixel, std::string& record)
+{
+    site* at = nullptr;
+    const auto why = take(r, is_pixel, at);
+    record = why == refusal::none ? record_ : std::string{};
+    return why;
+}
+
 /// Puts the hit into record_, or says why not.
 refusal intake::take(const http::request& r, bool is_pixel, site*& at)
 {
@@ -160,6 +174,8 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
         return refusal::bad_request;
     if (const auto why = admit(r, settings); why != refusal::none)
         return why;
+    if (!is_from_server)
+        watch(r, client);
     // A server that names no reader sends the hits of many.
     const bool is_exempt =
         (is_from_server && !names_reader) || http::is_in(limits.rate_limit_exempt, client);
@@ -199,6 +215,17 @@ refusal intake::take(const http::request& r, bool is_pixel, site*& at)
     record_.clear();
     encode(h, record_);
     return refusal::none;
+}
+
+/// Counts what shows that a proxy is missing in trusted_proxies.
+void intake::watch(const http::request& r, const http::ip_address& client)
+{
+    if (const auto busiest = watch_.count(client)) {
+        counters_->watched.add(client_watch::run);
+        counters_->busiest.add(*busiest);
+    }
+    if (!r.forwarded_for.empty() && !http::is_in(config_->collector.trusted_proxies, r.peer))
+        counters_->untrusted.add();
 }
 
 /// Who reads, as far as the fold tells bots and browsers by it. With the site's token what the

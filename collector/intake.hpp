@@ -4,6 +4,7 @@
 #pragma once
 
 #include "collector/admit.hpp"
+#include "collector/client_watch.hpp"
 #include "collector/country.hpp"
 #include "collector/identify.hpp"
 #include "collector/network_list.hpp"
@@ -50,6 +51,11 @@ public:
     /// GET /hit.gif, POST /hit, GET /luot.js, GET /luot-events.js.
     void add_routes(http::router& routes);
 
+    /// What would become of such a request now, without a trace: none, and the hit as it would be
+    /// spooled (encoded, in `record`), or the reason against it. For who asks why a hit is counted
+    /// as it is.
+    [[nodiscard]] refusal judge(const http::request& r, bool is_pixel, std::string& record);
+
     /// The answer to a request that was too large to be parsed, counted when it was a hit.
     [[nodiscard]] http::response too_large(std::string_view path);
 
@@ -77,6 +83,7 @@ private:
 
     void handle(http::exchange& e, bool is_pixel);
     [[nodiscard]] refusal take(const http::request& r, bool is_pixel, site*& at);
+    void watch(const http::request& r, const http::ip_address& client);
     void describe_client(const http::request& r, bool is_from_server,
                          const http::ip_address& client, hit& h);
     [[nodiscard]] refusal find_page(const http::request& r, const site& at);
@@ -92,6 +99,7 @@ private:
     spool::writer& log_;
     identifier identifier_;
     rate_limiter& rates_;
+    client_watch watch_;
     std::function<void()> after_turn_;
     std::unique_ptr<counters> counters_;
 

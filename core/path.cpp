@@ -1,6 +1,7 @@
 #include "core/path.hpp"
 
 #include "core/config.hpp"
+#include "core/path_trace.hpp"
 #include "core/utf8.hpp"
 
 #include <algorithm>
@@ -238,6 +239,15 @@ void append_encoded(std::string_view text, std::uint8_t where, std::string& out)
     }
 }
 
+/// Nobody asks, as a rule: then it costs one comparison.
+void note(path_trace* trace, std::string_view what, std::string_view text, std::string_view became,
+          std::string_view why)
+{
+    if (trace != nullptr)
+        trace->push_back(
+            {std::string(what), std::string(text), std::string(became), std::string(why)});
+}
+
 bool is_index(std::string_view segment)
 {
     return segment == "index.html" || segment == "index.htm" || segment == "index.php";
@@ -334,7 +344,7 @@ std::string* campaign_field(std::string_view name, campaign& found)
 /// Appends the parameters that name a page. False when the value of one of them is broken; what is
 /// dropped may be broken as it likes.
 bool append_query(std::string_view query, const site_config& site, std::string& path,
-                  campaign* found)
+                  campaign* found, path_trace* trace)
 {
     struct parameter {
         const std::string* name;  // as keep_query spells it
@@ -352,34 +362,54 @@ bool append_query(std::string_view query, const site_config& site, std::string& 
         std::string_view name = pair.substr(0, equals);
         const std::string_view value = pair.substr(std::min(equals + 1, pair.size()));
         if (name.find_first_of("%+") != std::string_view::npos) {
-            if (!decode(name, true, decoded))
+            if (!decode(name, true, decoded)) {
+                note(trace, "query", pair, {}, "dropped: its name is broken");
                 continue;
+            }
             name = decoded;
         }
+        bool is_kept = false;
         for (const auto& keep : site.keep_query) {
             if (!equal_ignoring_case(keep, name))
                 continue;
+            is_kept = true;
             const auto earlier = std::find_if(kept.begin(), kept.end(),
                                               [&](const auto& k) { return k.name == &keep; });
-            if (earlier == kept.end())
+            const bool is_first = earlier == kept.end();
+            if (is_first)
                 kept.push_back({&keep, value});
             else
                 earlier->value = value;
+            note(trace, "query", pair, pair,
+                 is_first ? "kept: keep_query has it"
+                          : "kept instead of the one before it: the last one counts");
             break;
         }
+        bool is_of_campaign = false;
         if (found != nullptr) {
-            if (std::string* field = campaign_field(name, *found))
+            if (std::string* field = campaign_field(name, *found)) {
                 set_campaign_field(value, *field);
+                is_of_campaign = true;
+            }
         }
+        if (!is_kept)
+            note(trace, "query", pair, {},
+                 is_of_campaign ? "taken out: it names the campaign"
+                                : "dropped: keep_query does not have it");
     }
     std::sort(kept.begin(), kept.end(),
               [](const auto& a, const auto& b) { return *a.name < *b.name; });
     char separator = '?';
     for (const auto& [name, value] : kept) {
-        if (!decode(value, true, decoded) || !compose(decoded))
+        if (!decode(value, true, decoded) || !compose(decoded)) {
+            note(trace, "query", *name, {},
+                 "refused: its value is broken (percent signs or UTF-8)");
             return false;
-        if (decoded.empty())
+        }
+        if (decoded.empty()) {
+            note(trace, "query", *name, {}, "dropped: it has no value");
             continue;
+        }
         path += separator;
         append_encoded(*name, in_name, path);
         path += '=';
@@ -425,17 +455,26 @@ std::string own_host(std::string_view host, const site_config& site)
 }
 
 error_code normalise(std::string_view address, const site_config& site,
-                     std::string_view fallback_host, std::string& path, campaign* found)
+                     std::string_view fallback_host, std::string& path, campaign* found,
+                     path_trace* trace = nullptr)
 {
-    if (address.size() > max_address_bytes || has_control(address))
+    if (address.size() > max_address_bytes || has_control(address)) {
+        note(trace, "address", {}, {},
+             "refused: longer than 2,000 bytes, or with control characters");
         return errc::bad_path;
+    }
     address = trim(address);
-    address = address.substr(0, address.find('#'));
+    if (const auto hash = address.find('#'); hash != std::string_view::npos) {
+        note(trace, "fragment", address.substr(hash), {}, "dropped: it names no page");
+        address = address.substr(0, hash);
+    }
 
     std::string_view host;  // of the address; empty when it names none
     if (const auto url = split_http_url(address)) {
-        if (!site.has_host(url->authority))
+        if (!site.has_host(url->authority)) {
+            note(trace, "host", url->authority, {}, "refused: none of the site's hosts");
             return canonical_host(url->authority) ? errc::foreign_host : errc::bad_path;
+        }
         host = url->authority;
         address = url->rest;
     } else if (address.starts_with("//")) {
@@ -464,51 +503,110 @@ error_code normalise(std::string_view address, const site_config& site,
         if (!host.empty())
             path = own_host(host, site);
     }
+    if (!host.empty())
+        note(trace, "host", host, path,
+             site.path_host ? "put before the path: path_host is true"
+                            : "taken off: all hosts of the site share one space of paths");
     const std::size_t question = std::min(address.find('?'), address.size());
-    if (!append_path(address.substr(0, question), path))
+    const std::size_t host_size = path.size();
+    const auto raw_path = address.substr(0, question);
+    if (!append_path(raw_path, path)) {
+        note(trace, "path", raw_path, {}, "refused: broken percent signs or UTF-8");
         return errc::bad_path;
-    if (question < address.size() && !append_query(address.substr(question + 1), site, path, found))
+    }
+    if (const auto made = std::string_view(path).substr(host_size); made != raw_path)
+        note(trace, "path", raw_path, made,
+             "one spelling: escapes, doubled, last and dot slashes, and index pages at its end");
+    if (question < address.size() &&
+        !append_query(address.substr(question + 1), site, path, found, trace))
         return errc::bad_path;
-    if (path.size() > max_address_bytes)
+    if (path.size() > max_address_bytes) {
+        note(trace, "address", {}, {}, "refused: longer than 2,000 bytes once it is normalised");
         return errc::bad_path;
+    }
     return {};
+}
+
+/// "rule 2 ...": as the file counts them.
+void note_rule(path_trace* trace, std::string_view what, const std::string& match,
+               std::string_view became, std::size_t index, std::string_view why)
+{
+    if (trace != nullptr)
+        note(trace, what, match, became,
+             "rule " + std::to_string(index + 1) + ' ' + std::string(why));
 }
 
 /// What the rules of a site make of a normalised path, until it settles: a result is then its own
 /// result, and a read under it finds the count. A path stays as it is where the rules never settle,
 /// or lead to what names no page of the site.
-void apply_rules(const site_config& site, std::string& path, std::string* section)
+void apply_rules(const site_config& site, std::string& path, std::string* section,
+                 path_trace* trace)
 {
     thread_local std::string current, replaced, next, said;
     const auto wants_section = [section] { return section != nullptr && section->empty(); };
     current = path;
     for (int round = 0; round < most_rounds; ++round) {
         bool is_replaced = false;
-        for (const auto& rule : site.path_rules) {
+        for (std::size_t i = 0; i < site.path_rules.size(); ++i) {
+            const auto& rule = site.path_rules[i];
             const bool may_replace = !is_replaced && rule.replace() != nullptr;
             const bool may_say = wants_section() && rule.section() != nullptr;
             if (!may_replace && !may_say)
                 continue;
             const auto outcome =
                 rule.apply(current, max_address_bytes, may_replace ? &replaced : nullptr, &said);
-            if (outcome == path_rule::outcome::no_match)
+            if (outcome == path_rule::outcome::no_match) {
+                if (round == 0)
+                    note_rule(trace, "rule", rule.match(), {}, i, "does not match");
                 continue;
-            if (may_say)
+            }
+            if (may_say) {
                 set_text(said, max_section_bytes, *section);
-            if (outcome == path_rule::outcome::too_long)
+                note_rule(trace, "section", rule.match(), *section, i, "names the section");
+            }
+            if (outcome == path_rule::outcome::too_long) {
+                note_rule(trace, "rule", rule.match(), path, i,
+                          "makes too long a path: no rule is applied");
                 return;
+            }
+            if (may_replace)
+                note_rule(trace, "rule", rule.match(), replaced, i, "replaces the path");
             is_replaced = is_replaced || may_replace;
         }
         next.clear();
         const auto host = std::string_view(current).substr(0, current.find('/'));
-        if (is_replaced && normalise(replaced, site, host, next, nullptr))
+        if (is_replaced && normalise(replaced, site, host, next, nullptr)) {
+            note(trace, "rule", replaced, path,
+                 "leads to what names no page of the site: no rule is applied");
             return;
+        }
         if (!is_replaced || next == current) {
             path = current;
             return;
         }
         current.swap(next);
     }
+    note(trace, "rule", current, path, "the rules never settle: no rule is applied");
+}
+
+error_code make_path(std::string_view address, const site_config& site,
+                     std::string_view fallback_host, std::string& path, campaign* found,
+                     std::string* section, path_trace* trace)
+{
+    path.clear();
+    if (found != nullptr)
+        found->clear();
+    if (section != nullptr)
+        section->clear();
+    const error_code error = normalise(address, site, fallback_host, path, found, trace);
+    if (error) {
+        path.clear();
+        if (found != nullptr)
+            found->clear();
+    } else if (!site.path_rules.empty()) {
+        apply_rules(site, path, section, trace);
+    }
+    return error;
 }
 
 /// Cuts a normalised text where neither a character nor an escaped one is torn.
@@ -545,24 +643,18 @@ bool campaign::empty() const noexcept
     return source.empty() && medium.empty() && name.empty() && term.empty() && content.empty();
 }
 
+error_code trace_page(std::string_view address, const site_config& site,
+                      std::string_view fallback_host, std::string& path, campaign* found,
+                      std::string* section, path_trace& trace)
+{
+    return make_path(address, site, fallback_host, path, found, section, &trace);
+}
+
 error_code normalise_page(std::string_view address, const site_config& site,
                           std::string_view fallback_host, std::string& path, campaign* found,
                           std::string* section)
 {
-    path.clear();
-    if (found != nullptr)
-        found->clear();
-    if (section != nullptr)
-        section->clear();
-    const error_code error = normalise(address, site, fallback_host, path, found);
-    if (error) {
-        path.clear();
-        if (found != nullptr)
-            found->clear();
-    } else if (!site.path_rules.empty()) {
-        apply_rules(site, path, section);
-    }
-    return error;
+    return make_path(address, site, fallback_host, path, found, section, nullptr);
 }
 
 void normalise_referrer(std::string_view address, const site_config& site, std::string& referrer)

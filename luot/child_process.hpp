@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -19,5 +21,16 @@ inline constexpr int exec_failed = 127;
 /// Runs a program with nothing on its input and answers what it wrote on standard output (1 MiB at
 /// most; its standard error is thrown away). Empty when it could not be started. Waits for its end.
 [[nodiscard]] std::string output_of(const std::vector<std::string>& arguments);
+
+struct child_output {
+    int status = -1;  ///< exit status; -1: it was killed, or could not be started
+    std::string output, errors;
+    bool is_cut = false;   ///< it wrote more than was asked for, and was killed
+    bool is_late = false;  ///< it took too long, and was killed
+};
+
+/// The same with both of what it wrote, so many bytes of each and so much time at most.
+[[nodiscard]] child_output run_child(const std::vector<std::string>& arguments,
+                                     std::size_t most_bytes, std::chrono::milliseconds most);
 
 }  // namespace luot

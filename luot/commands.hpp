@@ -73,4 +73,24 @@ int verify_counts(const std::string& config_file, const std::string& site, bool 
 
 int check_config(const std::string& config_file);
 
+struct asked_hit;  // explanation.hpp
+
+/// Says, without counting anything, what a read of a page counts as, and why. `site` empty: each
+/// that has the page's host. Exit status 1: it is refused by one of them, or there is none.
+int explain_hit(const std::string& config_file, const std::string& site, const asked_hit& asked,
+                bool as_json);
+
+/// Looks at all that luot stands on; `admin_addresses`: of the daemons to be asked, none: that of
+/// the configuration. Exit status 1: something has failed.
+int examine(const std::string& config_file, const std::vector<std::string>& admin_addresses,
+            bool as_json);
+
+/// Fetches a page and says whether, and as what, it is counted.
+int examine_page(const std::string& config_file, const asked_hit& asked, bool as_json);
+
+/// Shows what happens, until SIGINT; `is_once`, or without a terminal: one picture. Exit status 1:
+/// no daemon has answered.
+int show_top(const std::string& config_file, const std::vector<std::string>& admin_addresses,
+             bool is_once);
+
 }  // namespace luot

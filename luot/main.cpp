@@ -16,11 +16,17 @@
 //   luot salt export, luot salt import FILE
 //   luot verify [--site S] [--positions]
 //   luot check-config F
+//   luot doctor [URL]
+//   luot explain URL [--ua A] [--referer R] [--ip A] ...
+//   luot top [--once]
 
+#include "core/http/address.hpp"
 #include "core/local_time.hpp"
 #include "core/log.hpp"
+#include "luot/admin_port.hpp"
 #include "luot/commands.hpp"
 #include "luot/corrections.hpp"
+#include "luot/explanation.hpp"
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -66,6 +72,32 @@ std::int32_t days_of(std::string_view text)
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
     const bool is_whole = error == std::errc{} && end == text.data() + text.size();
     return is_whole && days > 0 && days <= most_days ? days : 0;
+}
+
+// A common browser's: who asks how a page is counted asks for a reader.
+constexpr const char* usual_browser =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/126.0.0.0 Safari/537.36";
+
+std::string is_ip_address(const std::string& text)
+{
+    luot::http::ip_address ignored;
+    return luot::http::parse_address(text, ignored) ? std::string{} : "must be an IP address";
+}
+
+std::string is_admin_address(const std::string& text)
+{
+    return luot::parse_listen_address(text) ? std::string{}
+                                            : "must be an IP address and a port: 127.0.0.1:9180";
+}
+
+/// No header of a request, and no argument of curl, may be more than one line.
+std::string is_one_line(const std::string& text)
+{
+    for (const char c : text)
+        if (static_cast<unsigned char>(c) < ' ' || c == '\x7F')
+            return "must not have control characters";
+    return text.size() <= 8000 ? std::string{} : "is longer than 8,000 bytes";
 }
 
 }  // namespace
@@ -273,6 +305,52 @@ int main(int argc, char** argv)
     verify->add_option("--site", verified_site, "only this site");
     verify->add_flag("--positions", with_positions, "also prints how far each log has got");
 
+    luot::asked_hit hit;
+    hit.user_agent = usual_browser;
+    bool as_json = false, is_once = false;
+    std::vector<std::string> admin_addresses;
+    const auto takes_reader = [&](CLI::App* command) {
+        command
+            ->add_option("--ua", hit.user_agent, "User-Agent of the reader (default: a browser's)")
+            ->check(is_one_line);
+        command->add_option("--referer", hit.referrer, "address of the page before it");
+        command->add_option("--ip", hit.address, "address of the reader")->check(is_ip_address);
+        command->add_flag("--json", as_json, "for programs");
+        return takes_config(command);
+    };
+    const auto takes_admin = [&](CLI::App* command) {
+        command
+            ->add_option("--admin", admin_addresses,
+                         "admin port of a daemon (again for each; default listen.admin)")
+            ->check(is_admin_address)
+            ->allow_extra_args(false);
+    };
+    auto* explained = takes_reader(
+        app.add_subcommand("explain", "says what a read of a page counts as, and why"));
+    explained->add_option("URL", hit.url, "address of the page")->required()->check(is_one_line);
+    explained->add_option("--site", site, "id of the site (default: those that have its host)");
+    explained->add_option("--canonical", hit.canonical, "what the page says of its own address");
+    explained->add_option("--title", hit.title, "title of the page");
+    explained->add_option("--section", hit.section, "section that the page names");
+    explained->add_option("--language", hit.language, "language of the browser, such as vi-VN");
+    explained->add_option("--width", hit.width, "width of the screen, in CSS pixels");
+    explained->add_option("--event", hit.event, "name of an event, instead of a view");
+    explained->add_flag("--automated", hit.is_automated, "the browser says that it is automated");
+    explained->add_flag("--gpc", hit.global_privacy, "the browser sends Sec-GPC: 1");
+    explained->add_flag("--dnt", hit.do_not_track, "the browser sends DNT: 1");
+    explained->add_flag("--prefetch", hit.is_prefetch, "the browser fetches it in advance");
+
+    auto* doctor = takes_reader(app.add_subcommand(
+        "doctor",
+        "looks whether all is as it must be, and says what to do; with a URL, whether "
+        "that page is counted"));
+    doctor->add_option("URL", hit.url, "a page to be fetched and looked at")->check(is_one_line);
+    takes_admin(doctor);
+
+    auto* top = takes_config(app.add_subcommand("top", "shows what happens right now"));
+    top->add_flag("--once", is_once, "one picture, as text");
+    takes_admin(top);
+
     std::string checked_file;
     auto* check =
         app.add_subcommand("check-config", "checks a configuration file and prints it whole");
@@ -353,6 +431,14 @@ int main(int argc, char** argv)
             return luot::import_salts(config_file, salts_file);
         if (*verify)
             return luot::verify_counts(config_file, verified_site, with_positions);
+        if (*explained)
+            return luot::explain_hit(config_file, site, hit, as_json);
+        if (*doctor && !hit.url.empty())
+            return luot::examine_page(config_file, hit, as_json);
+        if (*doctor)
+            return luot::examine(config_file, admin_addresses, as_json);
+        if (*top)
+            return luot::show_top(config_file, admin_addresses, is_once);
         if (*check)
             return luot::check_config(checked_file);
     } catch (const std::exception& e) {

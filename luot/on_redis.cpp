@@ -16,10 +16,11 @@ namespace luot {
 namespace {
 
 boost::asio::awaitable<void> connected(
-    redis::client& redis, const std::function<boost::asio::awaitable<void>(redis::client&)>& work)
+    redis::client& redis, std::chrono::milliseconds patience,
+    const std::function<boost::asio::awaitable<void>(redis::client&)>& work)
 {
     // Not in the condition: g++ 12 then makes a coroutine that never ends.
-    const bool is_there = co_await redis.wait_connected(std::chrono::seconds(10));
+    const bool is_there = co_await redis.wait_connected(patience);
     if (!is_there)
         throw no_redis("Redis cannot be reached (" + redis.trouble() +
                        "): is luot running with this configuration?");
@@ -46,7 +47,7 @@ const site_config* load_with_site(const std::string& config_file, const std::str
 void run_on_redis(const config& c, const std::string& name,
                   std::vector<const redis::script*> scripts,
                   const std::function<boost::asio::awaitable<void>(redis::client&)>& work,
-                  redis_use use)
+                  redis_use use, std::chrono::milliseconds patience)
 {
     boost::asio::io_context context;
     metrics_registry metrics;
@@ -61,7 +62,7 @@ void run_on_redis(const config& c, const std::string& name,
     redis.use_scripts(std::move(scripts));
     redis.start();
     std::exception_ptr failure;
-    boost::asio::co_spawn(context, connected(redis, work), [&](std::exception_ptr e) {
+    boost::asio::co_spawn(context, connected(redis, patience, work), [&](std::exception_ptr e) {
         failure = e;
         redis.stop();
     });

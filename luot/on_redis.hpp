@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -29,10 +30,12 @@ public:
 enum class redis_use { changes, only_reads };
 
 /// Connects to the Redis of a configuration, with these scripts loaded, runs `work` to its end and
-/// returns. `name` names the connection. Throws no_redis, and what `work` throws.
+/// returns. `name` names the connection; it is waited for `patience`. Throws no_redis, and what
+/// `work` throws.
 void run_on_redis(const config& c, const std::string& name,
                   std::vector<const redis::script*> scripts,
                   const std::function<boost::asio::awaitable<void>(redis::client&)>& work,
-                  redis_use use = redis_use::changes);
+                  redis_use use = redis_use::changes,
+                  std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 }  // namespace luot

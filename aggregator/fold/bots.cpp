@@ -3,6 +3,7 @@
 #include "aggregator/fold/crawlers.hpp"
 #include "aggregator/fold/isbot.hpp"
 #include "aggregator/fold/pattern_set.hpp"
+#include "aggregator/fold/verdict.hpp"
 #include "core/bytes.hpp"
 
 #include <unordered_map>
@@ -35,14 +36,42 @@ std::string_view name_of(bot_kind kind) noexcept
     return names[static_cast<std::size_t>(kind)];
 }
 
-class bot_list::patterns {
+/// Both lists, one after the other.
+class bot_patterns::lists {
 public:
-    patterns()
+    lists()
         : crawlers_("crawler-user-agents", crawler_patterns(),
                     {.memory_bytes = crawler_memory_bytes})
     {
     }
 
+    bot_pattern look_up(std::string_view user_agent)
+    {
+        crawlers_.find(user_agent, found_);
+        if (!found_.empty()) {  // the first in the order of the list
+            const auto& crawler = crawlers[static_cast<std::size_t>(found_.front())];
+            return {crawler.kind, "crawler-user-agents", crawler.pattern};
+        }
+        const auto pattern = isbot_.pattern_of(user_agent);
+        return pattern.empty() ? bot_pattern{} : bot_pattern{bot_kind::other, "isbot", pattern};
+    }
+
+private:
+    pattern_set crawlers_;
+    isbot_list isbot_;
+    std::vector<int> found_;
+};
+
+bot_patterns::bot_patterns() : lists_(std::make_unique<lists>()) {}
+bot_patterns::~bot_patterns() = default;
+
+bot_pattern bot_patterns::find(std::string_view user_agent) const
+{
+    return user_agent.empty() ? bot_pattern{} : lists_->look_up(user_agent);
+}
+
+class bot_list::patterns {
+public:
     bot_kind find(std::string_view user_agent)
     {
         const auto key = checksum(user_agent);
@@ -50,21 +79,11 @@ public:
             return known->second;
         if (cache_.size() >= most_cached_bots)
             cache_.clear();
-        return cache_[key] = look_up(user_agent);
+        return cache_[key] = all_.find(user_agent).kind;
     }
 
 private:
-    bot_kind look_up(std::string_view user_agent)
-    {
-        crawlers_.find(user_agent, found_);
-        if (!found_.empty())  // the first in the order of the list
-            return crawlers[static_cast<std::size_t>(found_.front())].kind;
-        return isbot_.names(user_agent) ? bot_kind::other : bot_kind::none;
-    }
-
-    pattern_set crawlers_;
-    isbot_list isbot_;
-    std::vector<int> found_;
+    bot_patterns all_;
     std::unordered_map<std::uint64_t, bot_kind> cache_;
 };
 

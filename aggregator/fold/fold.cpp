@@ -2,6 +2,7 @@
 
 #include "aggregator/fold/client.hpp"
 #include "aggregator/fold/sources.hpp"
+#include "aggregator/fold/verdict.hpp"
 #include "aggregator/fold/visit.hpp"
 #include "aggregator/memory.hpp"
 #include "core/bytes.hpp"
@@ -48,19 +49,6 @@ bool changes_nothing(const hit& h, const partition_memory& memory)
 std::uint64_t visitor_on(const hit& h, std::int32_t date)
 {
     return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
-}
-
-/// A server-side client is no bot for being a program; a browser in a data centre is one, and so is
-/// who makes up a referrer.
-bot_kind kind_of(const hit& h, const classifier& classes)
-{
-    const auto kind = !h.is_from_server ? classes.bots.classify(h.user_agent, h.bot_hint)
-                      : h.bot_hint != 0 ? bot_kind::headless
-                                        : bot_kind::none;
-    if (kind != bot_kind::none)
-        return kind;
-    return h.is_from_data_center || classes.spam.names(h.referrer) ? bot_kind::other
-                                                                   : bot_kind::none;
 }
 
 /// All that classifier::agents looks at.
@@ -689,7 +677,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
                                      sites.settings().aggregator.max_paths, classes);
             }
             const auto date = date_of(h, time_ms, *site);
-            if (const auto kind = kind_of(h, classes); kind != bot_kind::none) {
+            if (const auto kind = verdict_on(h, classes).kind; kind != bot_kind::none) {
                 of_site.fold->bot(kind, date);
                 ++out.bots[kind];
             } else if (h.is_event()) {

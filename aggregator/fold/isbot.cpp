@@ -77,24 +77,26 @@ std::span<const guarded_word> guarded_words()
 }
 
 isbot_list::isbot_list()
-    : patterns_("isbot", left_to_re2(), {.memory_bytes = isbot_memory_bytes, .ignore_case = true})
+    : of_re2_(left_to_re2()),
+      patterns_("isbot", of_re2_, {.memory_bytes = isbot_memory_bytes, .ignore_case = true})
 {
 }
 
-bool isbot_list::names(std::string_view user_agent)
+std::string_view isbot_list::pattern_of(std::string_view user_agent)
 {
     if (user_agent.empty())
-        return false;
+        return {};
     patterns_.find(user_agent, found_);
     if (!found_.empty())
-        return true;
+        return of_re2_[static_cast<std::size_t>(found_.front())];
     lower_ = user_agent;
     for (char& c : lower_) {
         if (c >= 'A' && c <= 'Z')
             c = static_cast<char>(c + 32);
     }
-    return std::any_of(std::begin(words), std::end(words),
-                       [this](const guarded_word& w) { return has(lower_, w); });
+    const auto found = std::find_if(std::begin(words), std::end(words),
+                                    [this](const guarded_word& w) { return has(lower_, w); });
+    return found == std::end(words) ? std::string_view{} : found->pattern;
 }
 
 }  // namespace luot::aggregator

@@ -31,9 +31,16 @@ public:
     isbot_list();
 
     /// Whether isbot would call it a bot. False for an empty one.
-    [[nodiscard]] bool names(std::string_view user_agent);
+    [[nodiscard]] bool names(std::string_view user_agent)
+    {
+        return !pattern_of(user_agent).empty();
+    }
+
+    /// The pattern by which it would, as the list has it: one of them. Empty: it would not.
+    [[nodiscard]] std::string_view pattern_of(std::string_view user_agent);
 
 private:
+    std::vector<std::string_view> of_re2_;
     pattern_set patterns_;
     std::vector<int> found_;
     std::string lower_;

@@ -26,8 +26,19 @@ class Help:
         head, _, body = text.partition("Usage: ")
         self.summary = head.strip()
         self.usage, _, body = body.partition("\n")
-        section = None
+        section, in_group = None, False
         for line in body.splitlines():
+            group = re.fullmatch(r"\[Option Group: (.*)\]", line)
+            if group:
+                section, in_group = self.sections.setdefault(group[1], []), True
+                continue
+            in_group = in_group and line.startswith(" ")
+            if in_group:
+                line = line[2:]
+                if line.startswith("["):
+                    section.append(["", line.strip("[]")])
+                if not line.startswith(" "):
+                    continue
             row = re.match(r"  (\S.*?)(?:  +(\S.*))?$", line)
             if re.fullmatch(r"[^ ].*:", line):
                 section = self.sections.setdefault(line[:-1], [])
@@ -53,7 +64,7 @@ def page(help_, version):
     for title, rows in help_.sections.items():
         lines.append(f".SH {escaped(title).upper()}")
         for what, text in rows:
-            lines += [".TP", f".B {escaped(what)}", escaped(text) or "\\&"]
+            lines += [".TP", f".B {escaped(what)}", escaped(text) or "\\&"] if what else [".PP", escaped(text)]
     also = [".BR luot (1)"] if help_.command else []
     also += [f".BR {escaped('-'.join(['luot', *help_.command, sub]))} (1)" for sub in help_.subcommands()]
     if also:

@@ -6,6 +6,7 @@ there is no registry here to get Redis', Prometheus' and Grafana's images from.
 Needs root and Debian's mirror; without them it is skipped, and says so (exit status 77).
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from clean_debian import OwnNetwork, exit_status, make_root, run, why_not  # noqa: E402
+from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
 from luot import BINARY, ROOT, Http, eventually, hit_request, is_alive, raw_exchange, redis  # noqa: E402
 
 try:
@@ -89,7 +90,7 @@ class Image(unittest.TestCase):
         cls.network = OwnNetwork()
         base = cls.folder / "base"
         base.mkdir()
-        make_root(cls.network, base / "root.tar")
+        os.link(root_archive(cls.network), base / "root.tar")
         (base / "Dockerfile").write_text("FROM scratch\nADD root.tar /\n")
         cls.buildah("bud", "--isolation", "chroot", "-t", "localhost/base", base)
         cls.buildah("bud", "--isolation", "chroot", "--build-arg", "BASE=localhost/base", "-t", "localhost/luot", "-f",

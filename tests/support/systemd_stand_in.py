@@ -65,6 +65,9 @@ class StandIn:
         script = root / "usr/local/sbin/systemctl"
         script.write_text(SYSTEMCTL)
         script.chmod(0o755)
+        # Else apt takes /usr/local from the PATH of maintainer scripts.
+        (root / "etc/apt/apt.conf.d/stand-in").write_text(
+            'DPkg::Path "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";\n')
         self.requests, self.answers, self.log = folder / "request", folder / "answer", root / "run/stand-in/log"
         self._thread = threading.Thread(target=self._serve, daemon=True)  # lives as long as its children
         self._thread.start()
@@ -89,7 +92,7 @@ class StandIn:
                     self._stop(name)
                 return
             self.asked.append(" ".join(words))
-            words = [w for w in words if w not in ("--system", "--quiet", "--no-legend", "--full", "--")]
+            words = [w for w in words if not w.startswith("--") or w == "--now"]
             try:
                 status, output = self._act(words[0], words[1:])
             except Exception as failure:  # noqa: BLE001 - shown by who called systemctl
@@ -98,16 +101,16 @@ class StandIn:
 
     def _act(self, action, names):
         is_now = "--now" in names
-        names = [n for n in names if not n.startswith("--")]
+        names = [n for n in names if n != "--now"]
         names = [n if re.search(r"\.(service|socket|target)$", n) else n + ".service" for n in names]
         if action == "is-enabled":
             return (0, "enabled\n") if any(self._links(n) for n in names) else (1, "disabled\n")
         if action == "is-active":
             return (0, "active\n") if any(self._matching(n) for n in names) else (3, "inactive\n")
-        if action in ("enable", "disable"):
+        if action in ("enable", "disable", "preset"):  # Debian's preset is to enable
             names = [n for n in names if Unit(self.root, n).exists]
             for name in [also for n in names for also in (n, *Unit(self.root, n).all("Also"))]:
-                self._set_enabled(name, action == "enable")
+                self._set_enabled(name, action != "disable")
             if is_now:
                 for name in names:
                     (self._start if action == "enable" else self._stop)(name)

@@ -48,7 +48,8 @@ class Names(SystemTest):
         luot.take_hit("skhcn", "/a")
         luot.wait_for("skhcn", luot.take_hit("skhcn", "/a", agent=GOOGLEBOT))
         wanted = {"luot_applied_views_total", "luot_applied_bots_total", "luot_clock_skew_seconds", "luot_article_views",
-                  "luot_redis_memory_bytes", "luot_partitions_without_lease", "luot_queue_oldest_seconds"}
+                  "luot_redis_memory_bytes", "luot_partitions_without_lease", "luot_queue_oldest_seconds",
+                  "luot_hits_lost_total"}
 
         def text():
             body = luot.admin_http.get("/metrics").body.decode()

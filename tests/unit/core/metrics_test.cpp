@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(threads_may_add_counters_while_others_scrape)
 BOOST_AUTO_TEST_CASE(histograms_of_one_name_are_summed_bucket_by_bucket)
 {
     metrics_registry registry;
-    const auto add = [&] -> histogram& {
+    const auto add = [&]() -> histogram& {
         return registry.add_histogram("luot_a_seconds", "A.", histogram::scale::work,
                                       {{"port", "x"}});
     };
