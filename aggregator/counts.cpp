@@ -22,12 +22,16 @@ period_counts& operator+=(period_counts& sum, const period_counts& part)
     sum.views += part.views;
     sum.visits += part.visits;
     sum.visitors += part.visitors;
+    sum.bounces += part.bounces;
+    sum.reloads += part.reloads;
+    sum.visit_ms += part.visit_ms;
     return sum;
 }
 
 period_counts counts_of(const redis::reply_view& fields)
 {
-    return {fields[0].count(), fields[1].count(), fields[2].count()};
+    return {fields[0].count(), fields[1].count(), fields[2].count(),
+            fields[3].count(), fields[4].count(), fields[5].count()};
 }
 
 /// The hashes that a summary is read from, as a list of keys and how each reply is added up.
@@ -106,7 +110,7 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
         asked_pages asked{*names, paths};
         redis::reads wanted;
         wanted.add("HMGET", keys::totals(id), "views"sv, "visits"sv, "visitor_days"sv,
-                   "baseline_views"sv, "baseline_visits"sv);
+                   "baseline_views"sv, "baseline_visits"sv, "bounces"sv, "reloads"sv, "visit_ms"sv);
         // Who was seen under a clock that was ahead, and set back since, is not there for hours.
         wanted.add("ZCOUNT", keys::seen(id), now_ms - online_ms, now_ms + online_ms);
         wanted.add("ZCARD", keys::pages(id));
@@ -117,7 +121,8 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
             wanted.add_list("ZMSCORE", keys::pages(id), part);
         if (with_summary)
             for (const auto& part : plan.parts)
-                wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field);
+                wanted.add("HMGET", part.key, "views"sv, "visits"sv, part.visitors_field,
+                           "bounces"sv, "reloads"sv, "visit_ms"sv);
         const auto answers =
             co_await read_guarded(redis, guard, partition_of(id), std::move(wanted));
         if (!answers)
@@ -163,7 +168,8 @@ asio::awaitable<result<site_counts>> read_counts(redis::client& redis, fall_back
                 for (const auto period : part.into)
                     summary.*period += counts;
             }
-            summary.total = {out.views, out.visits, totals[2].count()};
+            summary.total = {out.views,         out.visits,        totals[2].count(),
+                             totals[5].count(), totals[6].count(), totals[7].count()};
             out.summary = summary;
         }
         co_return out;

@@ -19,10 +19,16 @@ class fall_back_guard;
 inline constexpr std::int64_t online_ms = 5 * 60 * 1000;
 
 /// Views, visits and visitors of a period. visitors: of one day, an estimate; of longer periods the
-/// sum of its days (visitor_days).
+/// sum of its days (visitor_days). visit_ms: how long the visits that began in it have lasted.
 struct period_counts {
     std::int64_t views = 0, visits = 0, visitors = 0;
+    std::int64_t bounces = 0, reloads = 0, visit_ms = 0;
 };
+/// Durations are told in whole seconds, rounded down.
+[[nodiscard]] constexpr std::int64_t visit_seconds(std::int64_t visit_ms) noexcept
+{
+    return visit_ms / 1000;
+}
 
 struct summary_counts {
     period_counts today, yesterday, this_week, this_month, last_month, this_year, total;

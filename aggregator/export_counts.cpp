@@ -92,7 +92,8 @@ public:
 
         redis::pipeline commands;
         commands.add("HMGET", keys::totals(site_), "views"sv, "visits"sv, "visitor_days"sv,
-                     "events"sv, "bots"sv, "baseline_views"sv, "baseline_visits"sv, "edits"sv);
+                     "events"sv, "bots"sv, "baseline_views"sv, "baseline_visits"sv, "edits"sv,
+                     "bounces"sv, "reloads"sv, "visit_ms"sv);
         const auto answers = co_await exec(commands);
         const auto held = answers[0];
         check_edits(held[7].count());
@@ -105,7 +106,10 @@ public:
                held[1].count(),
                held[2].count(),
                held[3].count(),
-               held[4].count()});
+               held[4].count(),
+               held[8].count(),
+               held[9].count(),
+               visit_seconds(held[10].count())});
     }
 
     asio::awaitable<void> periods(const std::vector<period>& all)
@@ -115,7 +119,7 @@ public:
             redis::reads wanted;
             for (auto i = from; i < upto; ++i) {
                 wanted.add("HMGET", all[i].key, "views"sv, "visits"sv, all[i].visitors_field,
-                           "events"sv, "bots"sv);
+                           "events"sv, "bots"sv, "bounces"sv, "reloads"sv, "visit_ms"sv);
                 wanted.add("ZRANGE", all[i].pages_key, 0, -1, "WITHSCORES"sv);
             }
             redis::pipeline commands;
@@ -177,6 +181,9 @@ private:
         whole.visitors = counts[2].count();
         whole.events = counts[3].count();
         whole.bots = counts[4].count();
+        whole.bounces = counts[5].count();
+        whole.reloads = counts[6].count();
+        whole.visit_seconds = visit_seconds(counts[7].count());
         if (whole.views + *whole.events + *whole.bots > 0)
             take_(whole);
         std::map<std::string, std::int64_t> sums;

@@ -21,8 +21,11 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::uint64_t most_views = 1ULL << 53;  // beyond, numbers in Redis are no longer exact
-constexpr std::array<std::string_view, 8> columns{"kind",   "date",     "path",   "views",
-                                                  "visits", "visitors", "events", "bots"};
+constexpr std::array<std::string_view, 11> columns{"kind",    "date",     "path",         "views",
+                                                   "visits",  "visitors", "events",       "bots",
+                                                   "bounces", "reloads",  "visit_seconds"};
+/// By which an export is known: those behind came later.
+constexpr std::size_t first_columns = 8;
 enum column : std::uint8_t { kind_column, date_column, path_column, views_column, visits_column };
 
 json::string_view json_view(std::string_view text)
@@ -111,8 +114,8 @@ private:
 
 bool is_heading(const std::vector<std::string>& cells)
 {
-    return cells.size() >= columns.size() &&
-           std::equal(columns.begin(), columns.end(), cells.begin());
+    return cells.size() >= first_columns &&
+           std::equal(columns.begin(), columns.begin() + first_columns, cells.begin());
 }
 
 void read_csv(std::string_view text, const std::string& file_name, all_time& out)
@@ -131,7 +134,7 @@ void read_csv(std::string_view text, const std::string& file_name, all_time& out
             auto& cells = record.cells;
             if (is_first)
                 continue;  // the heading, which is_export() has seen
-            cells.resize(std::max(cells.size(), columns.size()));
+            cells.resize(std::max(cells.size(), first_columns));
             wrong = out.add(cells[kind_column], cells[path_column], number_of(cells[views_column]),
                             number_of(cells[visits_column]));
         }
@@ -184,7 +187,9 @@ std::string export_text::begin(std::string_view site, std::string_view from,
 
 std::string export_text::row(const export_row& r)
 {
-    const std::array counts{std::optional(r.views), r.visits, r.visitors, r.events, r.bots};
+    const std::array counts{
+        std::optional(r.views), r.visits, r.visitors, r.events, r.bots, r.bounces, r.reloads,
+        r.visit_seconds};
     if (format_ == export_format::json) {
         json::object fields{{"kind", json_view(r.kind)}};
         if (!r.date.empty())

@@ -21,6 +21,7 @@ struct export_row {
     std::int64_t views = 0;
     /// What is not counted by page is not there.
     std::optional<std::int64_t> visits = {}, visitors = {}, events = {}, bots = {};
+    std::optional<std::int64_t> bounces = {}, reloads = {}, visit_seconds = {};
 };
 
 /// total: counted since the beginning. baseline: starting totals, shown added to it.

@@ -25,6 +25,8 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -39,7 +41,9 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 /// A page that is loaded again finds a window that has its minute.
 constexpr std::int64_t lingering_ms = 60'000;
-constexpr std::int64_t most_newest = 10;
+constexpr std::size_t most_newest = 10;
+/// Of so many the newest are chosen: some have too few readers to be shown.
+constexpr std::int64_t most_candidates = 200;
 /// Which pages the newest are is looked up in the rows of the day, up to 10,000.
 constexpr std::int64_t search_every_ms = 5'000;
 constexpr std::string_view first_bytes = "retry: 3000\n\n";
@@ -49,7 +53,8 @@ constexpr std::string_view heartbeat_bytes = ":\n\n";
 struct live_counts {
     std::int64_t views = 0, counted = 0, online = 0;  ///< shown; without the baseline; now
     std::string names_mark;                           ///< of page_names
-    std::vector<std::uint64_t> newest;  ///< path_hash of pages new today, newest first
+    std::vector<std::uint64_t> newest;  ///< path_hash of pages new today, newest first, as many as
+                                        ///< are looked at
 };
 
 asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_guard& guard,
@@ -60,7 +65,7 @@ asio::awaitable<result<live_counts>> read_live(redis::client& redis, fall_back_g
     wanted.add("HMGET", keys::totals(site), "views"sv, "baseline_views"sv);
     wanted.add("ZCOUNT", keys::seen(site), now_ms - online_ms, now_ms + online_ms);
     constexpr auto hash_bytes = static_cast<std::int64_t>(sizeof(std::uint64_t));
-    wanted.add("GETRANGE", keys::day_first_seen(site, today), -most_newest * hash_bytes, -1);
+    wanted.add("GETRANGE", keys::day_first_seen(site, today), -most_candidates * hash_bytes, -1);
     wanted.add("HGET", keys::corrections(site), "mark"sv);
     const auto answers = co_await read_guarded(redis, guard, partition_of(site), std::move(wanted));
     if (!answers)
@@ -149,8 +154,10 @@ private:
         std::string last_event;  ///< as it was sent, but for its time
         std::string last_bytes;
         std::int64_t sent_ms = 0, left_ms = 0, searched_ms = 0;
-        std::map<std::uint64_t, json::object> pages;  ///< of the newest those known, by path_hash
-        std::string names_mark;                       ///< under which names they are known
+        /// Of the newest those that are known, by path_hash; empty: it stands in no list.
+        std::unordered_map<std::uint64_t, std::string> paths;
+        std::unordered_map<std::uint64_t, json::object> pages;  ///< of these those that are shown
+        std::string names_mark;  ///< under which names they are known
         bool is_over = false;
     };
 
@@ -158,6 +165,8 @@ private:
     asio::awaitable<void> tell(channel& c);
     asio::awaitable<void> find_pages(channel& c, const site_table::site& site, std::int32_t today,
                                      const live_counts& read);
+    asio::awaitable<bool> find_paths(channel& c, const site_table::site& site, std::int32_t today,
+                                     const std::unordered_set<std::uint64_t>& hashes);
     void send(channel& c, std::string_view bytes);
     void drop_those_who_left(channel& c);
 
@@ -255,7 +264,8 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
                          {"window_seconds", c.window.seconds()}};
         json::array newest;
         for (const auto hash : read->newest)
-            if (const auto page = c.pages.find(hash); page != c.pages.end())
+            if (const auto page = c.pages.find(hash);
+                page != c.pages.end() && newest.size() < most_newest)
                 newest.push_back(page->second);
         out["newest"] = std::move(newest);
         event = json::serialize(out);
@@ -273,53 +283,83 @@ asio::awaitable<void> live_api::impl::tell(channel& c)
 }
 
 /// Which pages the newest are: their hashes are in the list of the day, their paths in its rows,
-/// which are read when there is a hash that no listener has been told of. What cannot be found, or
-/// read, is looked for again later.
+/// which are read when there is a hash that is not known. What cannot be found, or read, is looked
+/// for again later, and so is whether a page has readers enough by now.
 asio::awaitable<void> live_api::impl::find_pages(channel& c, const site_table::site& site,
                                                  std::int32_t today, const live_counts& read)
 {
     const auto& newest = read.newest;
     if (c.names_mark != read.names_mark) {
         c.names_mark = read.names_mark;
+        c.paths.clear();
         c.pages.clear();
         c.searched_ms = 0;
     }
-    const auto is_newest = [&newest](std::uint64_t hash) {
-        return std::find(newest.begin(), newest.end(), hash) != newest.end();
-    };
-    std::erase_if(c.pages, [&](const auto& page) { return !is_newest(page.first); });
-    const bool is_all_known = std::all_of(newest.begin(), newest.end(),
-                                          [&c](auto hash) { return c.pages.contains(hash); });
-    if (is_all_known || (c.searched_ms > 0 && steady_ms() - c.searched_ms < search_every_ms))
+    // Those that come before the last that is shown.
+    std::unordered_set<std::uint64_t> wanted_pages;
+    std::size_t shown = 0;
+    for (const auto hash : newest) {
+        if (c.pages.contains(hash) && ++shown == most_newest)
+            break;
+        const auto known = c.paths.find(hash);
+        if (!c.pages.contains(hash) && (known == c.paths.end() || !known->second.empty()))
+            wanted_pages.insert(hash);
+    }
+    if (wanted_pages.empty() ||
+        (c.searched_ms > 0 && steady_ms() - c.searched_ms < search_every_ms))
         co_return;
     c.searched_ms = steady_ms();
-    redis::reads wanted;
-    wanted.add("ZRANGE", keys::day_breakdown(c.site, today, breakdown::path), 0, -1);
-    const auto answers =
-        co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
-    if (!answers)
-        co_return;
-    const auto names = co_await current_names(redis_, site);
-    if (!names)
+    const std::unordered_set<std::uint64_t> held(newest.begin(), newest.end());
+    const auto is_old = [&held](const auto& page) { return !held.contains(page.first); };
+    std::erase_if(c.paths, is_old);
+    std::erase_if(c.pages, is_old);
+    const bool is_all_known = std::all_of(wanted_pages.begin(), wanted_pages.end(),
+                                          [&c](auto hash) { return c.paths.contains(hash); });
+    if (!is_all_known && !co_await find_paths(c, site, today, wanted_pages))
         co_return;
     std::vector<std::string> paths;
     std::vector<std::uint64_t> hashes;
-    const auto rows = (*answers)[0][0];
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto path = rows[i].text();
-        const auto hash = path_hash(path);
-        if (!is_newest(hash) || c.pages.contains(hash) || path == other_member ||
-            (*names)->page_of(path) != path || (*names)->is_hidden(path))
+    for (const auto hash : newest) {
+        const auto known = c.paths.find(hash);
+        if (!wanted_pages.contains(hash) || known == c.paths.end() || known->second.empty())
             continue;
-        paths.emplace_back(path);
+        paths.push_back(known->second);
         hashes.push_back(hash);
     }
     const auto facts = co_await read_facts(redis_, site, paths);
     if (!facts)
         co_return;
     for (std::size_t i = 0; i < paths.size(); ++i)
-        c.pages[hashes[i]] = {
-            {"path", paths[i]}, {"title", (*facts)[i].title}, {"section", (*facts)[i].section}};
+        if (const auto& page = (*facts)[i]; page.is_listed(*site.settings))
+            c.pages[hashes[i]] = {
+                {"path", paths[i]}, {"title", page.title}, {"section", page.section}};
+}
+
+/// Finds the paths of hashes among the rows of the day. False: they cannot be read.
+asio::awaitable<bool> live_api::impl::find_paths(channel& c, const site_table::site& site,
+                                                 std::int32_t today,
+                                                 const std::unordered_set<std::uint64_t>& hashes)
+{
+    redis::reads wanted;
+    wanted.add("ZRANGE", keys::day_breakdown(c.site, today, breakdown::path), 0, -1);
+    const auto answers =
+        co_await read_guarded(redis_, guard_, partition_of(c.site), std::move(wanted));
+    if (!answers)
+        co_return false;
+    const auto names = co_await current_names(redis_, site);
+    if (!names)
+        co_return false;
+    const auto rows = (*answers)[0][0];
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto path = rows[i].text();
+        const auto hash = path_hash(path);
+        if (!hashes.contains(hash))
+            continue;
+        const bool is_shown =
+            path != other_member && (*names)->page_of(path) == path && !(*names)->is_hidden(path);
+        c.paths[hash] = is_shown ? path : std::string_view{};
+    }
+    co_return true;
 }
 
 void live_api::impl::send(channel& c, std::string_view bytes)

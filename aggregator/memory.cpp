@@ -50,6 +50,11 @@ bool partition_memory::agrees(std::string_view site, std::string_view path, std:
     return found != agreed_.end() && found->second == hash_of(path_seed_, title, section);
 }
 
+bool partition_memory::agrees(std::string_view site, std::string_view path) const
+{
+    return agreed_.contains(hash_of(path_seed_, site, path));
+}
+
 const std::string* partition_memory::votes_of(std::string_view site, std::string_view path) const
 {
     const auto found = votes_.find(hash_of(path_seed_, site, path));

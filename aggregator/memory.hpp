@@ -39,6 +39,8 @@ public:
     /// Whether all of a page's last votes say so: one more for it changes nothing.
     [[nodiscard]] bool agrees(std::string_view site, std::string_view path, std::string_view title,
                               std::string_view section) const;
+    /// Whether all of a page's last votes say the same: there are as many as can be.
+    [[nodiscard]] bool agrees(std::string_view site, std::string_view path) const;
     /// Encoded page_votes, where they do not all agree; null: not known. Until the next change.
     [[nodiscard]] const std::string* votes_of(std::string_view site, std::string_view path) const;
     void learn(std::string_view site, std::string_view path, std::string votes);

@@ -15,14 +15,19 @@ namespace {
 
 constexpr std::size_t most_asked = 500;  // of one call: a read holds Redis up
 
-page_facts facts_of(const redis::reply_view& held)
+page_facts facts_of(const redis::reply_view& held, const redis::reply_view& baseline)
 {
+    page_facts out;
+    out.is_imported = baseline.number().value_or(0) > 0;
     if (held.is_null())
-        return {};
+        return out;
     const auto votes = decode_votes(held.text());
-    page_facts out{std::string(votes.title()), std::string(votes.section()), std::nullopt};
+    out.title = votes.title();
+    out.section = votes.section();
     if (votes.first_seen > 0)
         out.first_seen = votes.first_seen;
+    for (const auto& v : votes.votes)
+        out.readers.push_back(v.voter);
     return out;
 }
 
@@ -33,21 +38,26 @@ asio::awaitable<result<std::vector<page_facts>>> read_each(redis::client& redis,
 {
     std::vector<page_facts> out;
     for (std::size_t from = 0; from < paths.size(); from += most_asked) {
-        redis::command asked{"HMGET"};
+        redis::command asked{"HMGET"}, imported{"ZMSCORE"};
         asked.add(std::string_view(keys::facts(site.settings->id)));
+        imported.add(std::string_view(keys::baseline(site.settings->id)));
         const auto end = std::min(paths.size(), from + most_asked);
-        for (auto i = from; i < end; ++i)
+        for (auto i = from; i < end; ++i) {
             asked.add(std::string_view(paths[i]));
+            imported.add(std::string_view(paths[i]));
+        }
         redis::pipeline commands;
         commands.add(asked);
+        commands.add(imported);
         const auto answers = co_await redis.exec(commands);
         if (!answers)
             co_return answers.error();
-        const auto held = (*answers)[0];
-        if (held.is_error() || held.size() != end - from)
-            co_return make_error_code(errc::redis_error);
+        const auto held = (*answers)[0], baseline = (*answers)[1];
+        for (const auto& answer : {held, baseline})
+            if (answer.is_error() || answer.size() != end - from)
+                co_return make_error_code(errc::redis_error);
         for (std::size_t i = 0; i < held.size(); ++i)
-            out.push_back(facts_of(held[i]));
+            out.push_back(facts_of(held[i], baseline[i]));
     }
     co_return out;
 }
@@ -61,6 +71,10 @@ void add_facts(page_facts& page, page_facts&& merged)
         page.section = std::move(merged.section);
     if (!page.first_seen || merged.first_seen.value_or(*page.first_seen) < *page.first_seen)
         page.first_seen = merged.first_seen;
+    for (const auto reader : merged.readers)
+        if (std::find(page.readers.begin(), page.readers.end(), reader) == page.readers.end())
+            page.readers.push_back(reader);
+    page.is_imported = page.is_imported || merged.is_imported;
 }
 
 }  // namespace

@@ -108,19 +108,25 @@ asio::awaitable<result<std::shared_ptr<const page_list>>> list_api::list_of(
     if (const auto found = kept_.find(key);
         found != kept_.end() && steady_ms() - found->second.read_ms < kept_ms)
         co_return found->second.list;
-    const auto top =
-        co_await read_top(redis_, guard_, site, breakdown::path, range, most_pages, most_pages);
+    const auto top = co_await read_top(redis_, guard_, site, breakdown::path, range,
+                                       most_candidates, most_of_day);
     if (!top)
         co_return top.error();
-    std::vector<std::string> paths;
-    for (const auto& row : top->rows)
-        paths.push_back(row.key);
-    auto facts = co_await read_facts(redis_, site, paths);
-    if (!facts)
-        co_return facts.error();
     page_list list;
-    for (std::size_t i = 0; i < paths.size(); ++i)
-        list.push_back({std::move(paths[i]), std::move((*facts)[i]), top->rows[i].views});
+    for (std::size_t from = 0; from < top->rows.size() && list.size() < most_pages;) {
+        const auto upto = std::min(top->rows.size(), from + most_pages);
+        std::vector<std::string> paths;
+        for (auto i = from; i < upto; ++i)
+            paths.push_back(top->rows[i].key);
+        auto facts = co_await read_facts(redis_, site, paths);
+        if (!facts)
+            co_return facts.error();
+        for (std::size_t i = 0; i < paths.size() && list.size() < most_pages; ++i)
+            if ((*facts)[i].is_listed(*site.settings))
+                list.push_back(
+                    {std::move(paths[i]), std::move((*facts)[i]), top->rows[from + i].views});
+        from = upto;
+    }
     if (kept_.size() >= most_kept)
         kept_.clear();
     auto shared = std::make_shared<const page_list>(std::move(list));

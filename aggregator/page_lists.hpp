@@ -42,8 +42,11 @@ inline constexpr std::uint64_t most_listed = 100;
 /// after ten seconds: whoever asks for it, however often, costs Redis no more.
 class list_api {
 public:
-    /// Pages of a day that may come into a list, and of a list.
+    /// Pages of a list.
     static constexpr std::size_t most_pages = 500;
+    /// Pages of a day that may come into a list, and those that are looked at for one: of some too
+    /// few have read.
+    static constexpr std::size_t most_of_day = 1000, most_candidates = 2000;
     /// Days that a list is of.
     static constexpr std::int64_t most_days = 92;
 

@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace luot::aggregator {
 
@@ -38,7 +39,10 @@ json::object to_json(const period_counts& c, std::string_view visitors_name)
 {
     return {{"views", c.views},
             {"visits", c.visits},
-            {json::string_view(visitors_name.data(), visitors_name.size()), c.visitors}};
+            {json::string_view(visitors_name.data(), visitors_name.size()), c.visitors},
+            {"bounces", c.bounces},
+            {"reloads", c.reloads},
+            {"visit_seconds", visit_seconds(c.visit_ms)}};
 }
 
 json::object to_json(const summary_counts& s, std::int64_t online)
@@ -78,6 +82,17 @@ std::map<std::string, std::string, std::less<>> parameters_of(const http::reques
     for (auto& [name, value] : http::query_values(r.query))
         out.insert_or_assign(std::move(name), std::move(value));
     return out;
+}
+
+/// Whether more than one site or page is named where one number is asked for.
+bool names_two(const http::request& r)
+{
+    const auto given = http::query_values(r.query);
+    const auto times = [&given](std::string_view name) {
+        return std::count_if(given.begin(), given.end(),
+                             [name](const auto& p) { return p.first == name; });
+    };
+    return times("site") > 1 || times("path") > 1;
 }
 
 }  // namespace
@@ -245,14 +260,17 @@ asio::awaitable<http::response> read_api::summary(const http::request& r)
     std::string id;
     report_parameters given, narrowed_to;
     for (auto& [name, value] : http::query_values(r.query)) {
+        bool is_new = true;
         if (name == "site")
-            id = std::move(value);
+            is_new = std::exchange(id, std::move(value)).empty();
         else if (name == "compare")
-            given.insert_or_assign(std::move(name), std::move(value));
+            is_new = given.insert_or_assign(std::move(name), std::move(value)).second;
         else if (is_dimension(name))
-            narrowed_to.insert_or_assign(std::move(name), std::move(value));
+            is_new = narrowed_to.insert_or_assign(std::move(name), std::move(value)).second;
         else  // else the whole site's numbers would be taken for those of a row
             co_return failure(400, "bad_request", "one of the parameters is not known here");
+        if (!is_new)
+            co_return failure(400, "bad_request", twice_text);
     }
     if (id.empty())
         co_return failure(400, "bad_request", "name a site");
@@ -309,6 +327,10 @@ asio::awaitable<read_api::one_count> read_api::read_one(const http::request& r,
     const auto id = given.find("site"), asked = given.find("path");
     if (id == given.end() || id->second.empty()) {
         out.refused = failure(400, "bad_request", "name a site");
+        co_return out;
+    }
+    if (names_two(r)) {
+        out.refused = failure(400, "bad_request", twice_text);
         co_return out;
     }
     const auto* site = sites->find(id->second);

@@ -59,8 +59,8 @@ std::optional<Enum> one_of(std::string_view given, const std::array<std::string_
                                 : std::optional(static_cast<Enum>(found - names.begin()));
 }
 
-constexpr std::array<std::string_view, 5> metric_names{"views", "visits", "visitors", "events",
-                                                       "bots"};
+constexpr std::array<std::string_view, 8> metric_names{
+    "views", "visits", "visitors", "events", "bots", "bounces", "reloads", "visit_seconds"};
 constexpr std::array<std::string_view, 3> step_names{"hour", "day", "month"};
 
 json::object envelope(const report_query& q)
@@ -304,7 +304,7 @@ asio::awaitable<http::response> report_api::series(const http::request& r)
         co_return failure(400, "bad_request", "`step` is one of " + listed(step_names));
     if (*step == time_step::hour && *what != metric::views && *what != metric::visits)
         co_return failure(400, "bad_request",
-                          "hours have views and visits, no visitors, events, bots");
+                          "hours have views and visits, nothing else: ask by day or month");
     const bool is_of_page = q.filter && q.filter->by == breakdown::path;
     const bool has_visitors = is_of_page && q.site->settings->path_visitors;
     if (is_of_page && *what == metric::visitors && (!has_visitors || *step != time_step::day))

@@ -35,14 +35,17 @@ report_query read_query(const http::request& r, const std::shared_ptr<const site
     for (auto& [name, value] : http::query_values(r.query)) {
         const bool is_known = name == "site" || name == "from" || name == "to" ||
                               std::find(known.begin(), known.end(), name) != known.end();
+        bool is_new = true;
         if (is_known)
-            q.given.insert_or_assign(std::move(name), std::move(value));
+            is_new = q.given.insert_or_assign(std::move(name), std::move(value)).second;
         else if (!is_dimension(name))
             return refuse("one of the parameters is not known here"), q;
         else if (narrowing == filters::refused)
             return refuse(filters_text), q;
         else
-            narrowed_to.insert_or_assign(std::move(name), std::move(value));
+            is_new = narrowed_to.insert_or_assign(std::move(name), std::move(value)).second;
+        if (!is_new)
+            return refuse(twice_text), q;
     }
     const auto id = value_of(q.given, "site");
     if (id.empty())

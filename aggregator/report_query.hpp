@@ -23,8 +23,8 @@ struct report_query {
     const site_table::site* site = nullptr;
     date_range range;
     std::optional<row_filter> filter;
-    bool compares = false;    ///< with the period before: `compare=previous`
-    report_parameters given;  ///< the last of each name
+    bool compares = false;  ///< with the period before: `compare=previous`
+    report_parameters given;
     std::optional<http::response> refused;
 };
 
@@ -33,8 +33,8 @@ enum class filters : bool { refused, taken };
 
 /// Takes the site and the dates, `from` and `to` included; without them the last 30 days. A name
 /// that is not in `known` is refused, so that a misspelt filter never answers for more than was
-/// asked; but for `compare`, which must be in it, those have no meaning here. `route`: who may
-/// read.
+/// asked, and so is one that is given twice; but for `compare`, which must be in it, those have no
+/// meaning here. `route`: who may read.
 [[nodiscard]] report_query read_query(const http::request& r,
                                       const std::shared_ptr<const site_table>& sites,
                                       std::initializer_list<std::string_view> known,
@@ -52,6 +52,7 @@ inline constexpr std::string_view filters_text =
     "counts are kept by one dimension at a time: one filter, in `series`, `summary`, and in `top` "
     "of the same `by`; `report.csv` takes `section`";
 
+inline constexpr std::string_view twice_text = "one of the parameters is given twice";
 inline constexpr std::string_view compare_text = "`compare` is previous, or left out";
 
 struct filter_answer {

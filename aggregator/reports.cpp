@@ -108,6 +108,12 @@ std::string_view field_of(metric what, time_step step)
             return "events";
         case metric::bots:
             return "bots";
+        case metric::bounces:
+            return "bounces";
+        case metric::reloads:
+            return "reloads";
+        case metric::visit_seconds:
+            return "visit_ms";
         case metric::visitors:
             break;
     }
@@ -189,7 +195,9 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
     for (auto& p : points) {
         const auto date =
             step == time_step::hour ? site.zone.date(p.at) : static_cast<std::int32_t>(p.at);
-        const auto take = [&p](const redis::reply_view& r) { p.value = r.number().value_or(0); };
+        const auto take = [&p, what](const redis::reply_view& r) {
+            p.value = what == metric::visit_seconds ? visit_seconds(r.count()) : r.count();
+        };
         const auto take_row = [&p](std::int64_t value, std::int64_t in_other) {
             p.value = value;
             p.in_other = in_other;
@@ -458,13 +466,17 @@ asio::awaitable<result<std::vector<period_counts>>> read_periods(
             sum->views += fields[0].count();
             sum->visits += fields[1].count();
             sum->visitors += fields[2].count();
+            sum->bounces += fields[3].count();
+            sum->reloads += fields[4].count();
+            sum->visit_ms += fields[5].count();
         };
         const auto parts = parts_of(periods[i]);
         for (const auto month : parts.months)
             wanted.add(take, "HMGET", keys::month(id, month), "views"sv, "visits"sv,
-                       "visitor_days"sv);
+                       "visitor_days"sv, "bounces"sv, "reloads"sv, "visit_ms"sv);
         for (const auto date : parts.days)
-            wanted.add(take, "HMGET", keys::day(id, date), "views"sv, "visits"sv, "visitors"sv);
+            wanted.add(take, "HMGET", keys::day(id, date), "views"sv, "visits"sv, "visitors"sv,
+                       "bounces"sv, "reloads"sv, "visit_ms"sv);
     }
     if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
         co_return error;

@@ -129,7 +129,16 @@ struct row_count {
     redis::client& redis, fall_back_guard& guard, const site_table::site& site,
     const std::vector<date_range>& periods);
 
-enum class metric : std::uint8_t { views, visits, visitors, events, bots };
+enum class metric : std::uint8_t {
+    views,
+    visits,
+    visitors,
+    events,
+    bots,
+    bounces,
+    reloads,
+    visit_seconds,
+};
 
 /// What the rows of a dimension count.
 [[nodiscard]] metric metric_of(std::optional<breakdown> by) noexcept;

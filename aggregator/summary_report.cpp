@@ -29,8 +29,7 @@ std::string_view name_of(metric what)
             return "events";
         case metric::bots:
             return "bots";
-        case metric::views:
-        case metric::visitors:
+        default:  // no row counts another
             break;
     }
     return "views";
@@ -90,6 +89,9 @@ asio::awaitable<error_code> add_periods_before(json::object& summary, redis::cli
         previous["views"] = counts.views;
         previous["visits"] = counts.visits;
         previous[i < 2 ? "visitors" : "visitor_days"] = counts.visitors;  // of days, or longer
+        previous["bounces"] = counts.bounces;
+        previous["reloads"] = counts.reloads;
+        previous["visit_seconds"] = visit_seconds(counts.visit_ms);
         summary[json_view(periods[i].name)].as_object()["previous"] = std::move(previous);
     }
     co_return error_code{};

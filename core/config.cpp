@@ -899,10 +899,11 @@ void check_time_zone(const section& s, const std::string& name)
 site_config read_site(const toml::table& table, const std::string& file,
                       const std::string& data_dir)
 {
-    const section s(table, file, "site",
-                    {"id", "name", "hosts", "timezone", "path_host", "keep_query", "only",
-                     "path_rule", "max_new_paths_per_day", "reload_window", "visitor",
-                     "path_visitors", "public", "token_file", "honor_gpc", "honor_dnt"});
+    const section s(
+        table, file, "site",
+        {"id", "name", "hosts", "timezone", "path_host", "keep_query", "only", "path_rule",
+         "max_new_paths_per_day", "reload_window", "visitor", "path_visitors", "list_readers",
+         "public", "token_file", "honor_gpc", "honor_dnt"});
     site_config site;
     if (s.find("id") == nullptr)
         s.fail("id", "is missing; every [[site]] needs one such as \"skhcn\"");
@@ -934,6 +935,7 @@ site_config read_site(const toml::table& table, const std::string& file,
     s.read("max_new_paths_per_day", 1, 1'000'000'000, site.max_new_paths_per_day);
     s.read_duration("reload_window", 0s, 30min, "at most 30m", site.reload_window);
     s.read("path_visitors", site.path_visitors);
+    s.read("list_readers", 1, 16, site.list_readers);
     if (const auto* kind = s.text("visitor", "address")) {
         if (*kind != "address" && *kind != "tab")
             s.fail("visitor", "is " + in_quotes(*kind) + "; must be \"address\" or \"tab\"");
@@ -1051,6 +1053,7 @@ void describe_site(std::ostream& out, const site_config& s)
         << "reload_window = " << duration_text(s.reload_window) << '\n'
         << "visitor = " << (s.visitor == visitor_kind::tab ? "\"tab\"" : "\"address\"") << '\n'
         << "path_visitors = " << s.path_visitors << '\n'
+        << "list_readers = " << s.list_readers << '\n'
         << "public = "
         << list_text(
                s.public_routes,

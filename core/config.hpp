@@ -80,6 +80,9 @@ struct site_config {
     std::chrono::seconds reload_window{0};  ///< within one visit, so at most 30 min
     visitor_kind visitor = visitor_kind::address;
     bool path_visitors = false;  ///< visitors of each page, by day
+    /// Different clients that must have read a page before it stands in a list, of at most 16 that
+    /// are remembered (page_votes.hpp).
+    std::uint32_t list_readers = 3;
     std::vector<public_route> public_routes = {public_route::counts, public_route::summary,
                                                public_route::most_read, public_route::related,
                                                public_route::badge};

@@ -360,17 +360,21 @@ private:
     {
         const auto votes = aggregator::decode_votes(encoded);
         std::set<std::string_view> titles;
-        for (const auto& vote : votes.votes)
-            if (!vote.title.empty())
-                titles.insert(vote.title);
-        if (titles.size() < least_titles || titles.size() * 2 < votes.votes.size())
+        std::size_t readers = 0;  // of whom a title is kept
+        for (const auto& vote : votes.votes) {
+            if (vote.title.empty())
+                continue;
+            titles.insert(vote.title);
+            ++readers;
+        }
+        if (titles.size() < least_titles || titles.size() * 2 < readers)
             return false;
         out_.warn(
             "titles",
             fmt::format("{} of site {} has {} titles among its last {} readers, such as \"{}\" "
                         "and \"{}\": several pages are counted as one",
-                        shown(path), site.id, titles.size(), votes.votes.size(),
-                        shown(*titles.begin(), 60), shown(*titles.rbegin(), 60)),
+                        shown(path), site.id, titles.size(), readers, shown(*titles.begin(), 60),
+                        shown(*titles.rbegin(), 60)),
             "add the query parameter that names the page to keep_query of the site; luot "
             "explain URL shows what is dropped");
         return true;

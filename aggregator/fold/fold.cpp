@@ -39,6 +39,13 @@ std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site&
 
 /// The visitor's id of the day that the hit counts in. The hit of a collector whose clock was ahead
 /// over midnight counts in the day before the one that the collector took it for.
+/// Whether a vote as the hit's changes nothing of what is remembered of its page.
+bool changes_nothing(const hit& h, const partition_memory& memory)
+{
+    return h.title.empty() && h.section.empty() ? memory.agrees(h.site, h.path)
+                                                : memory.agrees(h.site, h.path, h.title, h.section);
+}
+
 std::uint64_t visitor_on(const hit& h, std::int32_t date)
 {
     return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
@@ -412,24 +419,24 @@ private:
     }
 
     /// What the hit says of its page. Readers behind one address have one vote: an address is
-    /// harder to come by than a User-Agent.
+    /// harder to come by than a User-Agent. Who says nothing is remembered as a reader, as long as
+    /// the page has too few to stand in lists.
     void vote(const hit& h, std::int32_t date)
     {
         const bool says_nothing = h.title.empty() && h.section.empty();
-        if (!is_new_page_ &&
-            (says_nothing ||
-             (memory_ && memory_->agrees(site_.settings->id, h.path, h.title, h.section))))
+        if (!is_new_page_ && memory_ && changes_nothing(h, *memory_))
             return;
         const auto of_batch = out_.votes.find(h.path);
         const auto before =
             of_batch != out_.votes.end() ? std::string_view(of_batch->second) : known_votes(h.path);
         auto votes = before.empty() ? page_votes{} : decode_votes(before);
-        if (votes.is_settled_on(h.title, h.section))
+        if (votes.is_settled_on(h.title, h.section) ||
+            (says_nothing && !is_new_page_ && votes.votes.size() >= site_.settings->list_readers))
             return;
         if (is_new_page_)
             votes = {date, {}};
         const auto voter = static_cast<std::uint32_t>(h.client ? h.client : h.visitor);
-        if (says_nothing || votes.add(voter, h.title, h.section) || is_new_page_)
+        if (votes.add(voter, h.title, h.section) || is_new_page_)
             out_.votes.insert_or_assign(h.path, encode(votes));
     }
 
@@ -597,9 +604,8 @@ questions ask_for(const std::vector<entry>& batch, std::size_t count, const site
                 if (h.client != 0)
                     s.ask->clients[time_ms / hour_ms].push_back(h.client);
             }
-            if (!h.is_event() && !(h.title.empty() && h.section.empty()) &&
-                !(memory && (memory->agrees(h.site, h.path, h.title, h.section) ||
-                             memory->votes_of(h.site, h.path))))
+            if (!h.is_event() &&
+                !(memory && (changes_nothing(h, *memory) || memory->votes_of(h.site, h.path))))
                 s.voted_paths.push_back(h.path);
             const auto date = date_of(h, time_ms, *s.site);
             auto& dates = s.ask->dates;

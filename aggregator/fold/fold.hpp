@@ -103,7 +103,7 @@ struct questions {
     struct site {
         std::vector<std::uint64_t> visitors;
         std::vector<std::string> paths;
-        std::vector<std::string> voted_paths;  ///< of which a title or a section is said
+        std::vector<std::string> voted_paths;  ///< whose votes may change
         std::vector<std::int32_t> dates;
         /// By hour: those that may bring a new path.
         std::map<std::int64_t, std::vector<std::uint32_t>> clients;

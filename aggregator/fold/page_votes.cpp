@@ -36,7 +36,7 @@ std::string_view majority(const page_votes& votes, std::string_view page_votes::
 /// Different texts of all votes: each stands once among the encoded ones.
 using texts = boost::container::static_vector<std::string_view, 2 * page_votes::most_votes>;
 
-std::string encode_from(const page_votes& votes, std::size_t first)
+std::string encode_all(const page_votes& votes)
 {
     std::string out;
     put_u8(out, version);
@@ -51,12 +51,33 @@ std::string encode_from(const page_votes& votes, std::size_t first)
             said.push_back(text);
         }
     };
-    for (auto i = first; i < votes.votes.size(); ++i) {
-        put_u32(out, votes.votes[i].voter);
-        put(votes.votes[i].title);
-        put(votes.votes[i].section);
+    for (const auto& v : votes.votes) {
+        put_u32(out, v.voter);
+        put(v.title);
+        put(v.section);
     }
     return out;
+}
+
+/// Makes one vote be for nothing: the oldest of those for what the fewest say. So strangers who say
+/// many long texts silence each other, and not those who agree.
+void silence_one(page_votes& votes)
+{
+    page_votes::vote* chosen = nullptr;
+    std::ptrdiff_t fewest = 0;
+    for (auto& v : votes.votes) {
+        if (v.says_nothing())
+            continue;
+        const auto agree = std::count_if(
+            votes.votes.begin(), votes.votes.end(),
+            [&v](const auto& o) { return o.title == v.title && o.section == v.section; });
+        if (!chosen || agree < fewest) {
+            chosen = &v;
+            fewest = agree;
+        }
+    }
+    if (chosen)
+        chosen->title = chosen->section = {};
 }
 
 }  // namespace
@@ -68,10 +89,16 @@ bool page_votes::add(std::uint32_t voter, std::string_view title, std::string_vi
         return false;
     const auto former = std::find_if(votes.begin(), votes.end(),
                                      [voter](const vote& v) { return v.voter == voter; });
-    if (former != votes.end())
+    const bool is_full = votes.size() == most_votes;
+    if (now.says_nothing() && (former != votes.end() || is_full))
+        return false;
+    if (former != votes.end()) {
         votes.erase(former);
-    else if (votes.size() == most_votes)
-        votes.erase(votes.begin());
+    } else if (is_full) {
+        const auto silent = std::find_if(votes.begin(), votes.end(),
+                                         [](const vote& v) { return v.says_nothing(); });
+        votes.erase(silent != votes.end() ? silent : votes.begin());
+    }
     votes.push_back(now);
     return true;
 }
@@ -96,10 +123,14 @@ bool page_votes::is_settled_on(std::string_view title, std::string_view section)
 
 std::string encode(const page_votes& votes)
 {
-    auto out = encode_from(votes, 0);
-    for (std::size_t first = 1; out.size() > page_votes::most_bytes && first <= votes.votes.size();
-         ++first)
-        out = encode_from(votes, first);
+    auto out = encode_all(votes);
+    if (out.size() <= page_votes::most_bytes)
+        return out;
+    auto kept = votes;
+    for (std::size_t i = 0; i < kept.votes.size() && out.size() > page_votes::most_bytes; ++i) {
+        silence_one(kept);
+        out = encode_all(kept);
+    }
     return out;
 }
 

@@ -16,7 +16,8 @@ namespace luot::aggregator {
 /// was decoded, or added.
 struct page_votes {
     static constexpr std::size_t most_votes = 16;
-    /// Of the encoded votes: with longer titles there are fewer.
+    /// Of the encoded votes: where many different long titles are said, votes of those that the
+    /// fewest say are kept as votes for nothing. Who has voted stays known.
     static constexpr std::size_t most_bytes = 1000;
     /// Of a title; a longer one is cut at a character.
     static constexpr std::size_t most_title_bytes = 200;
@@ -25,14 +26,21 @@ struct page_votes {
         std::uint32_t voter = 0;
         std::string_view title, section;
 
+        [[nodiscard]] bool says_nothing() const noexcept
+        {
+            return title.empty() && section.empty();
+        }
+
         bool operator==(const vote&) const = default;
     };
 
     std::int32_t first_seen = 0;  ///< local date; 0: not known
     boost::container::static_vector<vote, most_votes> votes;
 
-    /// Takes the place of the voter's earlier vote. False when nothing changes by it: the voter
-    /// said the same last. The texts must outlive the votes.
+    /// Takes the place of the voter's earlier vote, or else, when there is no room, of the oldest
+    /// for nothing, or of the oldest. A vote for nothing, by which a page is known to have been
+    /// read, takes no other's place. False when nothing changes by it: the voter said the same
+    /// last. The texts must outlive the votes.
     bool add(std::uint32_t voter, std::string_view title, std::string_view section);
 
     /// What most say, of two the one said last; empty: nobody says anything. An empty title or
@@ -44,7 +52,7 @@ struct page_votes {
     [[nodiscard]] bool is_settled_on(std::string_view title, std::string_view section) const;
 };
 
-/// As votes are kept in Redis; the oldest go when they would be more than most_bytes.
+/// As votes are kept in Redis, in most_bytes at most.
 [[nodiscard]] std::string encode(const page_votes& votes);
 
 /// They point into `bytes`. One that cannot be read has no votes.

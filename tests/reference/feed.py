@@ -8,6 +8,7 @@ import random
 import re
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -245,20 +246,32 @@ class AgainstLuot(SystemTest):
                 found = summary[name]
                 self.assertEqual((found["views"], found["visits"]), (period.views, period.visits),
                                  (site.id, name, summary))
+                self.assertEqual((found["bounces"], found["reloads"], found["visit_seconds"]),
+                                 (period.bounces, period.reloads, period.visit_ms // 1000), (site.id, name, summary))
                 visitors = found["visitors" if name in ("today", "yesterday") else "visitor_days"]
                 self.assert_visitors(visitors, period.visitors, period.views, (site.id, name))
             return True
         eventually(agrees, patience(5), f"the summary of {site.id}")
 
 
+@dataclass
+class ShownPeriod(Period):
+    bounces: int = 0
+    visit_ms: int = 0
+
+
 def periods_at(counts, today):
     """The periods of the summary, from the days."""
+    bounces, visit_ms = counts.bounces, counts.visit_ms
+
     def sum_of(first, last):
-        out = Period()
+        out = ShownPeriod()
         for text, day in counts.days.items():
             if first <= datetime.date.fromisoformat(text) <= last:
-                for name in ("views", "visits", "visitors"):
+                for name in ("views", "visits", "visitors", "reloads"):
                     setattr(out, name, getattr(out, name) + getattr(day, name))
+                out.bounces += bounces[text]
+                out.visit_ms += visit_ms[text]
         return out
     one = datetime.timedelta(1)
     this_month = today.replace(day=1)
@@ -267,5 +280,5 @@ def periods_at(counts, today):
         "today": sum_of(today, today), "yesterday": sum_of(today - one, today - one),
         "this_week": sum_of(today - one * today.weekday(), today), "this_month": sum_of(this_month, today),
         "last_month": sum_of(last_month, this_month - one), "this_year": sum_of(today.replace(month=1, day=1), today),
-        "total": counts.total,
+        "total": sum_of(datetime.date.min, datetime.date.max),
     }

@@ -226,13 +226,13 @@ class World:
     def luot(self, command="serve", name=None, start=True, sites=None, redis=None, config=None,
              options=(), reads=True, files=None):
         """A luot of this world. `config` is merged over the tests' defaults (no limit per client, a
-        reader's address believed from this machine). `files`: how many it may open."""
+        reader's address believed from this machine, one reader brings a page into lists). `files`: how many it may open."""
         name = name or command
         base = {
             "data_dir": str(self.folder / name),
             "listen": {"public": "127.0.0.1:0", "admin": "127.0.0.1:0"},
             "collector": {"rate_limit_per_client": 0, "workers": 2},
-            "site": [dict(site) for site in (sites or SITES)],
+            "site": [{"list_readers": 1, **site} for site in (sites or SITES)],
         }
         if redis is not None:
             base["redis"] = {"url": redis.url}

@@ -179,6 +179,17 @@ class Narrowed(SystemTest):
                 self.assertEqual(answer.status, 400, answer)
                 self.assertIn(word, answer.json()["error"]["message"])
 
+    def test_what_is_asked_for_twice_is_refused(self):
+        """Else a report would answer for the last, and look as one of both."""
+        for target in ("top?by=path&path=/a&path=/b", "series?path=/a&path=/b", "summary?path=/a&path=/b", "summary?country=VN&country=VN",
+                       "top?by=path&by=country", "series?from=2021-07-01&from=2021-07-02", "most_read?limit=1&limit=2",
+                       "related?path=/a&path=/b", "report.csv?section=a&section=b", "summary?site=skhcn"):
+            answer = self.luot.http.get(f"/api/v1/{target}&site=skhcn")
+            self.assertEqual(answer.status, 400, target)
+            self.assertIn("twice", answer.json()["error"]["message"])
+        for target in ("count.txt?path=/a&path=/b", "count.svg?site=skhcn", "badge.svg?path=/a&path=/b"):
+            self.assertEqual(self.luot.http.get(f"/{target}&site=skhcn").status, 400, target)
+
     def test_a_summary_that_is_open_to_all_is_not_narrowed(self):
         self.luot.config["site"][0]["public"] = ["summary"]
         self.luot.write_config()

@@ -165,7 +165,7 @@ class Export(Moving):
     def test_all_counts_are_there_and_add_up(self):
         self.read_some()
         text = self.export()
-        self.assertTrue(text.startswith("\ufeffkind,date,path,views,visits,visitors,events,bots\n"))
+        self.assertTrue(text.startswith("\ufeffkind,date,path,views,visits,visitors,events,bots,bounces,reloads,visit_seconds\n"))
         rows = self.rows()
         self.assertEqual(rows["total", ""], (4, 3, 3, 1, 1))
         self.assertEqual(rows["day", ""], (4, 3, 3, 1, 1))

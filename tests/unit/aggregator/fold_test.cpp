@@ -817,6 +817,42 @@ BOOST_AUTO_TEST_CASE(a_page_has_the_title_that_its_readers_give_it)
     BOOST_TEST(votes.first_seen == days(2021, 7, 26));
 }
 
+// Lists show what several have read, also where no browser says a title: the first readers are
+// remembered, as many as a list asks for.
+BOOST_AUTO_TEST_CASE(readers_who_say_no_title_are_readers_as_many_as_lists_ask_for)
+{
+    const auto now = utc(2021, 7, 26, 3);
+    const auto view = [&](std::uint32_t client, std::string_view title = {}) {
+        auto h = view_of(skhcn(), client, now, "/a");
+        h.client = client;
+        h.title = title;
+        return h;
+    };
+    const auto readers = [&](std::vector<hit> hits) {
+        const auto a = folded(std::move(hits));
+        return decode_votes(a.sites.at("skhcn").votes.at("/a")).votes.size();
+    };
+    BOOST_TEST(readers({view(1), view(1), view(1)}) == 1U);
+    BOOST_TEST(readers({view(1), view(2), view(1)}) == 2U);
+    BOOST_TEST(readers({view(1), view(2), view(3), view(4), view(5)}) == 3U);
+    BOOST_TEST(readers({view(1), view(2, "Tin hay"), view(3), view(2), view(4)}) == 3U);
+    // A page of which enough are known costs no write for another.
+    page_votes before{days(2021, 7, 25), {}};
+    for (std::uint32_t voter = 1; voter <= 3; ++voter)
+        before.add(voter, "Tin hay", "");
+    knowledge known;
+    known.sites["skhcn"].paths = {"/a"};
+    known.sites["skhcn"].votes["/a"] = encode(before);
+    const std::vector<entry> batch{entry_of(producer, 1, {view(4)})};
+    BOOST_TEST(ask_for(batch, 1, vietnam()).sites.at("skhcn").voted_paths.size() == 1U);
+    BOOST_TEST(fold(batch, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.empty());
+    known.sites["skhcn"].votes["/a"] = encode(page_votes{days(2021, 7, 25), {}});
+    const auto a = fold(batch, 1, known, vietnam(), all_classes());
+    const auto votes = decode_votes(a.sites.at("skhcn").votes.at("/a"));
+    BOOST_TEST(votes.votes.size() == 1U);
+    BOOST_TEST(votes.first_seen == days(2021, 7, 25));
+}
+
 BOOST_AUTO_TEST_CASE(where_all_agree_nothing_is_asked_or_written)
 {
     const auto now = utc(2021, 7, 26, 3);
@@ -836,6 +872,10 @@ BOOST_AUTO_TEST_CASE(where_all_agree_nothing_is_asked_or_written)
     h.title = "Tin khác";
     const std::vector<entry> other{entry_of(producer, 1, {h})};
     BOOST_TEST(ask_for(other, 1, vietnam(), &m).sites.at("skhcn").voted_paths.size() == 1U);
+    h.title = {};  // one that says nothing is no news either
+    const std::vector<entry> silent{entry_of(producer, 1, {h})};
+    BOOST_TEST(ask_for(silent, 1, vietnam(), &m).sites.at("skhcn").voted_paths.empty());
+    BOOST_TEST(fold(silent, 1, known, vietnam(), all_classes()).sites.at("skhcn").votes.empty());
     // Known from Redis alone: as much.
     known.memory = nullptr;
     known.sites["skhcn"].paths = {"/a"};

@@ -134,6 +134,7 @@ BOOST_AUTO_TEST_CASE(one_site_is_all_that_must_be_said)
     BOOST_TEST((s.reload_window == 0s));
     BOOST_TEST((s.visitor == visitor_kind::address));
     BOOST_TEST(!s.path_visitors);
+    BOOST_TEST(s.list_readers == 3U);
     BOOST_TEST(s.path_rules.empty());
     BOOST_TEST(s.is_public(public_route::counts));
     BOOST_TEST(!s.is_public(public_route::stats));
@@ -190,6 +191,7 @@ max_new_paths_per_day = 7
 reload_window = "30m"
 visitor = "tab"
 path_visitors = true
+list_readers = 16
 public = ["stats", "badge"]
 # token_file is not set
 honor_gpc = false
@@ -220,6 +222,7 @@ max_new_paths_per_day = 2000
 reload_window = "0s"
 visitor = "address"
 path_visitors = false
+list_readers = 3
 public = []
 # token_file is not set
 honor_gpc = true
@@ -242,6 +245,7 @@ BOOST_AUTO_TEST_CASE(every_key_is_read_and_described)
     BOOST_TEST((c.aggregator.dedupe_window == 48h));
     BOOST_TEST((c.sites.at(0).reload_window == 30min));
     BOOST_TEST(c.sites.at(0).path_visitors);
+    BOOST_TEST(c.sites.at(0).list_readers == 16U);
     BOOST_TEST(describe(c) == all_keys);
 }
 
