@@ -2,6 +2,7 @@
 
 #include "aggregator/report_query.hpp"
 #include "core/breakdown.hpp"
+#include "core/clock.hpp"
 #include "core/csv.hpp"
 #include "core/local_time.hpp"
 
@@ -48,11 +49,15 @@ asio::awaitable<error_code> add_facts(article_report& report, redis::client& red
         report.rows[i].facts = std::move((*read)[i]);
     if (!section)
         co_return error_code{};
-    std::erase_if(report.rows, [&](const auto& row) { return row.facts.section != *section; });
-    report.total = report.other = report.previous_total = 0;
+    const auto wanted = *section == no_member ? std::string_view{} : std::string_view(*section);
+    std::erase_if(report.rows, [&](const auto& row) { return row.facts.section != wanted; });
+    report.total = report.other = 0;
+    if (report.previous_total)
+        report.previous_total = 0;
     for (const auto& row : report.rows) {
         report.total += row.views;
-        report.previous_total += row.previous.value_or(0);
+        if (report.previous_total)
+            *report.previous_total += row.previous.value_or(0);
     }
     co_return error_code{};
 }
@@ -97,7 +102,7 @@ std::string csv_of(const article_report& report)
 
 asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall_back_guard& guard,
                                                       const site_table::site& site,
-                                                      date_range range,
+                                                      date_range range, std::int32_t kept,
                                                       const std::optional<std::string>& section)
 {
     auto now = co_await read_top(redis, guard, site, breakdown::path, range, most_articles);
@@ -116,17 +121,34 @@ asio::awaitable<result<article_report>> read_articles(redis::client& redis, fall
         previous.emplace(row.key, row.views);
     for (const auto& row : read_by->rows)
         visits.emplace(row.key, row.views);
-    // Whether a page that is in no row then had views among the others, nobody knows.
-    const auto if_missing = earlier->tells_all() ? std::optional<std::int64_t>(0) : std::nullopt;
+    // Rows of forgotten days are no part of what was read, and a sum of the rest no number to be
+    // compared with. Whether a page that is in no row then had views among the others, nobody
+    // knows.
+    const bool is_previous_known = !reads_forgotten(period_before(range), kept);
+    const auto if_missing =
+        is_previous_known && earlier->tells_all() ? std::optional<std::int64_t>(0) : std::nullopt;
 
     article_report out;
     out.other = now->other;
     out.total = now->total;
-    out.previous_total = earlier->total;
+    if (is_previous_known)
+        out.previous_total = earlier->total;
+    if (reads_forgotten(range, kept)) {
+        const std::vector<date_range> whole{range};
+        const auto counts = co_await read_periods(redis, guard, site, whole);
+        if (!counts)
+            co_return counts.error();
+        const auto forgotten = std::max<std::int64_t>(0, (*counts)[0].views - now->total);
+        out.other += forgotten;
+        out.total += forgotten;
+    }
     for (auto& row : now->rows) {
         const auto found = previous.find(row.key);
         auto& added = out.rows.emplace_back();
-        added.previous = found == previous.end() ? if_missing : std::optional(found->second);
+        if (found == previous.end())
+            added.previous = if_missing;
+        else if (is_previous_known)
+            added.previous = found->second;
         if (const auto visited = visits.find(row.key); visited != visits.end())
             added.visits = visited->second;
         added.views = row.views;
@@ -169,7 +191,9 @@ asio::awaitable<http::response> article_api::report(const http::request& r)
     std::optional<std::string> section;
     if (const auto found = q.given.find("section"); found != q.given.end())
         section = found->second;
-    const auto read = co_await read_articles(redis_, guard_, *q.site, q.range, section);
+    const auto kept =
+        kept_from(q.site->zone.date(unix_ms()), q.sites->settings().aggregator.keep_days);
+    const auto read = co_await read_articles(redis_, guard_, *q.site, q.range, kept, section);
     if (!read)
         co_return answers_.unavailable();
     const auto body = csv_of(*read);

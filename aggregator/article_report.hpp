@@ -36,7 +36,8 @@ struct article_report {
     std::vector<article_row> rows;  ///< most read first
     std::int64_t other = 0;         ///< views that are in none of them
     std::int64_t total = 0;         ///< rows and other
-    std::int64_t previous_total = 0;
+    /// Views of the period before; nullopt: not known, rows of its days are forgotten.
+    std::optional<std::int64_t> previous_total;
     bool has_visitors = false;  ///< the site tells them apart by page: a column more
 };
 
@@ -47,10 +48,11 @@ inline constexpr std::size_t most_articles = 10'000;
 [[nodiscard]] std::string csv_of(const article_report& report);
 
 /// The pages of a range of days, with those of as many days before. With `section` only the pages
-/// that are in it. Errors as of read_top().
+/// that are in it; `(none)`: in no section. `kept`: the first day whose rows are surely kept
+/// (kept_from()): what the site had on days before it is `other`. Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<article_report>> read_articles(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site, date_range range,
-    const std::optional<std::string>& section);
+    std::int32_t kept, const std::optional<std::string>& section);
 
 class article_api {
 public:

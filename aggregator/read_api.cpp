@@ -16,6 +16,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>
@@ -75,6 +76,13 @@ bool is_on(const json::value& v)
     return v.is_bool() ? v.get_bool() : v.is_int64() && v.get_int64() != 0;
 }
 
+/// A name that asks for a part of the numbers. Others are passed over, unlike in reports: pages ask
+/// here, and what is between them and luot may add to an address.
+bool is_narrowing(std::string_view name)
+{
+    return is_dimension(name) || name == "from" || name == "to";
+}
+
 /// The last of each name.
 std::map<std::string, std::string, std::less<>> parameters_of(const http::request& r)
 {
@@ -115,6 +123,8 @@ bool read_api::parse_body(std::string_view body, query& out)
                  (name == "paths" && (v.is_string() || !add_texts(v, out.paths))) ||
                  (name == "after" && !add_texts(v, out.after)))
             return false;
+        else if (const std::string_view text(name.data(), name.size()); is_narrowing(text))
+            out.narrowing = text;
     }
     return true;
 }
@@ -154,6 +164,8 @@ void read_api::add_routes(http::router& routes)
                            q.with_summary = value == "1" || value == "true";
                        else if (name == "most_read")
                            q.most_read = std::move(value);
+                       else if (is_narrowing(name))
+                           q.narrowing = std::move(name);
                    }
                    return counts(r, std::move(q));
                }));
@@ -179,6 +191,12 @@ void read_api::add_routes(http::router& routes)
 asio::awaitable<http::response> read_api::counts(const http::request& r, query q)
 {
     const auto sites = sites_;  // a reload must not pull it away under us
+    if (!q.narrowing.empty())   // else the whole site's numbers would be taken for those of a part
+        co_return failure(
+            400, "bad_request",
+            fmt::format("`{}` is no parameter of counts, which has the numbers of the site and of "
+                        "pages (`{}`): summary, series and top have those of a row or of a period",
+                        q.narrowing, r.method == http::method::post ? "paths" : "path"));
     if (q.site.empty())
         co_return failure(400, "bad_request", "name a site");
     const auto* site = sites->find(q.site);

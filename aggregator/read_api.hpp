@@ -55,6 +55,7 @@ private:
         std::vector<std::string> after;  ///< tokens
         bool with_summary = false;
         std::optional<std::string> most_read;  ///< how many pages to list, as asked
+        std::string narrowing;  ///< a parameter by which these numbers cannot be narrowed
     };
     static bool parse_body(std::string_view body, query& out);
 

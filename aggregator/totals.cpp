@@ -247,7 +247,8 @@ asio::awaitable<import_outcome> import_totals(redis::client& redis, const site_c
     whole.add(wanted.views).add(wanted.visits);
     co_await step(whole);
     co_await all_rows(rising);
-    co_return import_outcome{wanted.pages.size(), falling.size() + rising.size()};
+    co_return import_outcome{wanted.pages.size(), falling.size() + rising.size(), held.views,
+                             held.visits};
 }
 
 }  // namespace luot::aggregator

@@ -30,6 +30,7 @@ using totals = page_totals;
 struct import_outcome {
     std::size_t pages = 0;
     std::size_t changed = 0;
+    std::uint64_t views_before = 0, visits_before = 0;  ///< imported ones of the site
 };
 
 /// Makes these the site's baseline, in steps of 250 rows beside live hits; cut off and run again it

@@ -184,6 +184,8 @@ public:
         if (row.cells.size() != columns_)
             return "the row has not as many columns as the heading";
         std::uint64_t views = 0;
+        if (row.cells[hits_] == "NULL" || row.cells[hits_] == "\\N")
+            return "hitstotal is NULL: export it as IFNULL(hitstotal, 0)";
         if (!parse_number(row.cells[hits_], views))
             return "hitstotal is a number without points or commas";
         std::string address;

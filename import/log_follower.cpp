@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <sys/stat.h>
 #include <utility>
@@ -31,6 +32,31 @@ struct former_log {
     bool is_there;  ///< its text is: else it was cut
     int seen = 0;
 };
+
+/// A log beside `file` that was written after `before`, which stood under that name: it came before
+/// the one that stands there now. By the names that rotations give (access.log.1, access.log-DATE);
+/// what a compressor wrote has the time of its text. Empty: there is none.
+std::string log_between(const std::string& file, const struct stat& before, const struct stat& now)
+{
+    namespace fs = std::filesystem;
+    const fs::path path(file);
+    const auto name = path.filename().string();
+    const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    std::error_code error;
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+        const auto other = at->path().filename().string();
+        struct stat found {};
+        const auto rest = other.starts_with(name) ? other.substr(name.size()) : std::string{};
+        if (rest.size() < 2 || (rest[0] != '.' && rest[0] != '-') || rest[1] < '0' ||
+            rest[1] > '9' || ::stat(at->path().c_str(), &found) != 0 || !S_ISREG(found.st_mode) ||
+            found.st_size == 0 || found.st_ino == before.st_ino || found.st_ino == now.st_ino)
+            continue;
+        const auto &is = found.st_mtim, &was = before.st_mtim;
+        if (is.tv_sec != was.tv_sec ? is.tv_sec > was.tv_sec : is.tv_nsec > was.tv_nsec)
+            return at->path().string();
+    }
+    return {};
+}
 
 class follower {
 public:
@@ -94,11 +120,26 @@ private:
         auto opened = line_reader::open(log_->file());
         if (!opened)
             return;  // it is tried again
+        if (where == place::renamed)
+            say_what_came_between(opened->descriptor());
         former_.push_back({std::move(log_), where == place::renamed});
         auto file = former_.back().log->file();
         prefix_.clear();
         log_ = std::make_unique<log_shipper>(run_, std::move(file), std::move(*opened));
         lines_ = 0;
+    }
+
+    /// Of a log that was rotated twice before it was looked at again the middle one is not
+    /// followed.
+    void say_what_came_between(int opened)
+    {
+        struct stat before {
+        }, now{};
+        if (::fstat(log_->reader()->descriptor(), &before) != 0 || ::fstat(opened, &now) != 0)
+            return;
+        if (const auto other = log_between(log_->file(), before, now); !other.empty())
+            run_.say("was " + log_->file() + " rotated twice? " + other +
+                     " was not followed: import it, what was imported is not counted twice");
     }
 
     asio::awaitable<void> ask()

@@ -165,8 +165,8 @@ int list_corrections(const std::string& config_file, const std::string& site_id)
     if (log.records.empty())
         fmt::print("{}: nothing was corrected\n", site->id);
     for (const auto& [number, r] : log.records) {
-        fmt::print("{:>4}  {}  {:<10} {:<7} {}: {}", number, zone.local_text(r.at_ms), r.by, r.what,
-                   r.of, r.changed);
+        fmt::print("{:>4}  {}  {:<10} {:<10} {}: {}", number, zone.local_text(r.at_ms), r.by,
+                   r.what, r.of, r.changed);
         if (r.state == "undone")
             fmt::print(" [undone {} by {}]", zone.local_text(r.undone_at_ms), r.undone_by);
         else if (r.state == "begun")

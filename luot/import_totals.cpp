@@ -1,3 +1,5 @@
+#include "aggregator/correct.hpp"
+#include "aggregator/corrections/note.hpp"
 #include "aggregator/export_table.hpp"
 #include "aggregator/totals.hpp"
 #include "core/config.hpp"
@@ -10,6 +12,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace luot {
 
@@ -95,6 +100,13 @@ totals sum_foreign(totals_file& file, const std::string& name, std::string head,
     return table->sum();
 }
 
+/// By its mark, or by its first character, which is ASCII in every format that is known.
+bool is_utf16(std::string_view text)
+{
+    return text.size() >= 2 && (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ||
+                                text[0] == 0 || text[1] == 0);
+}
+
 /// The totals of a file in any format that is known: its first line tells which.
 totals read_file_of_totals(const std::string& name, const site_config& site,
                            const importer::foreign_options& options, std::string& left_out)
@@ -107,6 +119,10 @@ totals read_file_of_totals(const std::string& name, const site_config& site,
             break;
         head += piece;
     }
+    if (is_utf16(head))
+        throw totals_error(name +
+                           " is in UTF-16: save it as UTF-8 (\"CSV UTF-8\" in a spreadsheet; "
+                           "iconv -f UTF-16 -t UTF-8)");
     csv_reader reader;
     csv_record first;
     reader.feed(head);
@@ -130,14 +146,18 @@ int run(const std::string& config_file, const std::string& site_id, const Work& 
     try {
         work(c, *site);
         return 0;
+    } catch (const aggregator::correction_error& e) {
+        std::fprintf(stderr, "luot: the totals are imported, but not in the log: %s\n", e.what());
+        return 1;
     } catch (const std::runtime_error& e) {  // totals_error, no_redis
         std::fprintf(stderr, "luot: %s\n", e.what());
         return 1;
     }
 }
 
+/// `of`: whence they are, for the log of the site's corrections.
 boost::asio::awaitable<void> import(redis::client& redis, const config& c, const site_config& site,
-                                    const totals& wanted, const char* event,
+                                    const totals& wanted, const char* event, std::string_view of,
                                     aggregator::import_outcome& done)
 {
     done = co_await aggregator::import_totals(redis, site, c.aggregator.max_paths, wanted);
@@ -146,6 +166,22 @@ boost::asio::awaitable<void> import(redis::client& redis, const config& c, const
                       {"changed", done.changed},
                       {"views", wanted.views},
                       {"visits", wanted.visits}});
+    if (done.changed == 0 && done.views_before == wanted.views &&
+        done.visits_before == wanted.visits)
+        co_return;
+    auto changed = fmt::format("views {} -> {}, visits {} -> {}, {} {} changed", done.views_before,
+                               wanted.views, done.visits_before, wanted.visits, done.changed,
+                               done.changed == 1 ? "page" : "pages");
+    std::string name(of);
+    (void)co_await aggregator::log_note(redis, site, aggregator::totals_note, std::move(name),
+                                        std::move(changed));
+}
+
+const std::vector<const redis::script*>& scripts_of_import()
+{
+    static const std::vector<const redis::script*> all{&aggregator::baseline_script(),
+                                                       &aggregator::correct_script()};
+    return all;
 }
 
 }  // namespace
@@ -159,8 +195,8 @@ int import_totals_file(const std::string& config_file, const std::string& file,
         const auto wanted =
             read_file_of_totals(file, site, {url_pattern, first_visits_only}, left_out);
         aggregator::import_outcome done;
-        run_on_redis(c, "luot-import", {&aggregator::baseline_script()}, [&](redis::client& redis) {
-            return import(redis, c, site, wanted, "totals_imported", done);
+        run_on_redis(c, "luot-import", scripts_of_import(), [&](redis::client& redis) {
+            return import(redis, c, site, wanted, "totals_imported", file, done);
         });
         fmt::print("{}: {} views and {} visits in all, {} pages ({} changed)\n", site.id,
                    wanted.views, wanted.visits, done.pages, done.changed);
@@ -192,9 +228,9 @@ int remove_totals(const std::string& config_file, const std::string& site_id)
         const auto work = [&](redis::client& redis) -> boost::asio::awaitable<void> {
             held = co_await aggregator::read_totals(redis, site);
             const totals none;
-            co_await import(redis, c, site, none, "totals_removed", done);
+            co_await import(redis, c, site, none, "totals_removed", "taken back", done);
         };
-        run_on_redis(c, "luot-import", {&aggregator::baseline_script()}, work);
+        run_on_redis(c, "luot-import", scripts_of_import(), work);
         fmt::print("{}: {} views and {} visits of {} pages taken back\n", site.id, held.views,
                    held.visits, held.pages.size());
     });

@@ -1,15 +1,55 @@
 #include "aggregator/reclassify.hpp"
 
+#include "aggregator/correct.hpp"
+#include "aggregator/corrections/note.hpp"
 #include "core/local_time.hpp"
 #include "core/log.hpp"
 #include "luot/commands.hpp"
 #include "luot/on_redis.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <exception>
+#include <string_view>
+#include <utility>
 
 namespace luot {
 
 namespace {
+
+/// What a run came to, for the log of the site's corrections.
+class changes_of_days {
+public:
+    void add(const aggregator::reclassified_day& day)
+    {
+        ++days_;
+        for (const auto& f : day.figures) {
+            const auto at = std::find(names.begin(), names.end(), f.name);
+            if (at == names.end())
+                continue;
+            auto& [before, now] = sums_[static_cast<std::size_t>(at - names.begin())];
+            before += f.before;
+            now += f.now;
+        }
+    }
+    [[nodiscard]] bool empty() const noexcept { return days_ == 0; }
+    [[nodiscard]] std::string text() const
+    {
+        auto out = fmt::format("{} {} changed", days_, days_ == 1 ? "day" : "days");
+        for (std::size_t i = 0; i < names.size(); ++i)
+            out += fmt::format(", {} {} -> {}", names[i], sums_[i].first, sums_[i].second);
+        return out;
+    }
+
+private:
+    static constexpr std::array<std::string_view, 4> names{"views", "visits", "events", "bots"};
+
+    std::array<std::pair<std::int64_t, std::int64_t>, names.size()> sums_{};
+    std::size_t days_ = 0;
+};
 
 void print(const aggregator::reclassified_day& day, bool is_dry_run)
 {
@@ -58,24 +98,51 @@ int reclassify_days(const std::string& config_file, const std::string& site_id, 
         return 2;
     }
     bool is_any_refused = false;
+    changes_of_days done;
     const auto tell = [&](const aggregator::reclassified_day& day) {
         is_any_refused = is_any_refused || !day.refused.empty();
         print(day, is_dry_run);
-        if (day.has_changed && day.refused.empty() && !is_dry_run)
-            for (const auto& f : day.figures)
-                if (f.name == "views")
-                    log::info("reclassified", {{"site", options.site},
-                                               {"date", date_text(day.date)},
-                                               {"views_before", f.before},
-                                               {"views", f.now}});
+        if (!day.has_changed || !day.refused.empty() || is_dry_run)
+            return;
+        done.add(day);
+        for (const auto& f : day.figures)
+            if (f.name == "views")
+                log::info("reclassified", {{"site", options.site},
+                                           {"date", date_text(day.date)},
+                                           {"views_before", f.before},
+                                           {"views", f.now}});
     };
     const auto work = [&](redis::client& redis) -> boost::asio::awaitable<void> {
-        co_await aggregator::reclassify(redis, options, tell);
+        std::exception_ptr trouble;
+        try {
+            co_await aggregator::reclassify(redis, options, tell);
+        } catch (...) {
+            trouble = std::current_exception();
+        }
+        // Days that were done stand in the log, whatever became of the others.
+        if (!done.empty()) {
+            auto of = date_text(from) + " to " + date_text(to);
+            auto changed = done.text();
+            try {
+                (void)co_await aggregator::log_note(redis, *site, aggregator::reclassify_note,
+                                                    std::move(of), std::move(changed));
+            } catch (const aggregator::correction_error&) {
+                if (!trouble)
+                    throw;
+            }
+        }
+        if (trouble)
+            std::rethrow_exception(trouble);
     };
     try {
-        run_on_redis(c, "luot-reclassify", {&aggregator::reclassify_script()}, work);
+        run_on_redis(c, "luot-reclassify",
+                     {&aggregator::reclassify_script(), &aggregator::correct_script()}, work);
     } catch (const aggregator::reclassify_error& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());
+        return 1;
+    } catch (const aggregator::correction_error& e) {
+        std::fprintf(stderr, "luot: the days are counted again, but not in the log: %s\n",
+                     e.what());
         return 1;
     } catch (const config_error& e) {
         std::fprintf(stderr, "luot: %s\n", e.what());

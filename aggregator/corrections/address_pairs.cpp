@@ -28,6 +28,12 @@ std::pair<std::string, std::string> normalised_pair(std::string_view from, std::
     if (!site.counts_apart(pair.second))
         throw correction_error(
             fmt::format("{} matches none of the site's `only`: it has no count", pair.second));
+    // Else its hits would go on being among the others, and the merge would say nothing of it.
+    if (!site.counts_apart(pair.first))
+        throw correction_error(
+            fmt::format("{} matches none of the site's `only`, so its hits are counted in (other), "
+                        "which cannot be merged: add it to `only` and reload (SIGHUP), then merge",
+                        pair.first));
     return pair;
 }
 

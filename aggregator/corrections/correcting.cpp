@@ -1,5 +1,6 @@
 #include "aggregator/corrections/correcting.hpp"
 
+#include "aggregator/corrections/note.hpp"
 #include "aggregator/reports.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
@@ -186,7 +187,7 @@ asio::awaitable<void> correcting::make_room()
     while (log_.records.size() >= most_corrections) {
         auto first = std::find_if(log_.records.begin(), log_.records.end(), [](const auto& r) {
             return r.second.state == "undone" || r.second.state == "for good" ||
-                   r.second.what == "prune";
+                   !why_no_undo(r.second.what).empty();
         });
         if (first == log_.records.end())
             first = log_.records.begin();

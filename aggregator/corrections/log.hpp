@@ -29,7 +29,7 @@ inline constexpr std::size_t most_corrections = 2000;
 struct correction {
     std::int64_t at_ms = 0;
     std::string by;       ///< name of the user who ran the command
-    std::string what;     ///< "merge", "hide", "prune" or "delete"
+    std::string what;     ///< "merge", "hide", "delete", "prune", or a note (note.hpp)
     std::string of;       ///< what it was asked to correct
     std::string changed;  ///< what that came to
     std::string

@@ -1,6 +1,7 @@
 // Takes a correction back, by what it kept.
 
 #include "aggregator/corrections/correcting.hpp"
+#include "aggregator/corrections/note.hpp"
 #include "core/clock.hpp"
 #include "core/keys.hpp"
 
@@ -156,9 +157,8 @@ asio::awaitable<corrected> undoing::undo(std::uint64_t number)
             fmt::format("correction {} takes counts out for good, what it took was not kept: run "
                         "it again for the rest",
                         number));
-    if (record_.what == "prune")
-        throw correction_error(
-            "a pruning cannot be undone: it made room by forgetting which paths there were");
+    if (const auto reason = why_no_undo(record_.what); !reason.empty())
+        throw correction_error(std::string(reason));
     if (record_.what == "delete") {
         for (auto later = std::next(found); later != log_.records.end(); ++later)
             if (later->second.what == "delete" && later->second.state != "undone")

@@ -67,5 +67,50 @@ class ArticleReport(SystemTest):
             self.assertEqual(self.ask(headers={"Authorization": given}).status, status)
 
 
+class Forgotten(SystemTest):
+    """Of days whose rows are forgotten there are the days' own views yet."""
+
+    def setUp(self):
+        super().setUp()
+        self.luot = self.world.luot(sites=[{**SITES[0], "public": ["counts", "stats"]}, *SITES[1:]],
+                                    config={"aggregator": {"keep_days": 30}})
+        self.today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+        log = self.world.folder / "access.log"
+        log.write_text("".join(
+            f"203.0.113.{i + 1} - - [{self.today - timedelta(ago):%d/%b/%Y}:08:{i:02}:00 +0700] \"GET /p/{i} HTTP/1.1\" 200 99 \"-\" "
+            "\"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"\n" for ago in range(70, 0, -1) for i in range(4)))
+        done, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file)
+        self.assertEqual(done, 0, output + errors)
+
+    def read(self, first, last, **parameters):
+        """(views, views before) of each row, of days so long ago; and the views that the series has."""
+        asked = urlencode({"site": "skhcn", "from": self.today - timedelta(first), "to": self.today - timedelta(last), **parameters})
+        text = self.luot.http.get("/api/v1/report.csv?" + asked).body.decode("utf-8-sig")
+        rows = {r["path"]: (r["views"], r["views_previous_period"]) for r in csv.DictReader(io.StringIO(text))}
+        if parameters:
+            return rows
+        return rows, sum(p["value"] for p in self.luot.http.get("/api/v1/series?" + asked).json()["points"])
+
+    def test_their_views_are_among_the_others_and_nothing_is_compared_with_them(self):
+        rows, views = self.read(45, 35)
+        self.assertEqual((rows, views), ({"(other)": ("44", ""), "(sum)": ("44", "")}, 44))
+        rows, views = self.read(40, 10)
+        self.assertEqual(views, 124)
+        self.assertEqual(rows["(sum)"], ("124", ""))
+        self.assertEqual(sum(int(views) for path, (views, _) in rows.items() if path != "(sum)"), 124)
+        self.assertIn("/p/0", rows)
+        # The days are there, those before them in part.
+        rows, views = self.read(25, 1)
+        self.assertEqual((rows, views), ({**{f"/p/{i}": ("25", "") for i in range(4)}, "(sum)": ("100", "")}, 100))
+        rows, views = self.read(13, 1)
+        self.assertEqual((rows, views), ({**{f"/p/{i}": ("13", "13") for i in range(4)}, "(sum)": ("52", "52")}, 52))
+
+    def test_pages_in_no_section_are_those_of_none(self):
+        self.luot.wait_for("skhcn", self.luot.take_hit("skhcn", "/p/0", c="Tin", client="198.51.100.1"))
+        rows = self.read(13, 1, section="(none)")
+        self.assertEqual(rows, {**{f"/p/{i}": ("13", "13") for i in (1, 2, 3)}, "(sum)": ("39", "39")})
+        self.assertEqual(self.read(13, 1, section="Tin"), {"/p/0": ("13", "13"), "(sum)": ("13", "13")})
+
+
 if __name__ == "__main__":
     main()

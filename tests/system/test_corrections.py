@@ -154,6 +154,26 @@ class Merging(Corrections):
         self.assertEqual(self.pages("/a", "/b", "/c"), {"/a": 1, "/b": 3, "/c": 3})
         self.assert_verified(self.luot)
 
+    def test_what_only_leaves_out_is_not_merged(self):
+        """Its hits are counted in (other): they would not follow."""
+        self.luot.config["site"][0]["only"] = ["/tin/**"]
+        self.luot.write_config()
+        self.luot.hang_up()
+        self.read("/tin/1")
+        pairs = self.world.folder / "pairs.csv"
+        pairs.write_text("/tin/2,/tin/1\n/cu/1,/tin/1\n")
+        for arguments, place in ((("/cu/1", "/tin/1"), ""), (("--file", pairs), "pairs.csv:2: ")):
+            told = self.command("merge", *arguments, status=1)
+            self.assertIn(place + "/cu/1 matches none of the site's `only`", told)
+            self.assertIn("add it to `only`", told)
+        self.assertIn("nothing was corrected", self.command("corrections"))
+        self.luot.config["site"][0]["only"].append("/cu/**")
+        self.luot.write_config()
+        self.luot.hang_up()
+        self.command("merge", "--file", pairs)
+        eventually(lambda: self.read("/cu/1") or self.pages("/tin/1")["/tin/1"] >= 2, patience(10), "the list is read")
+        self.assert_verified(self.luot)
+
     def test_a_file_of_pairs_with_imported_totals(self):
         totals, pairs = self.world.folder / "totals.csv", self.world.folder / "pairs.csv"
         totals.write_text("*,1000,0\n/cu/1,100\n/cu/2,50\n/moi/1,7\n")
@@ -172,7 +192,7 @@ class Merging(Corrections):
         self.assertIn("at most 10000", self.command("merge", "--file", pairs, status=1))
         pairs.write_text("".join(f"/a/{i},/b\n" for i in range(1001)))
         self.assertIn("more than 1000 addresses", self.command("merge", "--file", pairs, status=1))
-        self.assertIn("undone", self.command("corrections").splitlines()[0])
+        self.assertIn("undone", self.command("corrections").splitlines()[1])
 
     def test_each_hit_of_a_merge_under_load_counts_once(self):
         rng = seeded("test_corrections merge")

@@ -397,6 +397,20 @@ class Reading(One):
         self.assertEqual(self.luot.http.get("/api/v1/counts?site=skhcn&most_read=1").status, 401)
         self.assertEqual(self.luot.http.get("/api/v1/counts?site=skhcn").status, 200)
 
+    def test_counts_are_not_narrowed_and_say_so(self):
+        """Else the whole site's numbers were taken for those of a country. What caches and scripts add to an address is nothing."""
+        for name in ("country", "device", "section", "source", "event", "bot", "from", "to"):
+            answer = self.luot.http.get(f"/api/v1/counts?site=skhcn&path=/a&{name}=x")
+            self.assertEqual(answer.status, 400, name)
+            self.assertIn(f"`{name}`", answer.json()["error"]["message"])
+            body = json.dumps({"site": "skhcn", name: "x"}).encode()
+            self.assertEqual(self.luot.http.request("POST", "/api/v1/counts", body).status, 400, name)
+        posted = self.luot.http.request("POST", "/api/v1/counts", json.dumps({"site": "skhcn", "path": "/a"}).encode())
+        self.assertIn("`paths`", posted.json()["error"]["message"])
+        self.assertEqual(self.luot.http.get("/api/v1/counts?site=skhcn&path=/a&_=1627&utm_source=x&v=2").status, 200)
+        body = json.dumps({"site": "skhcn", "paths": ["/a"], "summary": 0, "v": 2}).encode()
+        self.assertEqual(self.luot.http.request("POST", "/api/v1/counts", body).status, 200)
+
     def test_an_unknown_site_is_not_found(self):
         for target in ("/api/v1/counts?site=none", "/api/v1/summary?site=none", "/count.txt?site=none"):
             with self.subTest(target):

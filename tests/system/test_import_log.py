@@ -612,6 +612,26 @@ class Follow(imports.ImportTest):
             self.wait_counted()
         self.check(running)
 
+    def test_a_log_that_came_between_two_rotations_is_named(self):
+        self.append(500)
+        running = self.follow()
+        self.wait_counted()
+        first, between = self.world.folder / "access.2", self.world.folder / "access.1"
+        self.file.rename(first)
+        lost = self.at, self.at + 200
+        self.append(200)
+        self.file.rename(between)
+        self.append(100)
+        eventually(lambda: f"{between} was not followed" in running.text(), patience(20), "it says so")
+        self.lines[lost[0]:lost[1]] = []
+        self.at -= 200
+        self.wait_counted()
+        # What it is told to do is right: nothing is counted twice.
+        self.import_log(self.luot, "b", between)
+        self.assertEqual(running.text().count("was not followed"), 1)
+        self.assertEqual(running.terminate(), 0)
+        self.assert_verified(self.luot)
+
     def test_a_log_that_is_copied_and_cut(self):
         self.append(800)
         running = self.follow()

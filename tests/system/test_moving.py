@@ -128,6 +128,39 @@ class Import(Moving):
         self.assertEqual(self.baseline()[1], text)
         self.assert_verified(self.luot)
 
+    def test_what_it_changed_stands_in_the_log_of_corrections(self):
+        def command(name, *arguments):
+            return self.world.run(name, *arguments, "--site", "skhcn", "--config", self.luot.config_file)
+
+        file = self.world.folder / "totals.csv"
+        file.write_text("/a,405\n/b,12\n*,1000,50\n")
+        self.take(file)
+        self.take(file)  # changes nothing
+        file.write_text("/a,405\n*,900,50\n")
+        self.take(file)
+        self.take("--remove")
+        self.take("--remove")
+        records = command("corrections")[1].splitlines()
+        for record, of in zip(records, ("totals.csv: views 0 -> 1000, visits 0 -> 50, 2 pages changed",
+                                        "totals.csv: views 1000 -> 900, visits 50 -> 50, 1 page changed",
+                                        "taken back: views 900 -> 0, visits 50 -> 0, 1 page changed"), strict=True):
+            self.assertRegex(record, r"^ +\d+  20\S+  \S+ +totals  ")
+            self.assertIn(of, record)
+        status, _, errors = command("undo", "1")
+        self.assertEqual(status, 1)
+        self.assertIn("luot import totals --remove", errors)
+        self.assertEqual(command("corrections")[1].splitlines(), records)
+        self.assert_verified(self.luot)
+
+    def test_what_is_not_utf_8_or_no_number_is_named(self):
+        file = self.world.folder / "totals.csv"
+        for text, named in (("/a,405\n".encode("utf-16"), "UTF-16"), ("/a,405\n".encode("utf-16-be"), "UTF-16"),
+                            (b"link\thitstotal\n/a\tNULL\n", "IFNULL"), (b"link,hitstotal\n/a,\\N\n", "IFNULL")):
+            file.write_bytes(text)
+            status, output, errors = self.import_totals(file)
+            self.assertEqual((status, output), (1, ""))
+            self.assertIn(named, errors)
+
     def test_one_thing_is_done_at_a_time(self):
         for arguments in ((), (DATA / "nukeviet.tsv", "--show"), ("--show", "--remove")):
             status, _, errors = self.import_totals(*arguments)

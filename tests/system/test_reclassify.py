@@ -104,6 +104,11 @@ class Reclassify(SystemTest):
         self.assertEqual(got, status, output + errors)
         return output
 
+    def correct(self, luot, *arguments, status=0):
+        got, output, errors = self.world.run(*arguments, "--config", luot.config_file, "--site", "skhcn")
+        self.assertEqual(got, status, output + errors)
+        return output + errors
+
     def use_list(self, luot, is_used):
         luot.config["aggregator"].pop("referrer_spam", None)
         if is_used:
@@ -115,7 +120,7 @@ class Reclassify(SystemTest):
         client, out = luot.server.client(), {}
         for key in client.scan_iter("luot:{p*}:skhcn:*", count=10_000):
             name, kind = key.decode().split(":skhcn:")[1], client.type(key)
-            if name in ("seen", "visits") or name.startswith("new_paths:"):
+            if name in ("seen", "visits", "corrections") or name.startswith("new_paths:"):
                 continue  # of visits that last, and of the last hours
             if name.endswith(":visitors"):
                 out[name] = client.pfcount(key)
@@ -156,6 +161,11 @@ class Reclassify(SystemTest):
         self.assert_same(self.dump(luot), wanted)
         self.assert_verified(luot)
         self.assertEqual(self.reclassify(luot).count("nothing changes"), 4, "run again it changes nothing")
+        # What it changed stands in the log of corrections, with the sums before and after.
+        sums = [sum(int(held["day:" + date][b"views"]) for date in DATES) for held in (before, wanted)]
+        record, = self.correct(luot, "corrections").splitlines()
+        self.assertIn(f" reclassify {DATES[0]} to {DATES[-1]}: 4 days changed, views {sums[0]} -> {sums[1]}, ", record)
+        self.assertIn("run luot reclassify again", self.correct(luot, "undo", "1", status=1))
         self.assert_same(self.dump(luot), wanted)
 
         # And back: what the list made bots are readers again.

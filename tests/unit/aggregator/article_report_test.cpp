@@ -22,6 +22,7 @@ using namespace luot::testing;
 using namespace std::string_view_literals;
 
 constexpr std::int32_t today = 18'834;  // 2021-07-26
+constexpr std::int32_t kept = today - 400;
 
 /// A site with rows of two days: three pages yesterday, two of them and a new one today.
 struct site_with_days {
@@ -68,10 +69,18 @@ struct site_with_days {
         know("/new", "=Tin");
     }
 
-    article_report read(const std::optional<std::string>& section = std::nullopt)
+    void count(std::int32_t date, int views)
+    {
+        redis::pipeline commands;
+        commands.add("HSET", keys::day("skhcn", date), "views"sv, views);
+        BOOST_REQUIRE(session.run(session.client().exec(commands)));
+    }
+
+    article_report read(const std::optional<std::string>& section = std::nullopt,
+                        date_range range = {today, today}, std::int32_t since = kept)
     {
         auto r = session.run(
-            read_articles(session.client(), guard, *sites.find("skhcn"), {today, today}, section));
+            read_articles(session.client(), guard, *sites.find("skhcn"), range, since, section));
         BOOST_REQUIRE(r);
         return std::move(*r);
     }
@@ -135,6 +144,43 @@ BOOST_AUTO_TEST_CASE(a_section_has_its_pages_and_its_sum_alone)
     BOOST_TEST(rows_of(s.read("none")) == "(sum),,,,0,,0,0.0000\n");
 }
 
+BOOST_AUTO_TEST_CASE(pages_in_no_section_are_a_section_of_that_name)
+{
+    site_with_days s;
+    s.know("/a", "=Tin");
+    s.know("/b", "");
+    BOOST_TEST(rows_of(s.read("(none)")) ==
+               "/b,Bài /b,,2021-07-19,3,,3,0.7500\n"
+               "/new,,,,1,,0,0.2500\n"
+               "(sum),,,,4,,3,1.0000\n");
+}
+
+// Rows are forgotten, the days' own counts are not.
+BOOST_AUTO_TEST_CASE(what_forgotten_days_had_is_among_the_others_and_compared_with_nothing)
+{
+    site_with_days s;
+    s.count(today - 2, 20);
+    s.count(today - 1, 9);
+    s.count(today, 10);
+    BOOST_TEST(rows_of(s.read({}, {today - 2, today}, today - 1)) ==
+               "/a,,,,10,,,0.2564\n"
+               "/b,,,,6,,,0.1538\n"
+               "/gone,,,,2,,,0.0513\n"
+               "/new,,,,1,,,0.0256\n"
+               "(other),,,,20,,,0.5128\n"
+               "(sum),,,,39,,,1.0000\n");
+    // Of the period before a part is there yet.
+    s.know("/a", "Tin");
+    BOOST_TEST(rows_of(s.read({}, {today, today}, today)) ==
+               "/a,Bài /a,Tin,2021-07-19,6,,,0.6000\n"
+               "/b,,,,3,,,0.3000\n"
+               "/new,,,,1,,,0.1000\n"
+               "(sum),,,,10,,,1.0000\n");
+    BOOST_TEST(rows_of(s.read("Tin", {today, today}, today)) ==
+               "/a,Bài /a,Tin,2021-07-19,6,,,1.0000\n"
+               "(sum),,,,6,,,1.0000\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_page_has_the_visits_that_read_it)
 {
     site_with_days s;
@@ -156,7 +202,7 @@ BOOST_AUTO_TEST_CASE(facts_that_cannot_be_read_are_an_error)
     commands.add("SET", keys::facts("skhcn"), "x"sv);
     BOOST_REQUIRE(s.session.run(s.session.client().exec(commands)));
     BOOST_TEST(!s.session.run(read_articles(s.session.client(), s.guard, *s.sites.find("skhcn"),
-                                            {today, today}, std::nullopt)));
+                                            {today, today}, kept, std::nullopt)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
