@@ -8,10 +8,6 @@ target_compile_definitions(luot_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 sees a mismatch in the frames of Asio's coroutines that is none.
     target_compile_options(luot_options INTERFACE -Wno-mismatched-new-delete)
-    # True of every class of ours that has a private part in an unnamed namespace, once files are compiled together.
-    if(CMAKE_UNITY_BUILD)
-        target_compile_options(luot_options INTERFACE -Wno-subobject-linkage)
-    endif()
 endif()
 
 # luot_library(NAME files...): the static library of one folder.
