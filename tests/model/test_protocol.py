@@ -608,7 +608,7 @@ WITH_TEXTS = {"access logs": (RETAIN * 3, False), "access logs, Redis emptied": 
 
 
 class ProtocolTest(unittest.TestCase):
-    runs, first_seed = (3 if LIGHT else 12), 0
+    runs, first_seed = (3 if LIGHT else 8), 0
 
     def setUp(self):
         self.world = World()
