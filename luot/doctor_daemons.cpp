@@ -47,7 +47,7 @@ void check_clients(const config& c, const std::vector<daemon_view>& daemons, fin
                busiest = sum_of(daemons, "luot_busiest_client_hits_total"),
                untrusted = sum_of(daemons, "luot_untrusted_forwarded_total"),
                received = sum_of(daemons, "luot_hits_received_total");
-    const auto todo =
+    const auto advice =
         "if hits come through a proxy, a balancer or a CDN of yours, add its networks to "
         "collector.trusted_proxies, let it send X-Forwarded-For, and send SIGHUP; all readers look "
         "like one else";
@@ -56,12 +56,12 @@ void check_clients(const config& c, const std::vector<daemon_view>& daemons, fin
                  fmt::format("{:.0f} % of the hits since the start brought an X-Forwarded-For that "
                              "was not believed",
                              untrusted * 100 / received),
-                 todo);
+                 advice);
     else if (watched >= least_watched_hits && busiest > watched * most_of_one_client)
         out.warn("trusted_proxies",
                  fmt::format("one address sends {:.0f} % of the hits (since the start)",
                              busiest * 100 / watched),
-                 todo);
+                 advice);
     else if (watched < least_watched_hits)
         out.skip("trusted_proxies",
                  fmt::format("fewer than {:.0f} hits since the start: nothing can be said of who "

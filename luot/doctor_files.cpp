@@ -156,7 +156,7 @@ void check_salts(const config& c, findings& out)
 }
 
 void check_data_file(const char* name, const std::string& file, std::int64_t old_days,
-                     const std::function<void()>& load, const std::string& todo, findings& out)
+                     const std::function<void()>& load, const std::string& advice, findings& out)
 {
     if (file.empty())
         return;
@@ -169,7 +169,7 @@ void check_data_file(const char* name, const std::string& file, std::int64_t old
     const auto changed = modified_ms(file);
     const auto days = changed ? (unix_ms() - *changed) / day_ms : 0;
     if (days > old_days)
-        out.warn(name, fmt::format("{} is {} days old", file, days), todo);
+        out.warn(name, fmt::format("{} is {} days old", file, days), advice);
     else
         out.ok(name, fmt::format("{}, {} days old", file, days));
 }

@@ -156,8 +156,8 @@ void check_ways(page& p, const std::string& luot_base, const std::string& site,
 /// Whether the browser runs this tag.
 bool check_tag(page& p, const page_tag& tag, const std::string& script)
 {
-    const auto fail = [&p](std::string what, std::string todo) {
-        p.out.fail("tag", std::move(what), std::move(todo));
+    const auto fail = [&p](std::string what, std::string advice) {
+        p.out.fail("tag", std::move(what), std::move(advice));
         return false;
     };
     if (tag.site.empty())
@@ -256,19 +256,19 @@ void check_address(page& p, const explanation& e, const std::string& canonical)
 
 void no_tag(page& p, const std::vector<const site_config*>& sites)
 {
-    const auto todo = sites.empty()
-                          ? "add the host to the hosts of a [[site]], then the tag to the page"
-                          : "put into its template: " + tag_for(sites.front()->id);
+    const auto advice = sites.empty()
+                            ? "add the host to the hosts of a [[site]], then the tag to the page"
+                            : "put into its template: " + tag_for(sites.front()->id);
     if (p.content.has_tag_in_comment)
         p.out.fail("tag", "the tag is inside a comment: browsers do not run it", "take it out");
     else if (p.content.has_tag_manager)
         p.out.warn("tag", "the page's HTML has no tag of luot; a tag manager may put it in later",
-                   "look in a browser whether /hit is sent; better: " + todo);
+                   "look in a browser whether /hit is sent; better: " + advice);
     else
         p.out.fail("tag",
                    std::string("the page's HTML has no tag of luot") +
                        (p.answer.is_cut ? " in its first 4 MiB" : ""),
-                   todo);
+                   advice);
 }
 
 }  // namespace

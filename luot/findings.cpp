@@ -38,7 +38,7 @@ std::string findings::text() const
         ++counts[static_cast<std::size_t>(f.is)];
         out +=
             fmt::format("{:<4}  {:<18} {}{}{}\n", name_of(f.is), f.name, shown(f.what, most_shown),
-                        f.todo.empty() ? "" : " -> ", shown(f.todo, most_shown));
+                        f.advice.empty() ? "" : " -> ", shown(f.advice, most_shown));
     }
     out += fmt::format("{} ok, {} warnings, {} failed, {} not looked at\n", counts[0], counts[1],
                        counts[2], counts[3]);
@@ -53,7 +53,7 @@ std::string findings::json(std::string_view more) const
         checks.push_back({{"state", name_of(f.is)},
                           {"name", f.name},
                           {"what", shown(f.what, most_shown)},
-                          {"todo", shown(f.todo, most_shown)}});
+                          {"advice", shown(f.advice, most_shown)}});
     return fmt::format("{{\"failed\":{},\"checks\":{}{}{}}}", has_failed(), json::serialize(checks),
                        more.empty() ? "" : ",", more);
 }

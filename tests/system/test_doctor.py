@@ -20,7 +20,7 @@ ADVICE = {"warn", "fail"}
 
 class Doctor(SystemTest):
     def doctor(self, luot, *arguments, status=None, admin=True):
-        """name -> (state, what, todo) of the checks; the last one of a name that was found wrong."""
+        """name -> (state, what, advice) of the checks; the last one of a name that was found wrong."""
         if not luot.is_running():
             luot.write_config()
         if admin and luot.admin:
@@ -31,9 +31,9 @@ class Doctor(SystemTest):
         self.assertEqual(found, 1 if answer["failed"] else 0)
         checks = {}
         for check in answer["checks"]:
-            self.assertEqual(bool(check["todo"]), check["state"] in ADVICE or bool(check["todo"]), check)
+            self.assertEqual(bool(check["advice"]), check["state"] in ADVICE or bool(check["advice"]), check)
             if check["name"] not in checks or check["state"] in ADVICE:
-                checks[check["name"]] = (check["state"], check["what"], check["todo"])
+                checks[check["name"]] = (check["state"], check["what"], check["advice"])
         if status is not None:
             self.assertEqual(found, status, output)
         self.explained = answer.get("explained", [])
