@@ -1,5 +1,6 @@
 #include "collector/network_list.hpp"
 
+#include "core/bytes.hpp"
 #include "core/utf8.hpp"
 
 #include <algorithm>
@@ -13,15 +14,6 @@
 namespace luot::collector {
 
 namespace {
-
-std::string_view trimmed(std::string_view text)
-{
-    constexpr std::string_view blanks = " \t\r";
-    const auto first = text.find_first_not_of(blanks);
-    if (first == std::string_view::npos)
-        return {};
-    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
 
 /// The address behind this one; the last one stays.
 http::ip_address next(http::ip_address address)
@@ -67,7 +59,7 @@ network_list network_list::parse(std::string_view text, const std::string& file_
         const auto end = std::min(text.find('\n'), text.size());
         const auto line = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
-        const auto said = trimmed(line.substr(0, line.find('#')));
+        const auto said = without_blanks(line.substr(0, line.find('#')));
         if (said.empty())
             continue;
         const auto n = parse_network(said);

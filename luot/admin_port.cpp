@@ -100,6 +100,17 @@ std::string text_of(const listen_address& address)
     return (is_v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
+std::vector<listen_address> admin_ports(const config& c, const std::vector<std::string>& told)
+{
+    std::vector<listen_address> out;
+    for (const auto& text : told)
+        if (const auto address = parse_listen_address(text))
+            out.push_back(*address);
+    if (out.empty())
+        out.push_back(c.listen.admin_port);
+    return out;
+}
+
 http_answer ask(const listen_address& address, const std::string& path,
                 std::chrono::milliseconds most)
 {

@@ -16,6 +16,9 @@ namespace luot {
 /// "127.0.0.1:9180", "[::1]:9180"; nullopt when it is none.
 [[nodiscard]] std::optional<listen_address> parse_listen_address(std::string_view text);
 [[nodiscard]] std::string text_of(const listen_address& address);
+/// Those that an operator told of, without what is no address; else the configuration's own.
+[[nodiscard]] std::vector<listen_address> admin_ports(const config& c,
+                                                      const std::vector<std::string>& told);
 
 struct http_answer {
     int status = 0;    ///< 0: there was none; `trouble` says why

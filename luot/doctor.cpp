@@ -12,17 +12,6 @@ namespace luot {
 
 namespace {
 
-std::vector<listen_address> addresses_of(const config& c, const std::vector<std::string>& told)
-{
-    std::vector<listen_address> out;
-    for (const auto& text : told)
-        if (const auto address = parse_listen_address(text))
-            out.push_back(*address);
-    if (out.empty())
-        out.push_back(c.listen.admin_port);
-    return out;
-}
-
 void check_public_port(const config& c, findings& out)
 {
     const auto& address = c.listen.public_port;
@@ -64,7 +53,7 @@ int examine(const std::string& config_file, const std::vector<std::string>& admi
                                 (c.sites.size() == 1 ? " site, " : " sites, ") +
                                 (c.redis.configured ? "a Redis of your own" : "luot's own Redis"));
     const auto daemons =
-        ask_daemons(addresses_of(c, admin_addresses), !admin_addresses.empty(), out);
+        ask_daemons(admin_ports(c, admin_addresses), !admin_addresses.empty(), out);
     check_public_port(c, out);
     check_daemons(c, daemons, out);
     std::optional<double> used_bytes;

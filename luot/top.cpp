@@ -225,13 +225,7 @@ int show_top(const std::string& config_file, const std::vector<std::string>& adm
         std::fprintf(stderr, "luot: %s\n", e.what());
         return 2;
     }
-    std::vector<listen_address> addresses;
-    for (const auto& text : admin_addresses)
-        if (const auto address = parse_listen_address(text))
-            addresses.push_back(*address);
-    if (addresses.empty())
-        addresses.push_back(c.listen.admin_port);
-    return top(c, std::move(addresses), is_once || ::isatty(STDOUT_FILENO) == 0).run();
+    return top(c, admin_ports(c, admin_addresses), is_once || ::isatty(STDOUT_FILENO) == 0).run();
 }
 
 }  // namespace luot
