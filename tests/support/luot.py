@@ -286,7 +286,8 @@ class World:
         if failed or faults:
             print(f"\nkept: {self.folder}", file=sys.stderr)
             for log in sorted(self.folder.glob("*.log"), key=lambda f: f.stat().st_mtime)[-6:]:
-                tail = log.read_bytes()[-6000:].decode(errors="replace").splitlines()[-40:]
+                lines = 5 if log.name.startswith("redis") else 40
+                tail = [line[:400] for line in log.read_bytes()[-6000:].decode(errors="replace").splitlines()[-lines:]]
                 print(f"---- end of {log.name}", *tail, sep="\n", file=sys.stderr)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
