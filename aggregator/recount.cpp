@@ -26,7 +26,7 @@ recount::recount(const site_table& sites, const classifier& classes, std::string
 void recount::add(std::string_view payload)
 {
     hit h;
-    if (decode(payload, h) || h.site != site_)
+    if (decode_hit(payload, h) || h.site != site_)
         return;
     if (h.id != 0) {
         const auto known_until = (h.time_ms / id_set_ms + 1) * id_set_ms + window_ms_;
@@ -37,7 +37,7 @@ void recount::add(std::string_view payload)
     }
     // The views of a hit point into its record.
     payloads_.emplace_back(payload);
-    (void)decode(payloads_.back(), h);
+    (void)decode_hit(payloads_.back(), h);
     h.id = 0;  // looked at above
     hits_.push_back(h);
 }

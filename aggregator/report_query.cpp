@@ -4,6 +4,7 @@
 #include "core/clock.hpp"
 #include "core/local_time.hpp"
 #include "core/path.hpp"
+#include "core/utf8.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -36,6 +37,8 @@ report_query read_query(const http::request& r, const std::shared_ptr<const site
         const bool is_known = name == "site" || name == "from" || name == "to" ||
                               std::find(known.begin(), known.end(), name) != known.end();
         bool is_new = true;
+        if (!utf8::valid(value))  // answers repeat it, and they are JSON
+            return refuse("the value of a parameter is no UTF-8"), q;
         if (is_known)
             is_new = q.given.insert_or_assign(std::move(name), std::move(value)).second;
         else if (!is_dimension(name))

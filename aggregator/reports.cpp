@@ -2,6 +2,7 @@
 
 #include "aggregator/page_names.hpp"
 #include "aggregator/progress.hpp"
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/hit.hpp"
 #include "core/keys.hpp"
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <map>
 
 namespace luot::aggregator {
 
@@ -175,7 +177,7 @@ void add_row(grouped_reads& wanted, const std::string& site, const narrowed_row&
                     row.members);
 }
 
-/// Where each point of a series is read, and which points there are.
+/// Where each point of a series by days or months is read, and which points there are.
 void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_table::site& site,
                  metric what, time_step step, date_range range, const narrowed_row* row)
 {
@@ -184,17 +186,12 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
     if (step == time_step::month)
         for (auto month = month_begin(range.from); month <= range.to; month = month_begin(month, 1))
             points.push_back({month, 0});
-    else if (step == time_step::day)
-        for (auto date = range.from; date <= range.to; ++date)
-            points.push_back({date, 0});
     else
         for (auto date = range.from; date <= range.to; ++date)
-            for (const auto hour : site.zone.hours_of(date))
-                points.push_back({hour * 1000, 0});
+            points.push_back({date, 0});
 
     for (auto& p : points) {
-        const auto date =
-            step == time_step::hour ? site.zone.date(p.at) : static_cast<std::int32_t>(p.at);
+        const auto date = static_cast<std::int32_t>(p.at);
         const auto take = [&p, what](const redis::reply_view& r) {
             p.value = what == metric::visit_seconds ? visit_seconds(r.count()) : r.count();
         };
@@ -214,16 +211,43 @@ void plan_series(grouped_reads& wanted, std::vector<point>& points, const site_t
             };
             wanted.add_list(take_visitors, "ZMSCORE", keys::path_visitors(id, date), row->members);
         }
-        if (row)
-            continue;
-        if (step == time_step::hour)
-            wanted.add(take, "HGET", keys::day(id, date),
-                       std::string_view(fmt::format("{}@{}", field, p.at / 1000)));
-        else
+        if (!row)
             wanted.add(take, "HGET",
                        step == time_step::month ? keys::month(id, date) : keys::day(id, date),
                        field);
     }
+}
+
+/// The hours that the zone of now has in the range, and those that its days were counted by: a site
+/// that has moved to another zone keeps the days of before, whose hours may be of other dates and
+/// begin at other minutes.
+asio::awaitable<result<std::vector<point>>> read_hours(redis::client& redis, fall_back_guard& guard,
+                                                       const site_table::site& site, metric what,
+                                                       date_range range)
+{
+    const auto& id = site.settings->id;
+    const auto prefix = fmt::format("{}@", field_of(what, time_step::hour));
+    std::map<std::uint64_t, std::int64_t> hours;
+    grouped_reads wanted;
+    for (auto date = range.from; date <= range.to; ++date) {
+        for (const auto hour : site.zone.hours_of(date))
+            hours.try_emplace(static_cast<std::uint64_t>(hour));
+        const auto take = [&hours, &prefix](const redis::reply_view& day) {
+            for (std::size_t i = 0; i + 1 < day.size(); i += 2) {
+                const auto field = day[i].text();
+                std::uint64_t hour = 0;
+                if (field.starts_with(prefix) && parse_number(field.substr(prefix.size()), hour))
+                    hours[hour] += day[i + 1].count();
+            }
+        };
+        wanted.add(take, "HGETALL", keys::day(id, date));
+    }
+    if (const auto error = co_await wanted.send(redis, guard, partition_of(id)))
+        co_return error;
+    std::vector<point> points;
+    for (const auto& [hour, value] : hours)
+        points.push_back({static_cast<std::int64_t>(hour) * 1000, value});
+    co_return points;
 }
 
 }  // namespace
@@ -497,6 +521,8 @@ asio::awaitable<result<std::vector<point>>> read_series(redis::client& redis,
                                                         time_step step, date_range range,
                                                         const std::optional<row_filter>& row)
 {
+    if (step == time_step::hour)
+        co_return co_await read_hours(redis, guard, site, what, range);
     std::vector<point> points;
     std::optional<narrowed_row> narrowed;
     if (row) {

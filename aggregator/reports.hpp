@@ -153,16 +153,16 @@ struct point {
     bool operator==(const point&) const = default;
 };
 
-/// One point for each step of the range, also where nothing was counted. Visitors of a month are
-/// the sum of its days (visitor_days). Hours have views and visits. With `row` what that row counts
-/// (metric_of()), by days and months.
-/// Errors as of read_top().
 /// Visitors of the site's pages, by page, where the site tells them apart (`path_visitors`): the
 /// sum of the days of the range, on each of which a reader is one. Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<std::unordered_map<std::string, std::int64_t>>>
 read_path_visitors(redis::client& redis, fall_back_guard& guard, const site_table::site& site,
                    date_range range);
 
+/// One point for each step of the range, also where nothing was counted. Visitors of a month are
+/// the sum of its days (visitor_days). Hours have views and visits, and always add up to their
+/// days; `row` is none of theirs. With `row` what that row counts (metric_of()), by days and
+/// months. Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<std::vector<point>>> read_series(
     redis::client& redis, fall_back_guard& guard, const site_table::site& site, metric what,
     time_step step, date_range range, const std::optional<row_filter>& row);

@@ -523,6 +523,18 @@ std::uint64_t path_hash(std::string_view path) noexcept
     return checksum(path);
 }
 
+error_code decode_hit(std::string_view record, hit& out) noexcept
+{
+    const auto error = decode(record, out);
+    for (auto* said :
+         {&out.section, &out.source, &out.medium, &out.campaign, &out.term, &out.content})
+        if (said->starts_with('('))
+            *said = {};
+    if (out.event.starts_with('('))
+        out.event = no_member;
+    return error;
+}
+
 void decode_hits(std::string_view encoded, entry& out)
 {
     out.bytes = encoded.size();
@@ -531,7 +543,7 @@ void decode_hits(std::string_view encoded, entry& out)
     while (in.ok() && !in.rest().empty()) {
         const auto record = in.bytes(in.varint());
         hit h;
-        if (!in.ok() || decode(record, h))
+        if (!in.ok() || decode_hit(record, h))
             ++out.damaged;
         else
             out.hits.push_back(h);
@@ -662,6 +674,7 @@ additions fold(const std::vector<entry>& batch, std::size_t count, const knowled
             const auto* site = of_site.site;
             if (!site) {
                 ++out.unconfigured;
+                out.unconfigured_site = h.site;
                 continue;
             }
             if (h.id != 0) {

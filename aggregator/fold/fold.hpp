@@ -76,6 +76,11 @@ struct entry {
     std::uint64_t damaged = 0;  ///< hits that could not be decoded
 };
 
+/// Decodes one hit to be counted; errors as of decode(). What its page says in words that begin
+/// with a parenthesis, as rows of luot such as "(other)" do, is taken as not known: a stranger does
+/// not write into those.
+[[nodiscard]] error_code decode_hit(std::string_view record, hit& out) noexcept;
+
 /// Decodes the hits of an entry. `encoded` must outlive the entry.
 void decode_hits(std::string_view encoded, entry& out);
 
@@ -160,7 +165,8 @@ struct additions {
     std::map<std::string, position, std::less<>> positions;  ///< by producer
     std::uint64_t hits = 0;
     std::uint64_t repeats = 0;       ///< hits whose id was known
-    std::uint64_t unconfigured = 0;  ///< hits of sites that are not configured any more
+    std::uint64_t unconfigured = 0;  ///< hits of sites that are not configured (any more)
+    std::string unconfigured_site;   ///< of one of them
     std::uint64_t damaged = 0;
     /// Offsets that hold no hit: declared lost, or lines of an imported log that are no page.
     std::uint64_t bare = 0;

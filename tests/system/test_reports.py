@@ -256,6 +256,42 @@ class Reports(SystemTest):
         at, = (at for at, n in hours.items() if n)
         self.assertLess(abs(datetime.now(timezone.utc) - datetime.fromisoformat(at)), timedelta(hours=1, minutes=1))
 
+    def test_hours_add_up_to_their_days_also_where_a_site_has_moved_to_another_zone(self):
+        at = datetime(2024, 3, 12, 17, 5, tzinfo=timezone.utc)
+        log = self.world.folder / "access.log"
+        log.write_text("".join(f'10.0.{i // 200}.{i % 200} - - [{at + timedelta(minutes=37 * i):%d/%b/%Y:%H:%M:%S} +0000] '
+                               f'"GET /{i % 5} HTTP/1.1" 200 99 "-" "{FIREFOX}"\n' for i in range(100)))
+        status, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file)
+        self.assertEqual(status, 0, output + errors)
+        period = {"from": "2024-03-11", "to": "2024-03-17"}
+        days = self.points(**period)
+        self.assertEqual(sum(days.values()), 100)
+        for zone, offset in (("Asia/Kathmandu", "+05:45"), ("America/New_York", "-04:00"), ("Asia/Ho_Chi_Minh", "+07:00")):
+            self.luot.config["site"][0]["timezone"] = zone
+            self.luot.write_config()
+            self.luot.hang_up()
+            eventually(lambda: next(iter(self.points(step="hour", **period))).endswith(offset), patience(5), zone)
+            for metric in ("views", "visits"):
+                self.assertEqual(self.points(metric=metric, **period), days)
+                found = self.points(step="hour", metric=metric, **period)
+                self.assertEqual(sum(found.values()), 100, zone)
+                self.assertEqual(list(found), sorted(found))
+            one = {"from": "2024-03-14", "to": "2024-03-14"}
+            self.assertEqual(sum(self.points(step="hour", **one).values()), days["2024-03-14"])
+
+    def test_nobody_writes_into_the_rows_that_are_luots_own(self):
+        for i in range(3):
+            token = self.luot.take_hit("skhcn", f"/bai-{i}?utm_source=(other)&utm_campaign=(none)&utm_term=(other)",
+                                       c="(other)", client=f"203.0.113.{i + 1}")
+            token = self.luot.take_hit("skhcn", f"/bai-{i}", n="(other)", client=f"203.0.113.{i + 1}")
+        self.luot.wait_for("skhcn", token)
+        self.assertEqual(self.top("section"), ({"(none)": 3}, 3, 0))
+        self.assertEqual(self.top("campaign"), ({"(none)": 3}, 3, 0))
+        self.assertEqual(self.top("term"), ({"(none)": 3}, 3, 0))
+        self.assertEqual(self.top("source"), ({"(direct)": 3}, 3, 0))
+        self.assertEqual(self.top("event"), ({"(none)": 3}, 3, 0))
+        self.assertNotIn("in_other", self.ask("series", section="Tin tức").body.decode())
+
     def test_what_cannot_be_answered_says_so(self):
         for report, parameters in (
                 ("top", {}), ("top", {"by": "shoe"}), ("top", {"by": "path", "limit": 0}), ("top", {"by": "path", "limit": 1001}),
