@@ -186,28 +186,103 @@ function steps.M(at)
   return at + 6
 end
 
--- Facts of a page (page_votes.hpp) begin with a version and the day on which it was first seen, a varint.
-local function first_seen(facts)
-  local day, scale, at = 0, 1, 2
-  while at <= #facts and at <= 6 do
-    local byte = string.byte(facts, at)
-    day, scale, at = day + byte % 128 * scale, scale * 128, at + 1
+-- Facts of a page are as page_votes.hpp encodes them: a version, the day on which it was first seen, and the votes of its last
+-- readers, the newest last: 4 bytes of the voter, title and section. Numbers are varints; a text is the number of its first
+-- time, and there its length and bytes follow.
+local function number_at(facts, at)
+  local value, scale = 0, 1
+  for i = at, math.min(at + 8, #facts) do
+    local byte = string.byte(facts, i)
+    value, scale = value + byte % 128 * scale, scale * 128
     if byte < 128 then
-      return day, at
+      return value, i + 1
     end
   end
 end
+local function number_text(value)
+  local out = ''
+  while value >= 128 do
+    value, out = math.floor(value / 128), out .. string.char(128 + value % 128)
+  end
+  return out .. string.char(value)
+end
+-- Nil where they cannot be read.
+local function decoded_facts(facts)
+  local day, at = number_at(facts, 2)
+  local said, votes = {}, {}
+  while at and at <= #facts do
+    local vote = { string.sub(facts, at, at + 3) }
+    at = at + 4
+    for i = 2, 3 do
+      local n, size
+      n, at = number_at(facts, at)
+      if n and n == #said then
+        size, at = number_at(facts, at)
+        if not at or at + size - 1 > #facts then
+          return
+        end
+        said[n + 1], at = string.sub(facts, at, at + size - 1), at + size
+      end
+      vote[i] = n and said[n + 1]
+      if not vote[i] then
+        return
+      end
+    end
+    votes[#votes + 1] = vote
+  end
+  return at and day, votes
+end
+local function encoded_facts(version, day, votes)
+  local numbers, said = {}, 0
+  local out = { version, number_text(day) }
+  for _, vote in ipairs(votes) do
+    out[#out + 1] = vote[1]
+    for i = 2, 3 do
+      if numbers[vote[i]] then
+        out[#out + 1] = number_text(numbers[vote[i]])
+      else
+        numbers[vote[i]] = said
+        out[#out + 1] = number_text(said) .. number_text(#vote[i]) .. vote[i]
+        said = said + 1
+      end
+    end
+  end
+  return table.concat(out)
+end
+-- As many votes, and bytes, as page_votes.hpp keeps; the newest, and of what is too long the oldest for nothing.
+local most_votes, most_fact_bytes = 16, 1000
+local function joined_facts(before, since)
+  local day_before, votes_before = decoded_facts(before)
+  local day_since, votes = decoded_facts(since)
+  local version = string.sub(since, 1, 1)
+  if not day_before or not day_since or string.sub(before, 1, 1) ~= version then
+    return since
+  end
+  local has_voted = {}
+  for _, vote in ipairs(votes) do
+    has_voted[vote[1]] = true
+  end
+  for i = #votes_before, 1, -1 do
+    if #votes < most_votes and not has_voted[votes_before[i][1]] then
+      table.insert(votes, 1, votes_before[i])
+    end
+  end
+  local day = day_since
+  if day_before > 0 and (day_since == 0 or day_before < day_since) then
+    day = day_before
+  end
+  local facts = encoded_facts(version, day, votes)
+  for _, vote in ipairs(votes) do
+    if #facts > most_fact_bytes then
+      vote[2], vote[3] = '', ''
+      facts = encoded_facts(version, day, votes)
+    end
+  end
+  return facts
+end
 local function put_facts(key, page, facts)
   local now = call('HGET', key, page)
-  if not now then
-    call('HSET', key, page, facts)
-    return
-  end
-  local before, rest_before = first_seen(facts)
-  local since, rest = first_seen(now)
-  if before and since and before > 0 and before < since and string.byte(facts) == string.byte(now) then
-    call('HSET', key, page, string.sub(facts, 1, rest_before - 1) .. string.sub(now, rest))
-  end
+  call('HSET', key, page, now and joined_facts(facts, now) or facts)
 end
 function steps.F(at)
   local key, field, value = key_at(at), ARGV[at + 1], ARGV[at + 2]

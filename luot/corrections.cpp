@@ -169,6 +169,8 @@ int list_corrections(const std::string& config_file, const std::string& site_id)
                    r.what, r.of, r.changed);
         if (r.state == "undone")
             fmt::print(" [undone {} by {}]", zone.local_text(r.undone_at_ms), r.undone_by);
+        else if (can_go_on(log, number))
+            fmt::print(" [not finished: run it again, or undo it]");
         else if (r.state == "begun")
             fmt::print(" [not finished: undo it]");
         else if (r.state == "begun for good")

@@ -217,8 +217,8 @@ correction_log::records_type::const_iterator correcting::cut_off(
     const std::string& of, const delete_options& options) const
 {
     return std::find_if(log_.records.begin(), log_.records.end(), [&](const auto& r) {
-        return options.is_for_good && r.second.what == "delete" && r.second.of == of &&
-               r.second.state == begun_for_good;
+        return r.second.what == "delete" && r.second.of == of &&
+               (options.is_for_good ? r.second.state == begun_for_good : can_go_on(log_, r.first));
     });
 }
 
@@ -228,6 +228,8 @@ asio::awaitable<bool> correcting::begin_deletion(std::string of, delete_options 
         number_ = former->first;
         record_ = former->second;
         has_made_step_ = true;
+        if (!record_.changed.empty())
+            so_far_ = record_.changed + "; then ";
         co_return true;
     }
     co_await begin("delete", std::move(of));

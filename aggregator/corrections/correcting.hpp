@@ -54,8 +54,8 @@ protected:
 
     /// Gives the correction its number. What is done with the first step counts from there.
     [[nodiscard]] boost::asio::awaitable<void> begin(std::string what, std::string of);
-    /// The record of the same deletion, for good as this one, which was cut off; end(): there is
-    /// none.
+    /// The record of the same deletion, for good as this one or not, which was cut off and can be
+    /// gone on with; end(): there is none.
     [[nodiscard]] correction_log::records_type::const_iterator cut_off(
         const std::string& of, const delete_options& options) const;
     /// True when it goes on with one that was cut off.
@@ -79,6 +79,7 @@ protected:
     std::uint64_t number_ = 0;
     bool has_made_step_ = false;  ///< of what has this number: the log has it
     correction record_;
+    std::string so_far_;  ///< what the record says of a deletion that this one goes on with
 
 private:
     [[nodiscard]] boost::asio::awaitable<void> make_room();

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -39,8 +40,7 @@ private:
                                         const delete_options& options);
     void take_views(changes& list, std::int32_t date, std::int64_t views, std::int64_t of_other,
                     const redis::reply_view& day_fields, std::int64_t of_hours) const;
-    asio::awaitable<void> take_day_fields(std::int32_t date, const delete_options& options,
-                                          bool is_first);
+    asio::awaitable<void> take_day_fields(std::int32_t date, const delete_options& options);
     asio::awaitable<bool> has_counts(std::int32_t date);
     asio::awaitable<void> take_day_rest(std::int32_t date, const delete_options& options);
 
@@ -206,8 +206,10 @@ asio::awaitable<void> day_deletion::take_day_rows(std::int32_t date, breakdown b
             list.push_back(add_row(of_month, other, -from_others, 0));
         for (const auto& key : {day, month})
             list.push_back(add_count(key, rows_field(name_of(by)), -sum));
-        if (by == breakdown::path)
+        if (by == breakdown::path) {
             take_views(list, date, sum, page_other, held[3], sum);
+            record_.changed = fmt::format("{}{} so far", so_far_, views_text(views_ + sum));
+        }
         journal(list, options);
         count_record(list);
         const auto done = co_await step(step_kind::pages, list);
@@ -250,13 +252,17 @@ void day_deletion::take_views(changes& list, std::int32_t date, std::int64_t vie
 /// All counts of a day but views, which its pages have. Rows that add up to them are gone.
 /// What they keep of the first time is all that an undo needs: estimates, and pages' ages.
 asio::awaitable<void> day_deletion::take_day_fields(std::int32_t date,
-                                                    const delete_options& options, bool is_first)
+                                                    const delete_options& options)
 {
     const auto& id = site_.id;
     const auto day = keys::day(id, date), month = keys::month(id, date), totals = keys::totals(id);
     redis::pipeline reading;
     reading.add("HGETALL", day);
     reading.add("HGET", day, std::string_view(rows_field(name_of(breakdown::entry))));
+    const std::array taken{keys::day_visitors(id, date), keys::day_first_seen(id, date),
+                           keys::path_visitors(id, date)};
+    for (const auto& key : taken)
+        reading.add("EXISTS", keys::kept(id, number_, key));
     const auto answers = co_await exec(reading);
     const auto late_visits = answers[1].count();
     changes list;
@@ -276,11 +282,12 @@ asio::awaitable<void> day_deletion::take_day_fields(std::int32_t date,
             for (const auto& key : {month, totals})
                 list.push_back(add_count(key, field, -count));
     }
-    for (const auto& key : {keys::day_visitors(id, date), keys::day_first_seen(id, date),
-                            keys::path_visitors(id, date)})
-        list.push_back(options.is_for_good || !is_first
-                           ? change{'U', {key}, {}}
-                           : rename(key, keys::kept(id, number_, key)));
+    // What was kept already, by an earlier pass or a run that was cut off, is not joined by what
+    // came since.
+    for (std::size_t i = 0; i < taken.size(); ++i)
+        list.push_back(options.is_for_good || answers[2 + i].count() > 0
+                           ? change{'U', {taken[i]}, {}}
+                           : rename(taken[i], keys::kept(id, number_, taken[i])));
     list.push_back(count_visitors(keys::day_visitors(id, date), day, month, totals));
     journal(list, options);
     count_record(list);
@@ -307,8 +314,8 @@ asio::awaitable<void> day_deletion::take_day_rest(std::int32_t date, const delet
     journal(list, options);
     views_ += views;
     record_.state = options.is_for_good ? "for good" : "made";
-    record_.changed =
-        fmt::format("{} and {} taken out", views_text(views_), counted(visits_, "visit", "visits"));
+    record_.changed = fmt::format("{}{} and {} taken out", so_far_, views_text(views_),
+                                  counted(visits_, "visit", "visits"));
     count_record(list);
     co_await must(step_kind::pages, list);
 }
@@ -406,7 +413,7 @@ asio::awaitable<corrected> day_deletion::remove(std::int32_t date, delete_option
         throw correction_error(
             "a day can be deleted from the second day after it on: its visits go on over midnight");
     co_await read_log();
-    const auto of = "day " + date_text(date);
+    const auto of = std::string(of_day) + date_text(date);
     if (cut_off(of, options) == log_.records.end())
         co_await check_day(date);
     co_await end_visits(date);
@@ -417,7 +424,7 @@ asio::awaitable<corrected> day_deletion::remove(std::int32_t date, delete_option
         for (const auto& by : breakdown_names)
             if (by.what != breakdown::path)
                 co_await take_day_rows(date, by.what, options);
-        co_await take_day_fields(date, options, is_first);
+        co_await take_day_fields(date, options);
         co_await take_day_rows(date, breakdown::path, options);
         co_await take_day_rest(date, options);
         is_first = false;

@@ -104,6 +104,8 @@ asio::awaitable<void> page_deletion::take_dates(const std::string& path,
             asking.add("ZSCORE", keys::path_visitors(id, date), std::string_view(path));
             asking.add("HMGET", keys::day(id, date), "views"sv, "visits"sv);
             asking.add("ZSCORE", keys::day_breakdown(id, date, breakdown::entry), other_member);
+            asking.add("EXISTS",
+                       keys::kept(id, number_, keys::visitors_of_path(id, date, path_hash(path))));
         }
         for (const auto month : months)
             asking.add("ZSCORE", keys::month_breakdown(id, month, breakdown::entry), other_member);
@@ -118,7 +120,7 @@ asio::awaitable<void> page_deletion::take_dates(const std::string& path,
         auto of_page = answers[at].count() - answers[at + 1].count();
         auto at_visitors = at + 2;
         std::map<std::int32_t, std::int64_t> other_entries;  // of months
-        at = at_visitors + 3 * dates.size();
+        at = at_visitors + 4 * dates.size();
         for (const auto month : months)
             other_entries[month] = answers[at++].count();
 
@@ -176,7 +178,9 @@ asio::awaitable<void> page_deletion::take_dates(const std::string& path,
             }
             const auto visitors = answers[at_visitors].count();
             const auto held = answers[at_visitors + 1], in_other = answers[at_visitors + 2];
-            at_visitors += 3;
+            // Kept already by the run that was cut off: these came since.
+            const bool is_kept = answers[at_visitors + 3].count() > 0;
+            at_visitors += 4;
             // Which visits began with it is among the others where it was none of the first of a
             // closed day: as many are the page's as would be left without a view.
             auto& own = month_rows[keys::month_breakdown(id, date, breakdown::entry)];
@@ -211,12 +215,12 @@ asio::awaitable<void> page_deletion::take_dates(const std::string& path,
                 continue;
             list.push_back(add_row(keys::path_visitors(id, date), path, -visitors, ends));
             const auto registers = keys::visitors_of_path(id, date, path_hash(path));
-            list.push_back(options.is_for_good
+            list.push_back(options.is_for_good || is_kept
                                ? change{'U', {registers}, {}}
                                : rename(registers, keys::kept(id, number_, registers)));
         }
-        auto before =
-            std::exchange(record_.changed, fmt::format("{} so far", views_text(views_ + views)));
+        auto before = std::exchange(
+            record_.changed, fmt::format("{}{} so far", so_far_, views_text(views_ + views)));
         journal(list, options);
         count_record(list);
         const auto done = co_await step(step_kind::pages, list);
@@ -293,7 +297,7 @@ asio::awaitable<corrected> page_deletion::remove(std::string path, delete_option
             "{} is merged into {} (correction {}): delete that, or undo the merge first", path,
             *end_of_chain(aliases_, path), known->second.number));
     const page_names names({}, aliases_, {});
-    bool has_begun = co_await begin_deletion("page " + path, options);
+    bool has_begun = co_await begin_deletion(std::string(of_page) + path, options);
     for (const auto& address : names.addresses_of(path)) {
         redis::pipeline asking;
         asking.add("ZSCORE", keys::pages(site_.id), std::string_view(address));
@@ -313,8 +317,8 @@ asio::awaitable<corrected> page_deletion::remove(std::string path, delete_option
     }
     if (!has_begun)
         throw correction_error(path + " has no counts");
-    record_.changed =
-        fmt::format("{} and {} taken out", views_text(views_), counted(visits_, "visit", "visits"));
+    record_.changed = fmt::format("{}{} and {} taken out", so_far_, views_text(views_),
+                                  counted(visits_, "visit", "visits"));
     if (imported_ > 0)
         record_.changed += fmt::format(", {} imported", imported_);
     if (to_other_ > 0)

@@ -30,7 +30,7 @@ asio::awaitable<corrected> site_deletion::remove(delete_options options)
     co_await read_log();
     const auto& id = site_.id;
     const auto prefix = site_prefix();
-    (void)co_await begin_deletion("the whole site", options);
+    (void)co_await begin_deletion(std::string(of_site), options);
     const auto is_recent_day = [&](std::int32_t date) { return date >= options.today - 2; };
     const auto is_recent_month = [&](std::int32_t date) {
         return date >= month_begin(options.today, -1);

@@ -67,6 +67,13 @@ bool decode(std::string_view text, correction& out)
     return out.at_ms > 0 && !out.what.empty() && !out.state.empty();
 }
 
+bool can_go_on(const correction_log& log, std::uint64_t number)
+{
+    const auto found = log.records.find(number);
+    return found != log.records.end() && number == log.last && found->second.what == "delete" &&
+           found->second.state == "begun" && found->second.of != of_site;
+}
+
 asio::awaitable<correction_log> read_corrections(redis::client& redis, std::string site)
 {
     redis::pipeline asking;

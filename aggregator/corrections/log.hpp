@@ -48,6 +48,14 @@ struct correction_log {
     using records_type = std::map<std::uint64_t, correction>;
     records_type records;
 };
+/// What a deletion is of: a page's name follows the first, "2021-07-26" the second.
+inline constexpr std::string_view of_page = "page ", of_day = "day ", of_site = "the whole site";
+
+/// Whether the same command goes on with it under its number: a deletion of a page or a day that
+/// was cut off and behind which nothing else stands, as deletions are taken back in the reverse
+/// order.
+[[nodiscard]] bool can_go_on(const correction_log& log, std::uint64_t number);
+
 [[nodiscard]] boost::asio::awaitable<correction_log> read_corrections(redis::client& redis,
                                                                       std::string site);
 

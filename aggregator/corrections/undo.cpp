@@ -174,7 +174,7 @@ asio::awaitable<corrected> undoing::undo(std::uint64_t number)
             throw correction_error(
                 "it took imported views, and starting totals have been imported since: what would "
                 "stand without it cannot be known");
-        if (record_.of == "the whole site")
+        if (record_.of == of_site)
             co_await undo_site(number);
         else
             co_await undo_steps(number);

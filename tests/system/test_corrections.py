@@ -446,10 +446,53 @@ class Deleting(Corrections):
                         log = self.command("corrections").splitlines()
                         last = log[-1].split()[0]
                         self.assert_verified(self.luot)
+                        if "run it again" in log[-1] and passes % 2 == 1:
+                            self.command("delete", *what)
+                            again = self.command("corrections").splitlines()
+                            self.assertEqual(len(again), len(log), "it has gone on under its number")
+                            self.assertNotIn("not finished", again[-1])
+                            self.assertIn(" taken out", again[-1])
+                            self.assert_verified(self.luot)
                         if "undone" not in log[-1] and "nothing" not in log[-1]:
                             self.command("undo", last)
                         self.assertEqual(self.everything(), before)
                         self.assert_verified(self.luot)
+
+    def test_one_that_is_killed_behind_its_last_row_is_run_to_its_end(self):
+        self.some_days()
+        command = [FAULTY, "delete", "--config", self.luot.config_file, "--site", "skhcn", "--path", "/spam"]
+        for passes in range(1, 9):
+            done = subprocess.run(command, env={**os.environ, "LUOT_FAIL_POINT": f"correct.answered:{passes}:kill"},
+                                  capture_output=True, timeout=patience(60))
+            if done.returncode == 0:
+                break
+            last = self.command("corrections").splitlines()[-1]
+            if "not finished" in last:
+                self.assertIn("run it again", last)
+                self.command("delete", "--path", "/spam")
+            self.assertNotIn("not finished", self.command("corrections"))
+            self.assertEqual(self.pages("/spam"), {"/spam": 0})
+            self.command("undo", self.command("corrections").splitlines()[-1].split()[0])
+        self.assertGreater(passes, 2)
+
+    def test_a_page_has_its_readers_again(self):
+        self.luot.config["site"][0].update(list_readers=3, public=["counts", "most_read", "stats"])
+        self.luot.write_config()
+        self.luot.hang_up()
+
+        def listed():
+            return [row["path"] for row in self.ask("/api/v1/most_read").json()["rows"]]
+        for i in range(1, 4):
+            self.read("/x", client=f"198.51.100.{i}", t=f"Tin {min(i, 2)}", c="Tin tức")
+        eventually(lambda: listed() == ["/x"], patience(20))
+        for what in (("--path", "/x"), ("--all", "--yes")):
+            number = self.number(self.command("delete", *what))
+            self.read("/x", client="198.51.100.9", t="Another")
+            eventually(lambda: listed() == [], patience(20), "the list is read anew")
+            self.command("undo", number)
+            eventually(lambda: listed() == ["/x"], patience(20), "its readers are known again")
+        rows = self.ask("/api/v1/most_read").json()["rows"]
+        self.assertEqual([row["title"] for row in rows], ["Tin 2"])
 
     def test_a_file_of_any_name_stands_in_the_log(self):
         self.read("/a", "/b")
