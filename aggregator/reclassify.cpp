@@ -1,5 +1,6 @@
 #include "aggregator/reclassify.hpp"
 
+#include "aggregator/corrections/log.hpp"
 #include "aggregator/page_names.hpp"
 #include "aggregator/recount.hpp"
 #include "aggregator/steps.hpp"
@@ -7,6 +8,7 @@
 #include "core/bytes.hpp"
 #include "core/hit.hpp"
 #include "core/keys.hpp"
+#include "core/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -231,6 +233,8 @@ private:
         const auto missed = co_await count_again(day.date, stored, again);
         for (int attempt = 0;; ++attempt) {
             day.refused = why_not(day.date, stored, again, missed);
+            if (day.refused.empty())
+                day.refused = co_await what_deleted(day.date, again);
             if (!day.refused.empty())
                 co_return;
             const auto wanted = change_of(day.date, stored, again);
@@ -413,6 +417,30 @@ private:
                     again.is_to_come();
             }
         }
+    }
+
+    /// The correction that has taken hits of the day out, if one stands: what was imported since
+    /// may make up for them in number.
+    asio::awaitable<std::string> what_deleted(std::int32_t date, const recount& again)
+    {
+        const auto log = co_await read_corrections(redis_, options_.site);
+        const auto& pages = again.rows()[static_cast<std::size_t>(breakdown::path)];
+        for (const auto& [number, r] : log.records) {
+            if (r.what != "delete" || r.state == "undone")
+                continue;
+            const bool is_of_page =
+                r.of.starts_with(of_page) &&
+                std::any_of(pages.begin(), pages.end(), [&r = r](const auto& row) {
+                    return utf8::one_line(row.first) ==
+                           std::string_view(r.of).substr(of_page.size());
+                });
+            const bool is_of_site = r.of == of_site && r.at_ms >= begin_of(date);
+            if (is_of_page || is_of_site || r.of == std::string(of_day) + date_text(date))
+                co_return fmt::format(
+                    "luot delete ({}, correction {}) has taken hits of it out{}", r.of, number,
+                    r.state.ends_with("for good") ? " for good" : ": undo that first");
+        }
+        co_return std::string{};
     }
 
     std::string why_not(std::int32_t date, const stored_day& stored, const recount& again,
