@@ -129,7 +129,10 @@ std::string log_check::other_format() const
 
 std::string log_check::what_is_wrong(const std::string& file) const
 {
-    if (damaged_ == 0)
+    // A log that was just rotated may hold nothing but a scanner's line: all of its format but the
+    // request. In JSON none has a request when its field is not where it was said to be.
+    const bool is_of_strangers = damaged_ == without_request_ && damaged_ < first_lines;
+    if (damaged_ == 0 || (is_of_strangers && making_.syntax.format != log_format::json))
         return {};
     const auto which = damaged_ == 1 ? std::string("its first line is not")
                                      : fmt::format("none of its first {} lines is", damaged_);

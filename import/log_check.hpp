@@ -38,8 +38,8 @@ public:
     /// Reads on until it is known whether the log fits, and until a line of a host of the site has
     /// come, in this log or in one before. What strangers send a server decides nothing: empty
     /// lines and too long ones do not count, and lines without a request (a scan's, or all of them
-    /// when a field of JSON is not where it was said to be) only where a log has no others. Where
-    /// the log could not be read on is its end.
+    /// when a field of JSON is not where it was said to be) only where a log has no others: of JSON
+    /// any, else first_lines of them. Where the log could not be read on is its end.
     [[nodiscard]] verdict look(line_reader& reader, bool is_held);
 
     /// Of the last log, unless it fits: what is wrong and which format would do, in one line; empty

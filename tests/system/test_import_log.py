@@ -267,6 +267,13 @@ class Refuses(imports.ImportTest):
         self.assertIn("bad: none of", self.refused(good, bad))
         self.imported(good)
 
+    def test_a_log_that_was_just_rotated_and_holds_one_scan_stops_no_other(self):
+        for i, scan in enumerate((r"\x16\x03\x01", "-")):
+            fresh = self.write(f"fresh{i}", [line(BEGIN + 400 + i, "10.0.0.9", "/").replace('"GET / HTTP/1.1"', f'"{scan}"')])
+            rows = self.import_log(self.luot, "a", self.write("access.1", self.lines), fresh)
+            self.assertEqual((rows["no request"], rows["damaged"]), (1, 0))
+        self.assertEqual(views(self.luot.redis(), "a"), self.wanted)
+
     def test_fields_that_are_not_there_are_refused(self):
         file = self.write("j", [json.dumps({"ts": BEGIN + i, "uri": f"/v{i % 5}", "status": 200, "m": "GET", "ip": f"10.0.0.{i % 200}",
                                             "ua": BROWSERS[0]}) for i in range(300)])
