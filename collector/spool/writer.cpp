@@ -1,5 +1,6 @@
 #include "collector/spool/writer.hpp"
 
+#include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/fail_point.hpp"
 #include "core/log.hpp"
@@ -15,7 +16,6 @@ namespace {
 
 /// Free bytes without which a spool counts as full: what one turn may well need.
 constexpr std::uint64_t room_for_a_turn = 128 << 10;
-constexpr std::int64_t try_again_ms = 5000;
 
 bool is_want_of_room(const error_code& error)
 {
@@ -83,10 +83,25 @@ error_code writer::commit()
     return {};
 }
 
-bool writer::is_healthy() const noexcept
+bool writer::is_healthy()
 {
-    const bool has_room = budget_.used_bytes + room_for_a_turn <= budget_.max_bytes;
-    return has_room && (failed_ms_ == 0 || steady_ms() - failed_ms_ > try_again_ms);
+    if (failed_ms_ != 0 && steady_ms() - failed_ms_ >= options_.try_again_ms)
+        failed_ms_ = try_to_write() ? steady_ms() : 0;
+    return failed_ms_ == 0 && budget_.used_bytes + room_for_a_turn <= budget_.max_bytes;
+}
+
+/// What one turn may well need, into a file that has no name any more and so goes with its
+/// descriptor.
+error_code writer::try_to_write() const
+{
+    const auto name = options_.directory + '/' + to_hex(producer()) + ".trial";
+    auto trial = file::create(name);
+    if (!trial)
+        return trial.error();
+    if (const auto error = remove_file(name))
+        return error;
+    const auto error = trial->append(std::string(room_for_a_turn, '\0'));
+    return error || options_.sync == spool_sync::os ? error : trial->sync();
 }
 
 error_code writer::write_turn()

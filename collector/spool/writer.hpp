@@ -64,6 +64,7 @@ struct writer_options {
     std::uint64_t segment_bytes = 64ULL << 20;  ///< size at which a new segment is begun
     std::int64_t segment_ms = 3'600'000;        ///< age at which one that holds hits is ended
     spool_sync sync = spool_sync::os;
+    std::int64_t try_again_ms = 5000;  ///< after a commit that failed, see is_healthy()
     /// How long each turn's write and each sync takes, failed ones too; null: nobody asks. Of the
     /// thread that commits.
     histogram* write_times = nullptr;
@@ -86,15 +87,16 @@ public:
     /// offsets are given again, and the next turn may succeed.
     [[nodiscard]] error_code commit();
 
-    /// Whether hits can be taken (for readiness): there is room, and the last commit has succeeded
-    /// or failed so long ago that another one is worth trying (a balancer that sends no hits any
-    /// more would otherwise never learn of it).
-    [[nodiscard]] bool is_healthy() const noexcept;
+    /// Whether hits can be taken (for readiness): there is room, and the last commit has succeeded.
+    /// Behind one that failed a trial is written each try_again_ms, as a balancer sends no hits to
+    /// who is not ready.
+    [[nodiscard]] bool is_healthy();
 
     [[nodiscard]] std::uint64_t producer() const noexcept { return log_->producer(); }
     [[nodiscard]] const std::shared_ptr<live_log>& log() const noexcept { return log_; }
 
 private:
+    [[nodiscard]] error_code try_to_write() const;
     [[nodiscard]] error_code write_turn();
     [[nodiscard]] error_code begin_segment();
     [[nodiscard]] error_code sync(file& of);
@@ -108,8 +110,8 @@ private:
     std::uint64_t number_ = 0;
     std::int64_t begun_ms_ = 0;
     bool needs_segment_ = false;
-    std::int64_t failed_ms_ = 0;          ///< steady time of the last commit if it failed, else 0
-    per_partition offsets_{}, chains_{};  // behind the turn in hand
+    std::int64_t failed_ms_ = 0;  ///< steady time of the last commit or trial if it failed, else 0
+    per_partition offsets_{}, chains_{};                      // behind the turn in hand
     per_partition committed_offsets_{}, committed_chains_{};  // before it
     std::string turn_;
 };

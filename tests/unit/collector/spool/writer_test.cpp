@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_new_log_is_a_header_that_only_its_owner_reads)
 {
     world w;
     const auto earliest = unix_ms();
-    const auto log = w.begin();
+    auto log = w.begin();
     BOOST_TEST(log.producer() == producer);
     BOOST_TEST(log.is_healthy());
 
@@ -249,13 +249,38 @@ BOOST_AUTO_TEST_CASE(room_that_is_made_is_used)
 BOOST_AUTO_TEST_CASE(a_log_with_little_room_left_is_not_healthy)
 {
     world w;
-    const auto log = w.begin();
+    auto log = w.begin();
     for (const std::uint64_t room : {1U << 20, 4U << 10, 0U}) {
         BOOST_TEST_CONTEXT("with room for " << room << " bytes")
         {
             w.budget.max_bytes = w.budget.used_bytes + room;
             BOOST_TEST(log.is_healthy() == (room >= 1U << 20));
         }
+    }
+}
+
+// A balancer that sends no hits to a collector whose disk is full must not get it back before there
+// is room.
+BOOST_AUTO_TEST_CASE(behind_a_write_that_failed_a_log_is_healthy_once_it_can_write_again)
+{
+    world w;
+    for (const std::int64_t wait : {std::int64_t{0}, std::int64_t{1} << 40}) {
+        w.options.try_again_ms = wait;
+        auto log = w.begin();
+        log.append(7, "kept");
+        {
+            const file_size_limit limit(header_bytes);
+            BOOST_TEST(!!log.commit());
+            BOOST_TEST(!log.is_healthy());
+            BOOST_TEST(!log.is_healthy());
+        }
+        BOOST_TEST(log.is_healthy() == (wait == 0));
+        log.append(7, "kept");
+        BOOST_TEST(!log.commit());
+        BOOST_TEST(log.is_healthy());
+        std::filesystem::remove(w.file(1));
+        std::filesystem::remove(w.file(2));
+        BOOST_TEST(std::filesystem::is_empty(w.dir.name()), "no trial is left");
     }
 }
 
