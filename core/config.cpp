@@ -1,5 +1,6 @@
 #include "core/config.hpp"
 
+#include "core/file.hpp"
 #include "core/path.hpp"
 #include "core/path_pattern.hpp"
 #include "core/utf8.hpp"
@@ -14,7 +15,6 @@
 #include <charconv>
 #include <date/tz.h>
 #include <fcntl.h>
-#include <fstream>
 #include <idn2.h>
 #include <iterator>
 #include <limits>
@@ -35,6 +35,8 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t MiB = 1ULL << 20;
 constexpr std::size_t max_host_bytes = 253;
 constexpr std::size_t max_text_bytes = 1000;
+/// Much larger than any that people write.
+constexpr std::size_t most_config_bytes = 4 << 20;
 
 struct unit {
     std::string_view name;
@@ -474,6 +476,17 @@ bool is_open_to_others(const struct stat& info)
     return (info.st_mode & forbidden) != 0;
 }
 
+/// Whether the service's user, to whom data_dir belongs, can read a file: asked by root, who can
+/// read all.
+bool is_readable_by_service(const struct stat& info, const std::string& data_dir)
+{
+    struct stat data {};
+    if (::geteuid() != 0 || ::stat(data_dir.c_str(), &data) != 0 || data.st_uid == 0)
+        return true;
+    return info.st_uid == data.st_uid ? (info.st_mode & S_IRUSR) != 0
+                                      : info.st_gid == data.st_gid && (info.st_mode & S_IRGRP) != 0;
+}
+
 /// Whether a secret's file is of who runs luot: ours or root's. Commands that root gives
 /// (check-config, import) read the files of the service's user, to whom data_dir belongs.
 bool has_trusted_owner(const struct stat& info, const std::string& data_dir)
@@ -512,6 +525,11 @@ std::string read_secret(const section& s, std::string_view key, const std::strin
     if (!has_trusted_owner(info, data_dir))
         s.fail(key, file + " belongs to user " + std::to_string(info.st_uid) +
                         ", who is neither luot's user nor root; chown it to luot's user");
+    if (!is_readable_by_service(info, data_dir))
+        s.fail(key, file +
+                        " cannot be read by the user to whom data_dir belongs: chown it to that "
+                        "user, or chgrp it to the "
+                        "group of data_dir and chmod 640");
     if (size < 0)
         s.fail(key, "cannot read " + file);
     std::string_view line(buffer, static_cast<std::size_t>(size));
@@ -1166,21 +1184,22 @@ config parse_config(std::string_view text, const std::string& file_name)
 
 config load_config(const std::string& file_name)
 {
-    errno = 0;
-    std::ifstream file(file_name, std::ios::binary);
-    std::ostringstream text;
-    // An empty file is read too: it lacks a site, and that is what the operator must hear.
-    if (file && file.peek() != std::ifstream::traits_type::eof())
-        text << file.rdbuf();
-    if (!file.is_open() || file.bad() || text.bad()) {
-        const int error = errno;
-        throw config_error(file_name + ":1: cannot read the configuration: " +
-                           std::generic_category().message(error != 0 ? error : EIO) +
-                           "; name it with --config");
-    }
+    const auto fail = [&](const std::string& why) {
+        throw config_error(file_name + ":1: cannot read the configuration: " + why);
+    };
+    const auto text_of = [](int error) { return std::generic_category().message(error); };
     struct stat info {};
-    const bool is_open = ::stat(file_name.c_str(), &info) != 0 || is_open_to_others(info);
-    return read_config(text.str(), file_name, is_open);
+    if (::stat(file_name.c_str(), &info) != 0)
+        fail(text_of(errno) + (errno == ENOENT ? "; name it with --config" : ""));
+    // A pipe would be waited for, and a device may never end.
+    if (!S_ISREG(info.st_mode))
+        fail(S_ISDIR(info.st_mode) ? text_of(EISDIR) : "it is no regular file");
+    const auto text = read_file(file_name, most_config_bytes + 1);
+    if (!text)
+        fail(text.error().message());
+    if (text->size() > most_config_bytes)
+        fail("it is larger than 4 MiB");
+    return read_config(*text, file_name, is_open_to_others(info));
 }
 
 std::string keep_until_restart(config& next, const config& started_with)

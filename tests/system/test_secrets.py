@@ -4,6 +4,7 @@ what ps shows, not in the output of check-config, not in data_dir, Redis or its 
 
 import os
 import sys
+import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -60,6 +61,23 @@ class Secrets(SystemTest):
         self.assertIn("redis.url", errors)
         self.assertIn("chmod 600", errors)
         self.assertNotIn(PASSWORD, errors)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may read what luot's user cannot")
+    def test_root_is_told_of_a_secret_that_the_user_of_the_service_cannot_read(self):
+        token = self.secret_file("token", TOKEN)
+        data = self.world.folder / "data"
+        data.mkdir(0o700)
+        os.chown(data, 12345, 12346)
+        file = self.world.folder / "closed.toml"
+        file.write_text(to_toml({"data_dir": str(data), "site": [self.closed_site(token)]}))
+        for owner, group, mode, is_right in ((0, 0, 0o600, False), (0, 12346, 0o600, False), (0, 12346, 0o640, True),
+                                             (0, 12345, 0o640, False), (12345, 0, 0o600, True), (12345, 0, 0o000, False)):
+            os.chown(token, owner, group)
+            token.chmod(mode)
+            status, _, errors = self.world.run("check-config", file)
+            self.assertEqual(status, 0 if is_right else 2, (owner, group, oct(mode), errors))
+            if not is_right:
+                self.assertIn(f"{token} cannot be read by the user to whom data_dir belongs", errors)
 
     def test_a_reload_with_an_open_secret_is_refused_and_the_running_one_stays(self):
         token = self.secret_file("token", TOKEN)
