@@ -153,7 +153,7 @@ public:
     std::atomic<std::int64_t> lag_ms{0}, heard_ms{-hears_ms}, queue_oldest_ms{0}, unheld{-1};
     std::atomic<std::uint32_t> held{0};                         ///< a bit for each partition
     std::atomic<std::int64_t> held_ms{-leases::lasts.count()};  ///< when that was asked for
-    log::limiter error_limit{10}, format_limit{60};
+    log::limiter error_limit{10}, format_limit{60}, unconfigured_limit{60};
     counter &hits, &repeats, &batches, &stale, &failures, &early_drops;
     histogram &apply_times, &to_count_times;
 };
@@ -328,6 +328,13 @@ void worker::impl::count(const additions& a)
         for (std::size_t i = 0; i < added.other_views.size(); ++i)
             c->other_views[i]->add(added.other_views[i]);
     }
+    if (a.unconfigured > 0 && unconfigured_limit.pass())
+        log::warn("hits_unconfigured", {{"site", a.unconfigured_site},
+                                        {"hits", a.unconfigured},
+                                        {"held_back", unconfigured_limit.held_back()},
+                                        {"what",
+                                         "this aggregator does not know the site: its hits are in "
+                                         "no count, and do not come back"}});
     for (const auto& [kind, number] : a.bots) {
         auto& c = bots_by_kind[kind];
         if (!c)
@@ -538,7 +545,7 @@ void worker::impl::tell_totals()
                       "Hits that could not be decoded or applied; from Redis.",
                       [this] { return static_cast<double>(damaged.load()); });
     metrics.add_total("luot_hits_unconfigured_total",
-                      "Hits of sites that were not configured any more; from Redis.",
+                      "Hits of sites that the aggregators do not have configured; from Redis.",
                       [this] { return static_cast<double>(unconfigured.load()); });
 }
 

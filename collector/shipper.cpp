@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <sys/statvfs.h>
 #include <utility>
 
 namespace luot::collector {
@@ -43,7 +44,7 @@ constexpr std::int64_t idle_margin_ms = 5000;
 constexpr std::int64_t rest_times = 10, shortest_rest_us = 5'000, longest_rest_us = 40'000;
 constexpr std::int64_t held_back_ms = 500, longest_held_ms = 8'000;  // a partition that is full
 constexpr std::int64_t upkeep_every_ms = 1000, disk_every_ms = 1000, hurried_disk_ms = 50;
-constexpr std::int64_t measure_every_ms = 200;
+constexpr std::int64_t measure_every_ms = 200, room_every_ms = 1000;
 /// Then others of this thread have their turn: archiving them takes tenths of a second.
 constexpr std::uint64_t most_archived_bytes = 64ULL << 20;
 constexpr std::int64_t longest_gap_ms = 2500;  // between two answers that still count as answering
@@ -137,6 +138,10 @@ public:
                     [this] { return static_cast<double>(unshipped.load()); });
         m.add_gauge("luot_spool_bytes", "Disk space used by the spool.",
                     [this] { return static_cast<double>(budget.used_bytes.load()); });
+        m.add_gauge("luot_spool_free_bytes",
+                    "What hits that Redis has not confirmed can still take: of spool.max_bytes, or "
+                    "of the disk.",
+                    [this] { return static_cast<double>(free_bytes.load()); });
         m.add_gauge("luot_spool_max_bytes", "spool.max_bytes.",
                     [this] { return static_cast<double>(budget.max_bytes); });
         m.add_gauge("luot_spool_logs", "Logs in the spool, those of earlier runs included.",
@@ -174,6 +179,7 @@ public:
     void probe_full_partitions();
     void refresh();
     void measure_backlog();
+    void measure_room(std::uint64_t waiting);
     static double age_seconds(std::int64_t since_ms, std::int64_t now_ms)
     {
         return since_ms == 0
@@ -216,10 +222,10 @@ public:
     bool waits_for_redis = false, has_ended = false;
     std::atomic<bool> told{false};
     std::atomic<std::uint64_t> unshipped{0}, log_count{0}, differing{0}, behind{0}, forked_hits{0},
-        unshipped_bytes{0};
+        unshipped_bytes{0}, free_bytes{0};
     /// Of a steady clock, and Unix time; 0: there is none.
     std::atomic<std::int64_t> unshipped_since_ms{0}, oldest_segment_ms{0};
-    std::int64_t measured_ms = 0;
+    std::int64_t measured_ms = 0, room_measured_ms = -room_every_ms;
     struct {
         std::atomic<std::uint64_t> spooled{0}, shipped{0}, applied{0}, lost{0};
     } positions;  ///< sums over all logs that are read to their end
@@ -316,6 +322,21 @@ void shipper::impl::measure_backlog()
     unshipped_bytes = bytes;
     unshipped_since_ms = since_ms;
     oldest_segment_ms = begun_ms;
+    measure_room(bytes);
+}
+
+/// What is confirmed is removed when there is no room, so it counts as free.
+void shipper::impl::measure_room(std::uint64_t waiting)
+{
+    if (measured_ms - room_measured_ms < room_every_ms)
+        return;
+    room_measured_ms = measured_ms;
+    struct statvfs disk {};
+    const auto used = std::max<std::uint64_t>(waiting, budget.used_bytes);
+    auto most = budget.max_bytes;
+    if (::statvfs(options.directory.c_str(), &disk) == 0)
+        most = std::min(most, used + std::uint64_t{disk.f_bavail} * disk.f_frsize);
+    free_bytes = most - std::min(most, waiting);
 }
 
 /// Right behind the answers of a question, which asks for all positions at once.

@@ -193,9 +193,11 @@ private:
             out_.ok("redis eviction", "noeviction");
 
         if (info("aof_enabled") != "1")
-            out_.fail("redis file",
-                      "appendonly is no: a crash takes all counts since the last dump",
-                      "set appendonly yes");
+            out_.fail(
+                "redis file", "appendonly is no: a crash takes all counts since the last dump",
+                "redis-cli config set appendonly yes, then config rewrite: a Redis that begins "
+                "with "
+                "`appendonly yes` in its file alone reads no dump, or an old append-only file");
         else if (info("aof_last_write_status") != "ok" || info("aof_last_bgrewrite_status") != "ok")
             out_.fail("redis file", "the append-only file could not be written",
                       "look at its log, its disk and its memory (vm.overcommit_memory = 1)");
@@ -212,10 +214,13 @@ private:
             most > 0 ? bytes_text(static_cast<std::uint64_t>(most)) + " (maxmemory)"
                      : bytes_text(static_cast<std::uint64_t>(machine)) + " of the machine");
         const auto limit = most > 0 ? most * 0.8 : machine * 0.5;
-        if (limit > 0 && used > limit)
-            out_.warn("redis memory", memory,
-                      "give it more, luot prune, or lower max_paths, max_ids, keep_days "
-                      "(docs/redis-keys.md)");
+        constexpr auto what_to_do =
+            "give it more, luot prune, or lower max_paths, max_ids, keep_days (docs/redis-keys.md)";
+        if (most > 0 && used >= most)
+            out_.fail("redis memory", memory + ": it takes no more hits, which wait in the spool",
+                      what_to_do);
+        else if (limit > 0 && used > limit)
+            out_.warn("redis memory", memory, what_to_do);
         else
             out_.ok("redis memory", memory);
     }
@@ -277,12 +282,13 @@ private:
             asked.add("XRANGE", keys::hits(p), "-", "+", "COUNT", "1");
             asked.add("XLEN", keys::rejected(p));
             asked.add("EXISTS", keys::lease(p));
-            asked.add("HGET", keys::producers(p), "lost");
+            asked.add("HMGET", keys::producers(p), "lost", "unconfigured");
         }
         const auto answers = co_await redis_.exec(asked);
         if (!answers)
             co_return;
-        std::int64_t waiting = 0, oldest_ms = 0, rejected = 0, leases = 0, lost = 0;
+        std::int64_t waiting = 0, oldest_ms = 0, rejected = 0, leases = 0, lost = 0,
+                     unconfigured = 0;
         for (unsigned p = 0; p < partitions; ++p) {
             const auto at = [&](std::size_t i) { return (*answers)[p * 5 + i]; };
             waiting += at(0).count();
@@ -294,7 +300,8 @@ private:
             }
             rejected += at(2).count();
             leases += at(3).count();
-            lost += at(4).count();
+            lost += at(4)[0].count();
+            unconfigured += at(4)[1].count();
         }
         if (leases == static_cast<std::int64_t>(partitions))
             out_.ok("leases", "all 16 partitions have an aggregator");
@@ -319,6 +326,12 @@ private:
         if (lost > 0)
             out_.warn("lost", fmt::format("{} acknowledged hits were declared lost", lost),
                       "see hits_lost in docs/log-messages.md");
+        if (unconfigured > 0)
+            out_.warn(
+                "unconfigured",
+                fmt::format("{} hits were of sites that the aggregators did not know: in no count",
+                            unconfigured),
+                "see hits_unconfigured in docs/log-messages.md");
     }
 
     awaitable<void> titles()

@@ -77,6 +77,7 @@ std::optional<memory_info> parse_memory_info(std::string_view info)
         !parse_number(*most, out.max_bytes))
         return std::nullopt;
     out.evicts = *policy != "noeviction";
+    (void)parse_number(field_of(info, "total_system_memory").value_or(""), out.machine_bytes);
     return out;
 }
 
@@ -98,6 +99,12 @@ asio::awaitable<void> watch_server(asio::io_context& context, client& redis,
         of_memory([](const memory_info& m) { return m.used_bytes; }));
     add("luot_redis_max_memory_bytes", "Memory that Redis may use; 0: no limit.",
         of_memory([](const memory_info& m) { return m.max_bytes; }));
+    add("luot_redis_machine_memory_bytes", "Memory of the machine of Redis.",
+        [](const seen& s) -> std::optional<double> {
+            return s.memory && s.memory->machine_bytes > 0
+                       ? std::optional(static_cast<double>(s.memory->machine_bytes))
+                       : std::nullopt;
+        });
     add("luot_redis_evicts", "1: Redis drops keys when its memory is full, and counts with them.",
         of_memory([](const memory_info& m) { return m.evicts ? 1 : 0; }));
     add("luot_clock_skew_seconds", "How far this process's clock is ahead of that of Redis.",

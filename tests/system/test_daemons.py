@@ -252,6 +252,33 @@ class Signals(SystemTest):
             luot.wait_for("skhcn", token)
         self.assertEqual(luot.views("skhcn", "/a"), 6)
 
+    def test_a_hang_up_with_what_never_ends_or_is_never_written_is_refused(self):
+        luot = self.world.luot()
+        large = self.world.folder / "large.toml"
+        large.write_text("#" * (5 << 20))
+        pipe = self.world.folder / "pipe"
+        os.mkfifo(pipe)
+        luot.config_file.unlink()
+        for target, why in (("/dev/zero", "it is no regular file"), (pipe, "it is no regular file"), (large, "larger than 4 MiB")):
+            luot.config_file.symlink_to(target)
+            before = len(luot.log_text())
+            luot.hang_up()
+            eventually(lambda: why in luot.log_text()[before:], patience(5), f"{target} is refused")
+            luot.config_file.unlink()
+            token = luot.take_hit("skhcn", "/a")
+            luot.wait_for("skhcn", token)
+
+    def test_hits_of_a_site_that_only_collectors_know_are_told_of(self):
+        redis = self.world.redis()
+        more = {"id": "new-site", "hosts": ["new.example.vn"]}
+        collector = self.world.luot("collector", redis=redis, sites=[*SITES, more])
+        aggregator = self.world.luot("aggregator", redis=redis)
+        collector.take_hit("new-site", "/a")
+        eventually(lambda: "hits_unconfigured site=new-site hits=1" in aggregator.log_text(), patience(10), "the log names it")
+        eventually(lambda: aggregator.metrics().sum("luot_hits_unconfigured_total") == 1, patience(10))
+        status, output, errors = self.world.run("doctor", "--config", aggregator.config_file)
+        self.assertIn("1 hits were of sites that the aggregators did not know", output + errors)
+
 
 class ImportTotals(SystemTest):
     def setUp(self):

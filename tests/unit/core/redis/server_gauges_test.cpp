@@ -14,9 +14,9 @@ BOOST_AUTO_TEST_CASE(memory_is_read_whatever_stands_around_it)
 {
     const auto read = parse_memory_info(
         "# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\nmaxmemory:2097152\r\n"
-        "maxmemory_human:2.00M\r\nmaxmemory_policy:noeviction\r\n");
+        "maxmemory_human:2.00M\r\nmaxmemory_policy:noeviction\r\ntotal_system_memory:4194304\r\n");
     BOOST_TEST_REQUIRE(read.has_value());
-    BOOST_TEST((*read == memory_info{1'048'576, 2'097'152, false}));
+    BOOST_TEST((*read == memory_info{1'048'576, 2'097'152, false, 4'194'304}));
     const auto evicting =
         parse_memory_info("maxmemory_policy:allkeys-lru\nmaxmemory:0\nused_memory:7");
     BOOST_TEST_REQUIRE(evicting.has_value());
