@@ -287,7 +287,7 @@ top_rows row_sum::top(std::size_t limit) const
     top_rows out;
     for (const auto& [key, views] : rows_) {
         out.total += views;
-        if (key != other_member)
+        if (key != other_member && views != 0)  // 0: a page at which no visit ends any more
             out.rows.push_back({key, views});
     }
     const auto count = static_cast<std::ptrdiff_t>(std::min(limit, out.rows.size()));

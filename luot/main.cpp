@@ -283,8 +283,10 @@ int main(int argc, char** argv)
                       "keeps nothing for an undo (with --all: nor the log of corrections)");
     deleted->add_flag("--yes", is_sure, "goes with --all: that is meant")->needs(all_option);
 
-    auto* corrections = takes_config(app.add_subcommand(
-        "corrections", "lists what was merged, hidden, pruned and deleted, by whom and when"));
+    auto* corrections =
+        takes_config(app.add_subcommand("corrections",
+                                        "lists what was merged, hidden, pruned, deleted, imported "
+                                        "as totals and reclassified, by whom and when"));
     corrections->add_option("--site", site, "id of the site")->required();
 
     auto* undo = takes_config(app.add_subcommand("undo", "takes a correction back"));

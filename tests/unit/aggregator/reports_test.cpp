@@ -55,6 +55,8 @@ BOOST_AUTO_TEST_CASE(rows_and_the_rest_add_up_to_the_total)
                                      {"/c", 1},
                                      {"/d", 7},
                                      {"/c", 1},
+                                     {"/e", 1},
+                                     {"/e", -1},
                                      {"(none)", 2}})
         sum.add(key, views);
     const auto top = sum.top(3);
