@@ -282,7 +282,7 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
         graph(("Hits a second", "Lượt mỗi giây"), "Hits that came, and those acknowledged: on disk, to be counted exactly once.",
               [(rate("luot_hits_received_total"), "received · đến"), (rate("luot_hits_accepted_total"), "acknowledged · nhận")],
               unit="reqps", width=6),
-        graph(("Refused a second", "Từ chối mỗi giây"), "Hits not taken, by reason. spool_full: no room on disk while Redis is away.",
+        graph(("Refused a second", "Từ chối mỗi giây"), "Hits not taken, by reason. spool_full: no room on disk, or it cannot be written.",
               [(rate("luot_hits_refused_total", by="reason"), "{{reason}}")], unit="reqps", width=6, stack=True),
         graph(("Refused share", "Tỷ lệ từ chối"), "Refused hits as a share of all, without prefetch and opted_out, which are as the readers want it.",
               [(f"{rate('luot_hits_refused_total', POLICY)} / {rate('luot_hits_received_total')}", "refused · từ chối")],
@@ -292,9 +292,10 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
                (quantile(0.99, "luot_http_request_seconds", by="port"), "99 % {{port}}")], unit=AS_SECONDS, width=6),
     ]),
     (("2. Spool", "2. Bộ đệm trên đĩa"), [
-        graph(("Spool", "Dung lượng bộ đệm"), "Disk space used, of it what Redis has not confirmed, and the limit at which hits are refused. What is confirmed makes room by itself.",
+        graph(("Spool", "Dung lượng bộ đệm"), "Disk space used, of it what Redis has not confirmed, and how much that may be until hits are refused: spool.max_bytes, or what the disk has "
+              "room for. What is confirmed makes room by itself.",
               [(f"luot_spool_bytes{OF}", "used · đã dùng {{instance}}"), (f"luot_unshipped_bytes{OF}", "unconfirmed · chưa gửi {{instance}}"),
-               (f"luot_spool_max_bytes{OF}", "limit · giới hạn {{instance}}")], unit="bytes", width=6, dashed=("C",)),
+               (f"luot_unshipped_bytes{OF} + luot_spool_free_bytes{OF}", "limit · giới hạn {{instance}}")], unit="bytes", width=6, dashed=("C",)),
         graph(("Unconfirmed hits", "Lượt chưa gửi"), "Hits on disk that Redis has not confirmed. They grow while Redis is away.",
               [(f"luot_unshipped_hits{OF}", "{{instance}}")], width=6),
         graph(("Oldest unconfirmed hit", "Lượt chưa gửi cũ nhất"), "Age of the oldest hit that Redis has not confirmed; 0: none waits.",

@@ -188,12 +188,17 @@ class Alerts(SystemTest):
             self.main.take_hit(site, "/read")
 
     def break_away(self):
-        """Redis hangs, and hits come until there is no room."""
+        """Redis hangs, and hits come until there is hardly any room: it is told before the first is refused. Then until there
+        is none."""
         self.redis["away"].freeze()
-        for i in range(1000):
-            if self.away.hit("skhcn", f"/{i}-{'x' * 1400}", t="t" * 400).status == 503:
-                return
-        self.fail("the spool never fills")
+        sent = (self.away.hit("skhcn", f"/{i}-{'x' * 1400}", t="t" * 400).status for i in range(1000))
+        for status in sent:
+            self.assertNotEqual(status, 503)
+            if self.away.metrics().value("luot_spool_bytes") > 0.9 * 2**20:
+                break
+        eventually(lambda: ("LuotSpoolFullSoon", "away") in self.prometheus.alerts(), patience(20), "it is told that it will be full")
+        self.note()
+        self.assertIn(503, sent, "the spool is full")
 
     def mend_away(self):
         self.redis["away"].thaw()
