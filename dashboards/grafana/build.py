@@ -259,12 +259,17 @@ POLICY = 'reason!~"prefetch|opted_out"'  # refused because the site or the reade
 OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "The way of a hit from left to right: taken, on disk, in Redis, counted; then what "
                        "goes wrong, what is used up, and what a hit costs.", [
     (("Is all well?", "Có ổn không?"), [
-        stat(("Processes up", "Tiến trình hoạt động"), "luot processes that Prometheus reaches, of those it knows. Below 100 %: LuotDown.",
-             f"avg(up{OF})", unit="percentunit", thresholds=steps("red", (1, "green")), decimals=0, width=4),
+        # Not of the chosen ones: what is down for longer than the time shown is none of the variable's values.
+        stat(("Processes up", "Tiến trình hoạt động"), "luot processes that Prometheus reaches, of all that it has within the last week. Below 100 %: LuotDown.",
+             "avg(up and on (job, instance) max_over_time(luot_build_info[7d]))", unit="percentunit",
+             thresholds=steps("red", (1, "green")), decimals=0, width=3),
         stat(("Hits lost", "Lượt bị mất"), "Acknowledged hits that are gone, of all time, as Redis keeps it. Any: the promise was broken.",
-             f"max(luot_hits_lost_total{OF})", thresholds=ANY_IS_BAD, width=4),
+             f"max(luot_hits_lost_total{OF})", thresholds=ANY_IS_BAD, width=3),
         stat(("Hits damaged", "Lượt bị hỏng"), "Hits that could not be decoded or applied, of all time.",
-             f"max(luot_hits_damaged_total{OF})", thresholds=ANY_IS_BAD, width=4),
+             f"max(luot_hits_damaged_total{OF})", thresholds=ANY_IS_BAD, width=3),
+        stat(("Unknown sites", "Trang chưa cấu hình"), "Acknowledged hits of the last hour that are in no count: their site is missing in an aggregator's configuration.",
+             f"max(luot_hits_unconfigured_total{OF}) - min(min_over_time(luot_hits_unconfigured_total{OF}[1h]))",
+             thresholds=ANY_IS_BAD, width=3),
         stat(("Verify differences", "Sai khác khi kiểm tra"), "What the hourly check of all counts found. Any is a fault.",
              f"sum(luot_verify_differences{OF})", thresholds=ANY_IS_BAD, width=4),
         stat(("Redis connections up", "Kết nối Redis"), "Connections to Redis that answer, of those that processes keep.",
@@ -274,11 +279,10 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
              links=[link_to("Traffic", "luot-traffic")]),
     ]),
     (("1. In", "1. Tiếp nhận"), [
-        graph(("Hits a second", "Lượt mỗi giây"), "Hits that came, and those acknowledged: on disk, to be counted exactly once. Dashed: the quietest this "
-              "half hour has been in the last seven days.",
-              [(rate("luot_hits_received_total"), "received · đến"), (rate("luot_hits_accepted_total"), "acknowledged · nhận"),
-               ("sum(job:luot_hits_received:quietest30m) / 1800", "quietest · ít nhất")], unit="reqps", width=6, dashed=("C",)),
-        graph(("Refused a second", "Từ chối mỗi giây"), "Hits not taken, by reason. spool_full: no room on disk while Redis is away.",
+        graph(("Hits a second", "Lượt mỗi giây"), "Hits that came, and those acknowledged: on disk, to be counted exactly once.",
+              [(rate("luot_hits_received_total"), "received · đến"), (rate("luot_hits_accepted_total"), "acknowledged · nhận")],
+              unit="reqps", width=6),
+        graph(("Refused a second", "Từ chối mỗi giây"), "Hits not taken, by reason. spool_full: no room on disk, or it cannot be written.",
               [(rate("luot_hits_refused_total", by="reason"), "{{reason}}")], unit="reqps", width=6, stack=True),
         graph(("Refused share", "Tỷ lệ từ chối"), "Refused hits as a share of all, without prefetch and opted_out, which are as the readers want it.",
               [(f"{rate('luot_hits_refused_total', POLICY)} / {rate('luot_hits_received_total')}", "refused · từ chối")],
@@ -288,9 +292,10 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
                (quantile(0.99, "luot_http_request_seconds", by="port"), "99 % {{port}}")], unit=AS_SECONDS, width=6),
     ]),
     (("2. Spool", "2. Bộ đệm trên đĩa"), [
-        graph(("Spool", "Dung lượng bộ đệm"), "Disk space used, of it what Redis has not confirmed, and the limit at which hits are refused. What is confirmed makes room by itself.",
+        graph(("Spool", "Dung lượng bộ đệm"), "Disk space used, of it what Redis has not confirmed, and how much that may be until hits are refused: spool.max_bytes, or what the disk has "
+              "room for. What is confirmed makes room by itself.",
               [(f"luot_spool_bytes{OF}", "used · đã dùng {{instance}}"), (f"luot_unshipped_bytes{OF}", "unconfirmed · chưa gửi {{instance}}"),
-               (f"luot_spool_max_bytes{OF}", "limit · giới hạn {{instance}}")], unit="bytes", width=6, dashed=("C",)),
+               (f"luot_unshipped_bytes{OF} + luot_spool_free_bytes{OF}", "limit · giới hạn {{instance}}")], unit="bytes", width=6, dashed=("C",)),
         graph(("Unconfirmed hits", "Lượt chưa gửi"), "Hits on disk that Redis has not confirmed. They grow while Redis is away.",
               [(f"luot_unshipped_hits{OF}", "{{instance}}")], width=6),
         graph(("Oldest unconfirmed hit", "Lượt chưa gửi cũ nhất"), "Age of the oldest hit that Redis has not confirmed; 0: none waits.",
@@ -311,9 +316,11 @@ OPERATIONS = dashboard("luot-operations", "luot: Operations · Vận hành", "Th
               [(quantile(0.99, "luot_redis_round_trip_seconds", by="connection"), "{{connection}}")], unit=AS_SECONDS, width=6),
     ]),
     (("4. Counted", "4. Đếm"), [
-        graph(("Counted a second", "Đếm mỗi giây"), "Hits counted, and of them views of the chosen sites.",
+        graph(("Counted a second", "Đếm mỗi giây"), "Hits counted, and of them views of the chosen sites. Dashed: the fewest views that this half hour has had "
+              "in the last seven days, of all sites.",
               [(rate("luot_applied_hits_total"), "hits · lượt"),
-               (f"sum(rate(luot_applied_views_total{SITE}[$__rate_interval]))", "views · lượt xem")], unit="reqps", width=6),
+               (f"sum(rate(luot_applied_views_total{SITE}[$__rate_interval]))", "views · lượt xem"),
+               ("sum(job:luot_applied_views:quietest30m) / 1800", "quietest · ít nhất")], unit="reqps", width=6, dashed=("C",)),
         graph(("From hit to count", "Từ lượt đến số đếm"), "From taking a hit to its being counted.",
               [(quantile(0.5, "luot_hit_to_count_seconds"), "50 %"), (quantile(0.99, "luot_hit_to_count_seconds"), "99 %")],
               unit=AS_SECONDS, width=6),

@@ -44,7 +44,7 @@ def main():
                 past.append(("site:luot_site_views:increase1h", {"job": "luot", "site": site["id"]}, now - days * DAY + at,
                              int(11_000 * part * share * min(1, at / SECONDS))))
     for days in range(1, 8):
-        past += [("job:luot_hits_received:increase30m", {"job": "luot"}, now - days * DAY + at, 36_000) for at in range(0, SECONDS + 60, 5)]
+        past += [("job:luot_applied_views:increase30m", {"job": "luot"}, now - days * DAY + at, 36_000) for at in range(0, SECONDS + 60, 5)]
     prometheus.write_past(past)
     prometheus.start()
     eventually(lambda: prometheus.query("luot_site_views"), 20)

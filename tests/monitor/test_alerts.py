@@ -6,6 +6,7 @@ So that it does not take hours, the rules are read with shorter times (shortened
 """
 
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,14 +15,15 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
-from luot import SystemTest, eventually, main, patience  # noqa: E402
-from prometheus import ALERTS, RULES, Prometheus, english, load_dashboards, panels_of  # noqa: E402
+from luot import GOOGLEBOT, SITES, SystemTest, eventually, kill_quietly, main, patience  # noqa: E402
+from prometheus import ALERTS, RULES, Prometheus, english, free_port, load_dashboards, panels_of  # noqa: E402
 
 DAY, HOUR = 86_400, 3_600
 
 # A `for` becomes a second, a window some seconds, a threshold that is a waiting time one that is reached within seconds. Days
 # stay as they are: a past is written into Prometheus.
-WINDOWS = {"1h": "12s", "30m": "6s", "15m": "6s"}
+WINDOWS = {"_seconds[30m]": "_seconds[20s]",  # that of starts: luot takes a second for each
+           "[1h]": "[12s]", "offset 1h": "offset 12s", "[30m]": "[6s]", "[15m]": "[6s]", "[5m]": "[4s]"}
 THRESHOLDS = {"luot_unshipped_oldest_seconds > 300": "luot_unshipped_oldest_seconds > 3",
               "(luot_queue_oldest_seconds) > 60": "(luot_queue_oldest_seconds) > 1"}
 QUIETEST = 50
@@ -29,7 +31,7 @@ QUIETEST = 50
 
 def shortened(text):
     for window, shorter in WINDOWS.items():
-        text = text.replace(f"[{window}]", f"[{shorter}]")
+        text = text.replace(window, shorter)
     for threshold, lower in THRESHOLDS.items():
         if text.startswith("# Alerts"):
             assert text.count(threshold) == 1, threshold
@@ -59,13 +61,13 @@ class Alerts(SystemTest):
         self.redis = {job: self.world.redis(f"redis-{job}") for job in ("main", "away", "spool", "salts", "stuck", "clock", "verify")}
         self.start_all()
         jobs = {"main": [self.main], "away": [self.away], "spool": [self.spool], "salts": self.salts[:1], "stuck": [self.stuck],
-                "clock": [self.clocked], "verify": [self.verified]}
+                "clock": [self.clocked], "verify": [self.verified], "private": [self.private]}
         self.prometheus = Prometheus(self.world, {job: [l.admin for l in luots] for job, luots in jobs.items()}, self.rules)
         now = time.time()
         around = [20 * i for i in range(-3, 30)]
         # `main` was read at this time of each of the last days, on both of its sites. Others were not.
         self.prometheus.write_past(
-            [("job:luot_hits_received:increase30m", {"job": "main"}, now - day * DAY + at, QUIETEST)
+            [("job:luot_applied_views:increase30m", {"job": "main"}, now - day * DAY + at, QUIETEST)
              for day in range(1, 8) for at in around]
             + [("site:luot_site_views:increase1h", {"job": "main", "site": "bao"}, now - day * DAY + at, QUIETEST)
                for day in range(1, 8) for at in around])
@@ -77,7 +79,7 @@ class Alerts(SystemTest):
         eventually(lambda: not ask.alerts() - known, patience(10), "all is well before")
 
         for make in (self.break_away, self.break_main, self.break_spool, self.break_salts, self.break_stuck, self.break_clock,
-                     self.break_verify):
+                     self.break_verify, self.break_private):
             make()
         wanted = {
             "LuotNoHits": "main", "LuotSiteWithoutHits": "main", "LuotRedisMemory": "main", "LuotRedisEvicts": "main",
@@ -87,6 +89,7 @@ class Alerts(SystemTest):
             "LuotSaltsDiffer": "salts", "LuotPartitionWithoutLease": "salts", "LuotSpoolCopied": "salts",
             "LuotHitsDamaged": "stuck", "LuotAggregationLag": "stuck",
             "LuotClockSkew": "clock", "LuotVerifyLate": "clock", "LuotVerifyDifferences": "verify",
+            "LuotHitsUnconfigured": "verify", "LuotErrors": "private", "LuotRestarts": "private",
         }
         self.assertEqual(set(wanted), self.names, "none is left out")
         wanted = set(wanted.items())
@@ -116,6 +119,7 @@ class Alerts(SystemTest):
         for alert in self.prometheus.all_alerts():
             if alert["state"] == "firing":
                 self.fired.setdefault((alert["labels"]["alertname"], alert["labels"].get("job", "")), alert)
+        self.main.hit("skhcn", "/", agent=GOOGLEBOT)  # bots go on when no reader comes
         if ("LuotNoHits", "main") in self.fired and ("LuotRefusedShare", "main") not in self.fired:
             for _ in range(60):
                 self.main.hit("not-there", "/")
@@ -156,7 +160,9 @@ class Alerts(SystemTest):
         self.clocked.environment = self.clock.environment
         self.clocked.start()
         self.verified = self.luot("verify")
-        for luot in (self.main, self.away, self.spool, self.salts[0], self.stuck, self.clocked, self.verified):
+        self.private = self.world.luot("serve", "private", config={
+            "collector": {"workers": 1}, "listen": {"admin": f"127.0.0.1:{free_port()}"}})  # the same after each start
+        for luot in (self.main, self.away, self.spool, self.salts[0], self.stuck, self.clocked, self.verified, self.private):
             luot.take_hit("skhcn", "/first")
         for site in ("bao", "thu-vien"):
             self.main.take_hit(site, "/first")
@@ -182,12 +188,17 @@ class Alerts(SystemTest):
             self.main.take_hit(site, "/read")
 
     def break_away(self):
-        """Redis hangs, and hits come until there is no room."""
+        """Redis hangs, and hits come until there is hardly any room: it is told before the first is refused. Then until there
+        is none."""
         self.redis["away"].freeze()
-        for i in range(1000):
-            if self.away.hit("skhcn", f"/{i}-{'x' * 1400}", t="t" * 400).status == 503:
-                return
-        self.fail("the spool never fills")
+        sent = (self.away.hit("skhcn", f"/{i}-{'x' * 1400}", t="t" * 400).status for i in range(1000))
+        for status in sent:
+            self.assertNotEqual(status, 503)
+            if self.away.metrics().value("luot_spool_bytes") > 0.9 * 2**20:
+                break
+        eventually(lambda: ("LuotSpoolFullSoon", "away") in self.prometheus.alerts(), patience(20), "it is told that it will be full")
+        self.note()
+        self.assertIn(503, sent, "the spool is full")
 
     def mend_away(self):
         self.redis["away"].thaw()
@@ -274,15 +285,37 @@ class Alerts(SystemTest):
         self.scrape("clock", self.clocked)
 
     def break_verify(self):
-        """A hand in Redis; luot looks 10 s after its start, and then each hour."""
+        """A hand in Redis; luot looks 10 s after its start, and then each hour. And a collector beside it knows a site that
+        the aggregator has not been told of."""
         client = self.redis["verify"].client()
         self.verify_key, = client.scan_iter("luot:{p*}:skhcn:totals", count=10_000)
         client.hincrby(self.verify_key, "views", 3)
         self.restart(self.verified)
+        site = {"id": "moi", "hosts": ["moi.example.vn"], "timezone": "Asia/Ho_Chi_Minh", "list_readers": 1}
+        knows = self.world.luot("collector", "verify-collector", redis=self.redis["verify"], sites=[*SITES, site], start=False)
+        self.world.share_salts(self.verified, knows)
+        knows.start()
+        knows.take_hit("moi", "/")
+        self.new_site = knows, site
 
     def mend_verify(self):
         self.redis["verify"].client().hincrby(self.verify_key, "views", -3)
+        collector, site = self.new_site
+        self.verified.config["site"].append(site)
         self.restart(self.verified)
+        token = collector.take_hit("moi", "/")
+        eventually(lambda: self.verified.views("moi", "/", after=token) == 1, patience(10), "what comes from then on is counted")
+
+    def break_private(self):
+        """The kernel ends luot's own Redis, and then luot, as often as it is started again."""
+        kill_quietly(self.private.redis_pid(), signal.SIGKILL)
+        eventually(lambda: ("LuotErrors", "private") in self.prometheus.alerts(), patience(20), "it is told that Redis was ended")
+        self.note()
+        for _ in range(4):
+            self.private.kill()
+            self.private.start(reads=False)
+            started = self.private.metrics().value("process_start_time_seconds")
+            eventually(lambda: self.prometheus.value('process_start_time_seconds{job="private"}') == started, patience(5))
 
     def restart(self, luot):
         luot.stop()

@@ -13,7 +13,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from luot import ROOT, main  # noqa: E402
-from prometheus import DASHBOARDS, RULES, english, load_dashboards, panels_of  # noqa: E402
+from prometheus import ALERTS, DASHBOARDS, RULES, english, load_dashboards, panels_of  # noqa: E402
 
 METRIC = re.compile(r"\b(?:luot|process)_[a-z0-9_]+")
 RECORDED = re.compile(r"\b[a-z_]+:luot_[a-z0-9_]+:[a-z0-9_]+")
@@ -44,7 +44,7 @@ class Files(unittest.TestCase):
         done = subprocess.run(["node", Path(__file__).parent / "check_types.mjs", *files], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
-    def test_no_panel_is_on_a_metric_that_does_not_exist(self):
+    def test_no_panel_and_no_rule_is_on_a_metric_that_does_not_exist(self):
         known = documented()
         self.assertGreater(len(known), 80)
         recorded = {rule["record"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
@@ -53,8 +53,9 @@ class Files(unittest.TestCase):
             self.assertFalse(set(names) - recorded, where)
             rest = RECORDED.sub("", expression)
             self.assertFalse(set(METRIC.findall(rest)) - known, where)
-        for rule in (rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]):
-            self.assertFalse(set(METRIC.findall(RECORDED.sub("", rule["expr"]))) - known, rule["record"])
+        for rule in (rule for file in (RULES, ALERTS) for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]):
+            self.assertFalse(set(RECORDED.findall(rule["expr"])) - recorded, rule)
+            self.assertFalse(set(METRIC.findall(RECORDED.sub("", rule["expr"]))) - known, rule)
 
     def test_nothing_is_made_up_where_there_is_no_data(self):
         for where, expression in expressions():

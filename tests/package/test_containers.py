@@ -82,7 +82,18 @@ class Compose(unittest.TestCase):
         self.assertEqual({**source, "url": None}, {**beside, "url": None}, "but for the address they are one")
 
     def test_the_configuration_is_right(self):
-        run(BINARY, "check-config", CONTAINER / "luot.toml")
+        """In a folder that is mounted: a mount of the file alone would not show what an editor writes in its place."""
+        source, = (v.split(":")[0] for v in self.services["luot"]["volumes"] if v.split(":")[1] == "/etc/luot")
+        self.assertTrue((CONTAINER / source).is_dir())
+        run(BINARY, "check-config", CONTAINER / source / "luot.toml")
+
+    def test_an_image_is_made_of_one_package_and_not_of_any_of_several(self):
+        check = re.search(r"^RUN (test .*)$", (CONTAINER / "Dockerfile").read_text(), re.MULTILINE)[1]
+        with tempfile.TemporaryDirectory() as folder:
+            for version, status in (("0.2.0", 0), ("0.10.0", 1)):
+                Path(folder, f"luot_{version}-1_amd64.deb").touch()
+                done = subprocess.run(["sh", "-c", check.replace("/tmp/", f"{folder}/")], capture_output=True, text=True)
+                self.assertEqual(done.returncode, status, done.stderr)
 
 
 class Image(unittest.TestCase):
@@ -141,7 +152,7 @@ class Image(unittest.TestCase):
 
         # Its own network and names are the containers' business: here Redis is on this machine.
         (self.root / "etc/luot/luot.toml").write_text(
-            (CONTAINER / "luot.toml").read_text().replace("redis://redis:", "redis://127.0.0.1:"))
+            (CONTAINER / "config" / "luot.toml").read_text().replace("redis://redis:", "redis://127.0.0.1:"))
         settings = self.buildah("inspect", "--type", "image", "--format",
                                 "{{.OCIv1.Config.User}}|{{.OCIv1.Config.Entrypoint}}|{{.OCIv1.Config.Cmd}}", "localhost/luot").strip()
         self.assertEqual(settings, "luot|[luot]|[serve --config /etc/luot/luot.toml]")

@@ -198,6 +198,7 @@ class InACleanDebian(unittest.TestCase):
 
     def test_6_collectors_and_aggregators_run_apart(self):
         self.in_root(documented("apart"))
+        self.assertIn("\nappendonly yes\n", self.root.joinpath("etc/redis/redis.conf").read_text(), "also after a start of Redis")
         self.assertRaises(ConnectionRefusedError, socket.create_connection, ("127.0.0.1", 8080))
         request = urllib.request.Request("http://127.0.0.1:8081/hit.gif?s=skhcn&p=/a", headers={"User-Agent": BROWSER})
         self.assertEqual(urllib.request.urlopen(request, timeout=10).status, 200)
