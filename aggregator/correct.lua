@@ -249,7 +249,23 @@ local function encoded_facts(version, day, votes)
   end
   return table.concat(out)
 end
--- As many votes, and bytes, as page_votes.hpp keeps; the newest, and of what is too long the oldest for nothing.
+-- As in page_votes.cpp: the oldest vote of those for what the fewest say becomes one for nothing.
+local function silence_one(votes)
+  local agree, chosen = {}, nil
+  for _, vote in ipairs(votes) do
+    local says = #vote[2] .. ':' .. vote[2] .. vote[3]
+    vote.says, agree[says] = says, (agree[says] or 0) + 1
+  end
+  for _, vote in ipairs(votes) do
+    if (vote[2] ~= '' or vote[3] ~= '') and (not chosen or agree[vote.says] < agree[chosen.says]) then
+      chosen = vote
+    end
+  end
+  if chosen then
+    chosen[2], chosen[3] = '', ''
+  end
+end
+-- As many votes, the newest, and bytes as page_votes.hpp keeps.
 local most_votes, most_fact_bytes = 16, 1000
 local function joined_facts(before, since)
   local day_before, votes_before = decoded_facts(before)
@@ -272,9 +288,9 @@ local function joined_facts(before, since)
     day = day_before
   end
   local facts = encoded_facts(version, day, votes)
-  for _, vote in ipairs(votes) do
+  for _ = 1, #votes do
     if #facts > most_fact_bytes then
-      vote[2], vote[3] = '', ''
+      silence_one(votes)
       facts = encoded_facts(version, day, votes)
     end
   end

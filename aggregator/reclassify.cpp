@@ -424,18 +424,20 @@ private:
     asio::awaitable<std::string> what_deleted(std::int32_t date, const recount& again)
     {
         const auto log = co_await read_corrections(redis_, options_.site);
-        const auto& pages = again.rows()[static_cast<std::size_t>(breakdown::path)];
+        const auto names = co_await current_names(redis_, site_);
+        if (!names)
+            throw reclassify_error("Redis: " + names.error().message());
+        // A page goes with the addresses that are merged into it.
+        std::set<std::string, std::less<>> pages;
+        for (const auto& [path, views] : again.rows()[static_cast<std::size_t>(breakdown::path)]) {
+            pages.insert(std::string(of_page) + utf8::one_line(path));
+            pages.insert(std::string(of_page) + utf8::one_line((*names)->page_of(path)));
+        }
+        const auto day = std::string(of_day) + date_text(date);
         for (const auto& [number, r] : log.records) {
-            if (r.what != "delete" || r.state == "undone")
-                continue;
-            const bool is_of_page =
-                r.of.starts_with(of_page) &&
-                std::any_of(pages.begin(), pages.end(), [&r = r](const auto& row) {
-                    return utf8::one_line(row.first) ==
-                           std::string_view(r.of).substr(of_page.size());
-                });
-            const bool is_of_site = r.of == of_site && r.at_ms >= begin_of(date);
-            if (is_of_page || is_of_site || r.of == std::string(of_day) + date_text(date))
+            const bool is_of_all_before =
+                r.at_ms >= begin_of(date) && (r.of == of_site || pages.contains(r.of));
+            if (r.what == "delete" && r.state != "undone" && (is_of_all_before || r.of == day))
                 co_return fmt::format(
                     "luot delete ({}, correction {}) has taken hits of it out{}", r.of, number,
                     r.state.ends_with("for good") ? " for good" : ": undo that first");

@@ -160,7 +160,7 @@ read_path_visitors(redis::client& redis, fall_back_guard& guard, const site_tabl
                    date_range range);
 
 /// One point for each step of the range, also where nothing was counted. Visitors of a month are
-/// the sum of its days (visitor_days). Hours have views and visits, and always add up to their
+/// the sum of its days (visitor_days). Hours have views and visits, and add up to their
 /// days; `row` is none of theirs. With `row` what that row counts (metric_of()), by days and
 /// months. Errors as of read_top().
 [[nodiscard]] boost::asio::awaitable<result<std::vector<point>>> read_series(

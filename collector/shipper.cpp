@@ -297,7 +297,7 @@ void shipper::impl::refresh()
 void shipper::impl::measure_backlog()
 {
     measured_ms = steady_ms();
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0, kept = 0;
     std::int64_t since_ms = 0, begun_ms = 0;
     const auto earlier = [](std::int64_t& first, std::int64_t ms) {
         first = first == 0 ? ms : std::min(first, ms);
@@ -307,8 +307,12 @@ void shipper::impl::measure_backlog()
         for (const auto& s : segments)
             if (s.bytes > spool::header_bytes)
                 earlier(begun_ms, s.header.begun_ms);
-        if (log->forked || !(log->live || log->was_known))
-            continue;  // of an older log Redis has to say first how much it has
+        if (log->forked || !(log->live || log->was_known)) {
+            // Of an older log Redis has to say first how much it has: until then it cannot go.
+            for (const auto& s : segments)
+                kept += s.bytes;
+            continue;
+        }
         const auto ends = log->spooled.value_or(log->reader.known());
         const auto waiting = unconfirmed_of(segments, ends, log->shipped);
         bytes += waiting.bytes;
@@ -322,10 +326,10 @@ void shipper::impl::measure_backlog()
     unshipped_bytes = bytes;
     unshipped_since_ms = since_ms;
     oldest_segment_ms = begun_ms;
-    measure_room(bytes);
+    measure_room(bytes + kept);
 }
 
-/// What is confirmed is removed when there is no room, so it counts as free.
+/// What is confirmed is removed when there is no room, so it counts as free; `waiting` cannot go.
 void shipper::impl::measure_room(std::uint64_t waiting)
 {
     if (measured_ms - room_measured_ms < room_every_ms)

@@ -476,17 +476,6 @@ bool is_open_to_others(const struct stat& info)
     return (info.st_mode & forbidden) != 0;
 }
 
-/// Whether the service's user, to whom data_dir belongs, can read a file: asked by root, who can
-/// read all.
-bool is_readable_by_service(const struct stat& info, const std::string& data_dir)
-{
-    struct stat data {};
-    if (::geteuid() != 0 || ::stat(data_dir.c_str(), &data) != 0 || data.st_uid == 0)
-        return true;
-    return info.st_uid == data.st_uid ? (info.st_mode & S_IRUSR) != 0
-                                      : info.st_gid == data.st_gid && (info.st_mode & S_IRGRP) != 0;
-}
-
 /// Whether a secret's file is of who runs luot: ours or root's. Commands that root gives
 /// (check-config, import) read the files of the service's user, to whom data_dir belongs.
 bool has_trusted_owner(const struct stat& info, const std::string& data_dir)
@@ -525,11 +514,6 @@ std::string read_secret(const section& s, std::string_view key, const std::strin
     if (!has_trusted_owner(info, data_dir))
         s.fail(key, file + " belongs to user " + std::to_string(info.st_uid) +
                         ", who is neither luot's user nor root; chown it to luot's user");
-    if (!is_readable_by_service(info, data_dir))
-        s.fail(key, file +
-                        " cannot be read by the user to whom data_dir belongs: chown it to that "
-                        "user, or chgrp it to the "
-                        "group of data_dir and chmod 640");
     if (size < 0)
         s.fail(key, "cannot read " + file);
     std::string_view line(buffer, static_cast<std::size_t>(size));
@@ -686,6 +670,7 @@ void read_redis(const section& s, bool is_open, config& c)
         if (!c.redis.password.empty())
             s.fail("password_file", "redis.url has a password already; keep one of the two");
         c.redis.password = read_secret(s, "password_file", *file, c.data_dir);
+        c.redis.password_file = *file;
     }
     if (!c.redis.user.empty() && c.redis.password.empty())
         s.fail("url",

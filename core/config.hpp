@@ -47,6 +47,7 @@ struct redis_address {
     int database = 0;
     std::string user;
     std::string password;  ///< from the url or from password_file; never logged
+    std::string password_file{};
 
     bool operator==(const redis_address&) const = default;
 };

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include "core/config.hpp"
+
 #include <string>
 
 namespace luot {
@@ -33,5 +35,9 @@ private:
 /// For commands that make files in it: those of root could not be used by luot. Throws
 /// std::runtime_error with a line for the operator when it belongs to somebody else.
 void refuse_for_another_user(const std::string& data_dir);
+
+/// For root, who can read all: a secret of the configuration that the user to whom data_dir belongs
+/// cannot read, with what to do, in one line; empty: there is none.
+[[nodiscard]] std::string secret_out_of_reach(const config& c);
 
 }  // namespace luot

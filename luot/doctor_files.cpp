@@ -5,6 +5,7 @@
 #include "collector/network_list.hpp"
 #include "core/clock.hpp"
 #include "core/file.hpp"
+#include "luot/data_lock.hpp"
 #include "luot/doctor.hpp"
 #include "luot/terminal.hpp"
 
@@ -203,7 +204,10 @@ void check_files(const config& c, std::optional<double> used_bytes, findings& ou
     for (const auto& site : c.sites)
         secrets += site.token_file.empty() ? 0 : 1;
     // load_config() refuses those that others can use.
-    out.ok("secrets", fmt::format("{} of the configuration, for luot's user alone", secrets));
+    if (const auto wrong = secret_out_of_reach(c); !wrong.empty())
+        out.fail("secrets", wrong, "luot would not start again");
+    else
+        out.ok("secrets", fmt::format("{} of the configuration, for luot's user alone", secrets));
 
     const auto& a = c.collector;
     check_data_file(

@@ -494,6 +494,17 @@ class Deleting(Corrections):
         rows = self.ask("/api/v1/most_read").json()["rows"]
         self.assertEqual([row["title"] for row in rows], ["Tin 2"])
 
+    def test_strangers_do_not_take_a_page_its_title_by_an_undo(self):
+        """What is said of a page is bounded: of votes before and since those go that the fewest say."""
+        for i in range(1, 13):
+            self.read("/x", client=f"198.51.100.{i}", t="Tin " + "a" * 190, c="b" * 90)
+        number = self.number(self.command("delete", "--path", "/x"))
+        for i in range(1, 4):
+            self.read("/x", client=f"203.0.113.{i}", t=f"Casino {i} " + "c" * 180, c=f"{i}" + "d" * 90)
+        self.command("undo", number)
+        rows = eventually(lambda: [row for row in self.ask("/api/v1/top", by="title").json()["rows"]], patience(10))
+        self.assertEqual([row["key"][:5] for row in rows], ["Tin a"])
+
     def test_a_file_of_any_name_stands_in_the_log(self):
         self.read("/a", "/b")
         pairs = os.path.join(os.fsencode(self.world.folder), b"c\xe9.csv")

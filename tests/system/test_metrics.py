@@ -224,6 +224,14 @@ class Backlog(SystemTest):
         eventually(lambda: backlog()[2] > age + 1, patience(5), "it grows older")
         self.assertLessEqual(backlog()[2], time.monotonic() - begun)
         self.assertLessEqual(backlog()[3], time.monotonic() - begun + patience(10))
+
+        def room():
+            m = luot.metrics()
+            return m.value("luot_spool_free_bytes") - (m.value("luot_spool_max_bytes") - m.value("luot_spool_bytes"))
+        eventually(lambda: 0 <= room() < 2000, patience(5), "what Redis has not takes room")
+        luot.stop()
+        luot.start()
+        eventually(lambda: 0 <= room() < 2000, patience(5), "also of a run before, of which Redis has not said what it has")
         server.start()
         gone = ["luot_unshipped_hits", "luot_unshipped_bytes", "luot_unshipped_oldest_seconds"]
         eventually(lambda: [luot.metrics().value(name) for name in gone] == [0, 0, 0], patience(10))

@@ -226,6 +226,26 @@ class Reclassify(SystemTest):
         self.assertIn(f"luot delete (day {day}, correction 1) has taken hits of it out: undo that first", output)
         self.assert_same(self.dump(luot), before)
 
+    def test_so_is_one_with_a_page_that_went_with_another(self):
+        luot = self.count("old", story(self.rng))
+        self.use_list(luot, True)
+        client = luot.server.client()
+
+        def views():
+            return [int(client.hget(next(client.scan_iter(f"luot:{{p*}}:skhcn:day:{day}", count=10_000)), "views"))
+                    for day in DATES]
+        before = views()
+        self.correct(luot, "merge", "/bai-3", "/neu")
+        self.correct(luot, "delete", "--path", "/neu")
+        taken = [b - now for b, now in zip(before, views())]
+        self.assertGreater(taken[1], 0)
+        log = self.world.folder / "access.log"
+        log.write_text("".join(line((FIRST + day * DAY) // 1000 + 30_000 + i, f"10.9.{day}.{i}", "/khac") + "\n"
+                               for day in range(4) for i in range(taken[day])))
+        self.correct(luot, "import", "log", log)
+        output = self.reclassify(luot, first=DATES[1], last=DATES[1], status=1)
+        self.assertIn("luot delete (page /neu, correction 2) has taken hits of it out: undo that first", output)
+
     def test_pages_that_were_pruned_and_came_again_keep_what_they_have(self):
         """Their views of the day are among the others: nothing of it is taken from what they were read later."""
         hits = [(FIRST + 3_600_000 + i * 1000, {"path": f"/p{i}", "client": f"100.64.1.{i}"}) for i in range(25)]
