@@ -279,6 +279,11 @@ class Reports(SystemTest):
             one = {"from": "2024-03-14", "to": "2024-03-14"}
             self.assertEqual(sum(self.points(step="hour", **one).values()), days["2024-03-14"])
 
+    def test_a_value_that_is_no_utf_8_is_refused(self):
+        for report in ("top?by=country&country=%FF", "series?section=%C3", "summary?device=a%80", "top?by=event&event=%FF&property=a"):
+            answer = self.luot.http.get(f"/api/v1/{report}&site=skhcn")
+            self.assertEqual((answer.status, answer.json()["error"]["code"]), (400, "bad_request"), report)
+
     def test_nobody_writes_into_the_rows_that_are_luots_own(self):
         for i in range(3):
             token = self.luot.take_hit("skhcn", f"/bai-{i}?utm_source=(other)&utm_campaign=(none)&utm_term=(other)",
