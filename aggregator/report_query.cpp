@@ -38,7 +38,7 @@ report_query read_query(const http::request& r, const std::shared_ptr<const site
                               std::find(known.begin(), known.end(), name) != known.end();
         bool is_new = true;
         if (!utf8::valid(value))  // answers repeat it, and they are JSON
-            return refuse("the value of a parameter is no UTF-8"), q;
+            return refuse(no_utf8_text), q;
         if (is_known)
             is_new = q.given.insert_or_assign(std::move(name), std::move(value)).second;
         else if (!is_dimension(name))
@@ -104,6 +104,8 @@ filter_answer filter_of(const report_parameters& asked, const site_config& site)
             return refuse("bad_path", "the path is malformed or on a foreign host"), out;
     } else if (value.empty()) {
         return refuse("bad_request", "a filter names a row; what is not known is `(none)`"), out;
+    } else if (!utf8::valid(value)) {
+        return refuse("bad_request", no_utf8_text), out;
     }
     out.filter = std::move(row);
     return out;

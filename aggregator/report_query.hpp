@@ -52,6 +52,7 @@ inline constexpr std::string_view filters_text =
     "counts are kept by one dimension at a time: one filter, in `series`, `summary`, and in `top` "
     "of the same `by`; `report.csv` takes `section`";
 
+inline constexpr std::string_view no_utf8_text = "the value of a parameter is no UTF-8";
 inline constexpr std::string_view twice_text = "one of the parameters is given twice";
 inline constexpr std::string_view compare_text = "`compare` is previous, or left out";
 
