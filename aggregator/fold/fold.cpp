@@ -37,8 +37,6 @@ std::int32_t date_of(const hit& h, std::int64_t time_ms, const site_table::site&
     return h.local_date;
 }
 
-/// The visitor's id of the day that the hit counts in. The hit of a collector whose clock was ahead
-/// over midnight counts in the day before the one that the collector took it for.
 /// Whether a vote as the hit's changes nothing of what is remembered of its page.
 bool changes_nothing(const hit& h, const partition_memory& memory)
 {
@@ -46,6 +44,8 @@ bool changes_nothing(const hit& h, const partition_memory& memory)
                                                 : memory.agrees(h.site, h.path, h.title, h.section);
 }
 
+/// The visitor's id of the day that the hit counts in. The hit of a collector whose clock was ahead
+/// over midnight counts in the day before the one that the collector took it for.
 std::uint64_t visitor_on(const hit& h, std::int32_t date)
 {
     return date < h.local_date && h.visitor_before != 0 ? h.visitor_before : h.visitor;
