@@ -11,7 +11,6 @@ import os
 import random
 import struct
 import threading
-import time
 
 from luot import (BINARY, LIGHT, LONG, PARTITIONS, SITES, Load, SystemTest, client_address, eventually,
                   mixed_hits, patience, seeded, redis, steadily)
@@ -259,13 +258,17 @@ class FaultTest(SystemTest):
 
     def check(self, load, readers, collectors=(), lost=0, clock_was_set=False):
         """Ends the load, and holds every way out of every reader to what was acknowledged, each view, event
-        and bot once. `lost` is how
-        many hits may be declared lost (counted + declared = acknowledged then). Where the `clock_was_set`, one
-        reader's hits may lie half an hour apart, and on any day: visits and days are not known then."""
+        and bot once. `lost` is how many hits may be declared lost (counted + declared = acknowledged then).
+        Where the `clock_was_set`, one reader's hits may lie half an hour apart, and on any day: visits and days
+        are not known then."""
         load.end().wait(patience(60))
         if not self.may_repeat:
             self.assertEqual(load.repeats, 0, "every hit is acknowledged the first time")
-        eventually(lambda: self._settled(load, readers[0], lost), patience(60), "all is applied")
+        # How many will be missing is known when every log has been read to its end.
+        expected = self.assert_positions(*collectors)["lost"] if lost else 0
+        eventually(lambda: sum(max(0, n) for n in self._differences(load, readers[0]).values()) <= expected,
+                   patience(60), "all is applied")
+        eventually(lambda: self.lost(readers[0]) >= expected, patience(10), "what was declared lost is told")
         declared = self.lost(readers[0])
         differing = self._differences(load, readers[0])
         missing = sum(max(0, n) for n in differing.values())
@@ -333,14 +336,6 @@ class FaultTest(SystemTest):
 
     def lost(self, reader):
         return int(reader.metrics().sum("luot_hits_lost_total") + reader.metrics().sum("luot_hits_damaged_total"))
-
-    def _settled(self, load, reader, lost):
-        differing = self._differences(load, reader)
-        if lost:  # how many will be missing is not known before nothing comes any more
-            time.sleep(0.5)
-            return sum(max(0, n) for n in differing.values()) <= self.lost(reader) and \
-                self._differences(load, reader) == differing
-        return not any(n > 0 for n in differing.values())
 
     def _differences(self, load, reader):
         """(site, page or kind) -> what was acknowledged and is not shown; below 0: shown and never sent."""
