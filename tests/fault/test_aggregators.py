@@ -68,13 +68,14 @@ class Aggregators(FaultTest):
             other.environment = {"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(1, 30)}:freeze"}
             for part in self.aggregators:
                 part.stop()  # the partitions are the other's now
-            other.start(reads=False)
+            other.start(wait=False)
             eventually(lambda: is_stopped(other.pid), patience(20), f"it passes {point}")
             for part in self.aggregators:
                 part.start(reads=False)
             time.sleep(patience(LEASE_S) + 1)
             self.current(self.aggregators[0])
             os.kill(other.pid, signal.SIGCONT)
+            other.wait_listening()
             if point == "apply.before":
                 eventually(lambda: other.metrics().value("luot_apply_stale_total") > 0, patience(10),
                            "its batch comes too late")

@@ -49,7 +49,7 @@ class Archive(FaultTest):
         self.luot.stop()
         for _ in range(DEATHS):
             self.again({"LUOT_FAIL_POINT": f"{point}:{self.rng.randrange(1, passes)}:kill"})
-            self.assertEqual(self.luot.wait_exit(patience(30)), -signal.SIGKILL, f"it passes {point}")
+            self.assertEqual(self.luot.wait_exit(patience(90)), -signal.SIGKILL, f"it passes {point}")
             self.luot._forget_connections()
             self.hits.addresses = []
             self.kills[point] += 1

@@ -29,7 +29,7 @@ class FailPoints(FaultTest):
             luot.start(wait=False)
             if eventually(lambda: luot.is_listening() or not luot.is_running(), patience(20)):
                 load.addresses = [luot.public] if luot.public else []
-            self.assertEqual(luot.wait_exit(patience(30)), -signal.SIGKILL, f"it passes {point}")
+            self.assertEqual(luot.wait_exit(patience(90)), -signal.SIGKILL, f"it passes {point}")
             luot._forget_connections()
             self.kills[point] += 1
         load.addresses, luot.environment = [], {}
@@ -107,7 +107,7 @@ class FailPoints(FaultTest):
         for _ in range(DEATHS // 2):
             luot.environment = {**clock.environment, "LUOT_FAIL_POINT": "log.unlinked:1:kill"}
             luot.start(wait=False)
-            self.assertEqual(luot.wait_exit(patience(30)), -signal.SIGKILL, "it passes log.unlinked")
+            self.assertEqual(luot.wait_exit(patience(90)), -signal.SIGKILL, "it passes log.unlinked")
             luot._forget_connections()
             self.kills["log.unlinked"] += 1
         luot.environment = clock.environment
@@ -136,7 +136,7 @@ class Apart(FaultTest):
             daemon.start(wait=False)
             eventually(lambda: daemon.is_listening() or not daemon.is_running(), patience(20))
             self.hits.addresses = [self.collector.public] if self.collector.public else []
-            self.assertEqual(daemon.wait_exit(patience(30)), -signal.SIGKILL, f"it passes {point}")
+            self.assertEqual(daemon.wait_exit(patience(90)), -signal.SIGKILL, f"it passes {point}")
             daemon._forget_connections()
             self.kills[point] += 1
             self.free_leases(self.server)

@@ -37,7 +37,7 @@ class Killed(imports.ImportTest, FaultTest):
         client = luot.redis()
         for kill, point in enumerate(points):
             running = imports.Import(self, luot, "b", file())
-            eventually(lambda: self.shipped(client) >= point or running.process.poll() is not None, patience(30),
+            eventually(lambda: self.shipped(client) >= point or running.process.poll() is not None, patience(120),
                        f"line {point} is shipped")
             running.kill()
             self.kills["import"] += 1
@@ -97,7 +97,7 @@ class Killed(imports.ImportTest, FaultTest):
                 running = imports.Import(self, luot, "b", file)
             goal = self.rng.randrange(LINES)
             eventually(lambda: self.shipped(server.client()) >= goal or running.process.poll() is not None or
-                       self.rng.random() < 0.05, patience(30))
+                       self.rng.random() < 0.05, patience(120))
             victim = self.rng.choice(("import", "aggregator", "Redis", "Redis"))
             self.kills[victim] += 1
             if victim == "import":
@@ -125,7 +125,7 @@ class Killed(imports.ImportTest, FaultTest):
         running = imports.Import(self, luot, "b", file)
         goals = sorted(self.rng.randrange(LINES // 10, LINES) for _ in range(4))
         for goal in goals:
-            eventually(lambda: self.shipped(server.client()) >= goal or running.process.poll() is not None, patience(30))
+            eventually(lambda: self.shipped(server.client()) >= goal or running.process.poll() is not None, patience(120))
             self.lose_tail(server, begun)
             self.kills["Redis"] += 1
         self.assertEqual(running.wait(120), 0, running.text())
@@ -160,7 +160,7 @@ class Killed(imports.ImportTest, FaultTest):
         self.import_log(counting, "a", file)
         proxy.cut(self.proxy_rng)
         running = imports.Import(self, luot, "b", file)
-        eventually(lambda: proxy.cuts >= 5 or running.process.poll() is not None, patience(30))
+        eventually(lambda: proxy.cuts >= 5 or running.process.poll() is not None, patience(120))
         proxy.black_hole()
         time.sleep(6)  # longer than it waits for an answer
         proxy.forward(late=1)

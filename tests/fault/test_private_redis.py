@@ -74,12 +74,12 @@ class AppendOnlyFile(FaultTest):
             os.kill(luot.pid, signal.SIGSTOP)  # it must not start Redis before the file is torn
             os.kill(pid, signal.SIGKILL)
             self.kills["Redis"] += 1
-            eventually(lambda: not is_alive(pid), 5)
+            eventually(lambda: not is_alive(pid), patience(10))
             content = file.read_bytes()
             torn = content.rindex(b"*1\r\n$5\r\nMULTI\r\n") + self.rng.randrange(20, 60)
             os.truncate(file, torn)
             os.kill(luot.pid, signal.SIGCONT)
-            eventually(lambda: luot.redis_pid() not in (None, pid) and luot.redis().ping(), patience(10))
+            eventually(lambda: luot.redis_pid() not in (None, pid) and luot.redis().ping(), patience(30))
         self.check(load, [luot], [luot])
         self.assertEqual(len(self.lines(luot, "redis_file_cut")), 6)
         self.assertNotIn("can not be nested", (luot.data_dir / "redis" / "redis.log").read_text())

@@ -142,7 +142,7 @@ class Away(FaultTest):
             killed.kill()
             killed.start()
             load.addresses = [c.public for c in collectors]
-        self.assertGreater(len(list(self.world.folder.glob("c*/spool/*.00000002.spool"))), 0, "segments are full")
+        eventually(lambda: list(self.world.folder.glob("c*/spool/*.00000002.spool")), patience(30), "segments are full")
         server.thaw()
         self.assert_current_soon(aggregators[0], load, time.monotonic())
         self.check(load, aggregators, collectors)

@@ -27,7 +27,7 @@ class RedisWithoutMemory(FaultTest):
         collector = self.world.luot("collector", redis=server, config={"collector": {"workers": 1}})
         self.may_repeat = False
         load = Load(big_hits(self.load_rng), [collector.public], connections=8, answer_deadline=patience(20)).start()
-        self.more_hits(load, 8000 if LIGHT else 15_000, patience(60))
+        self.more_hits(load, 8000 if LIGHT else 15_000, patience(180))
         load.rate = RATE
         # A third of what waits lies above the limit: far from what connections take in one moment or another,
         # and far from what the counts of these hits take when the streams are empty.

@@ -59,7 +59,7 @@ class Rejected(FaultTest):
             collectors[0].take_hit("skhcn", "/a")
             aggregator.binary, aggregator.environment = FAULTY, {"LUOT_FAIL_POINT": f"{point}:1:kill"}
             aggregator.start(reads=False)
-            self.assertEqual(aggregator.wait_exit(patience(30)), -signal.SIGKILL)
+            self.assertEqual(aggregator.wait_exit(patience(90)), -signal.SIGKILL)
             aggregator._forget_connections()
             aggregator.environment = {}
             aggregator.start(reads=False)

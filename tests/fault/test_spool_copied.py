@@ -85,7 +85,7 @@ class CopiedSpool(FaultTest):
         self.copy_spool(self.first.data_dir / "spool", copy)
         self.more_hits(self.hits, 300)
         self.hits.pause()
-        eventually(lambda: self.first.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is shipped")
+        self.wait_shipped(self.first)
         self.first.kill()
         self.copy_spool(copy, self.first.data_dir / "spool")
         self.first.start()
@@ -135,7 +135,7 @@ class CopiedSpool(FaultTest):
         self.first.stop()
         self.start_with_another_content(self.first, producer, partition)
         eventually(lambda: self.first.metrics().value("luot_spool_forked_total") == 1, patience(10), "it is counted")
-        self.assertIn(f"spool_forked producer={producer}", self.first.log_text())
+        eventually(lambda: f"spool_forked producer={producer}" in self.first.log_text(), patience(10), "and told")
         self.assertTrue(self.first.is_running(), "it writes under another name")
         self.assertEqual(self.aggregator.views("skhcn", "/last"), 1)
         token = self.first.take_hit("skhcn", "/new")
@@ -150,7 +150,7 @@ class CopiedSpool(FaultTest):
         self.first.expect_exit = 1
         producer, partition, offset = self.first.take_hit("skhcn", "/a").split(".")
         self.hits.wait(patience(10))
-        eventually(lambda: self.first.metrics().value("luot_unshipped_hits") == 0, patience(10), "all is shipped")
+        self.wait_shipped(self.first)
         self.server.client().hset(f"luot:{{p{partition}}}:producers", mapping={
             f"{producer}:shipped": int(offset) + 100_000, f"{producer}:chain": "0123456789abcdef"})
         self.assertEqual(self.first.wait_exit(patience(15)), 1)

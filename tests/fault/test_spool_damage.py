@@ -43,11 +43,14 @@ class Damage(FaultTest):
         self.collector, self.hits = collector, self.load()
         collector.stop()
         for damage in damages * TIMES:
-            collector.environment = {"LUOT_FAIL_POINT": f"spool.written:{self.rng.randrange(150, 300)}:kill"}
+            passes = self.rng.randrange(150, 300) * (1 if LIGHT else 2)
+            collector.environment = {"LUOT_FAIL_POINT": f"spool.written:{passes}:kill"}
             collector.start()
+            begun = self.hits.acknowledgements
             self.hits.addresses = [collector.public]
             self.more_hits(self.hits, 30)
             server.freeze()
+            self.before_freeze = self.hits.acknowledgements - begun
             self.assertEqual(collector.wait_exit(patience(20)), -signal.SIGKILL)
             collector._forget_connections()
             self.kills["collector"] += 1
@@ -91,10 +94,10 @@ class Damage(FaultTest):
         self.check(self.hits, self.aggregators, [self.collector])
 
     def test_bytes_turned_at_each_start(self):
-        """In the middle, where each hit was acknowledged and Redis has none of them."""
+        """Where each hit was acknowledged, and Redis, frozen, has none of them."""
         def turn(segment):
             there = records(segment)
-            at, _ = there[len(there) // 2]
+            at, _ = there[(self.before_freeze + len(there)) // 2]
             change(segment, at + self.rng.randrange(50), bytes(b ^ 0xff for b in segment.read_bytes()[at:at + 200]))
         self.die_and(turn)
         self.check(self.hits, self.aggregators, [self.collector], lost=5 * TIMES)

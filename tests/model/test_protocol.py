@@ -931,7 +931,7 @@ class Scripts(ProtocolTest):
     def test_a_key_that_is_to_expire_does_so_and_no_other(self):
         self.ship(0, 3)
         self.assertEqual(self.apply(
-            "H", 5, 1, "c", 2, "E", 5, 5000, "H", 6, 1, "views", 2, "A", 7, "12345678",
+            "H", 5, 1, "c", 2, "E", 5, 60_000, "H", 6, 1, "views", 2, "A", 7, "12345678",
             "O", 1, self.PRODUCER, 3, 1, keys=("a:new_paths:1", "a:totals", "a:day:D:first_seen")), b"ok")
         self.assertGreater(self.client.pttl(key(0, "a:new_paths:1")), 1000)
         self.assertEqual(self.client.pttl(key(0, "a:totals")), -1)
@@ -976,12 +976,12 @@ class Scripts(ProtocolTest):
 
     def test_only_the_owner_prolongs_a_lease(self):
         self.ship(0, 1)
-        self.client.set(key(0, "lease"), "owner", px=1000)
-        self.apply("L", "other", 90000)
-        self.assertLessEqual(self.client.pttl(key(0, "lease")), 1000)
+        self.client.set(key(0, "lease"), "owner", px=60_000)
+        self.apply("L", "other", 900_000)
+        self.assertLessEqual(self.client.pttl(key(0, "lease")), 60_000)
         self.ship(1, 2)
-        self.apply("L", "owner", 90000)
-        self.assertGreater(self.client.pttl(key(0, "lease")), 1000)
+        self.apply("L", "owner", 900_000)
+        self.assertGreater(self.client.pttl(key(0, "lease")), 60_000)
 
 
 def main():

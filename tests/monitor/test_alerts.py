@@ -22,7 +22,7 @@ DAY, HOUR = 86_400, 3_600
 
 # A `for` becomes a second, a window some seconds, a threshold that is a waiting time one that is reached within seconds. Days
 # stay as they are: a past is written into Prometheus.
-WINDOWS = {"_seconds[30m]": "_seconds[20s]",  # that of starts: luot takes a second for each
+WINDOWS = {"_seconds[30m]": "_seconds[60s]",  # that of starts: luot takes a second for each, on a slow machine some
            "[1h]": "[12s]", "offset 1h": "offset 12s", "[30m]": "[6s]", "[15m]": "[6s]", "[5m]": "[4s]"}
 THRESHOLDS = {"luot_unshipped_oldest_seconds > 300": "luot_unshipped_oldest_seconds > 3",
               "(luot_queue_oldest_seconds) > 60": "(luot_queue_oldest_seconds) > 1"}
@@ -111,7 +111,7 @@ class Alerts(SystemTest):
             self.read_main()
             self.assertFalse(ask.alerts() | ask.alerts("pending"))
             return True
-        eventually(all_have_ended, patience(60), "all alerts end")
+        eventually(all_have_ended, patience(120), "all alerts end")
         print(f"fired and ended: {sorted(self.fired)}", flush=True)
 
     def note(self):
@@ -134,8 +134,11 @@ class Alerts(SystemTest):
         """The one panel that test_panels.py cannot hold to a system in which all is well."""
         expression, = (target["expr"] for panel in panels_of(load_dashboards()["operations"]) if english(panel) == "Alerts"
                        for target in panel["targets"])
-        shown = {labels["alertname"] for labels, _ in ask.query(expression)}
-        self.assertLessEqual({"LuotRedisEvicts", "LuotRedisAway", "LuotSaltsDiffer"}, shown)
+
+        def shows():  # all at once: one late scrape hides an alert for a moment
+            return {"LuotRedisEvicts", "LuotRedisAway", "LuotSaltsDiffer"} <= {
+                labels["alertname"] for labels, _ in ask.query(expression)}
+        eventually(shows, patience(20), "the panel shows what fires")
 
     @staticmethod
     def damage(luot):
@@ -315,7 +318,7 @@ class Alerts(SystemTest):
             self.private.kill()
             self.private.start(reads=False)
             started = self.private.metrics().value("process_start_time_seconds")
-            eventually(lambda: self.prometheus.value('process_start_time_seconds{job="private"}') == started, patience(5))
+            eventually(lambda: self.prometheus.value('process_start_time_seconds{job="private"}') == started, patience(20))
 
     def restart(self, luot):
         luot.stop()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from clean_debian import OwnNetwork, exit_status, root_archive, run, why_not  # noqa: E402
-from luot import (BINARY, ROOT, Http, command_line, eventually, has_failed, hit_request, is_alive,  # noqa: E402
+from luot import (BINARY, ROOT, Http, command_line, eventually, has_failed, hit_request, is_alive, patience,  # noqa: E402
                   raw_exchange, redis, spawn)
 
 try:
@@ -147,7 +147,7 @@ class Image(unittest.TestCase):
         said = compose["redis"]["command"][2].replace("/redis-cut-torn-end.sh", str(ROOT / "deploy/redis-cut-torn-end.sh"))
         self.start("redis", "sh", "-c", f"cd {data} && " + said.replace("/data/", f"{data}/"))
         client = redis.Redis(port=6379)
-        eventually(client.ping, 20)
+        eventually(client.ping, patience(60))
         self.assertEqual(client.config_get("maxmemory-policy"), {"maxmemory-policy": "noeviction"})
 
         # Its own network and names are the containers' business: here Redis is on this machine.
@@ -163,7 +163,7 @@ class Image(unittest.TestCase):
         def is_ready():
             self.assertIsNone(running.poll(), (self.folder / "luot.log").read_text()[-2000:])
             return Http("127.0.0.1:9180").get("/readyz").status == 200
-        eventually(is_ready, 30, "the container is ready")
+        eventually(is_ready, patience(60), "the container is ready")
         for _ in range(3):
             answer, _ = raw_exchange("127.0.0.1:8080", hit_request("skhcn", "/a").replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             self.assertTrue(answer.startswith(b"HTTP/1.1 202"), answer)
@@ -178,7 +178,7 @@ class Image(unittest.TestCase):
         health = re.search(r"^HEALTHCHECK .*? CMD (\[.*\])$", (CONTAINER / "Dockerfile").read_text(), re.MULTILINE)[1]
         run(*self.command("run", "--isolation", "chroot", self.container, "--", *yaml.safe_load(health)))
         subprocess.run(["kill", "-TERM", str(luot)], check=True)
-        eventually(lambda: not is_alive(luot), 15, "it ends")
+        eventually(lambda: not is_alive(luot), patience(60), "it ends")
         self.assertIn(" stopped", (self.folder / "luot.log").read_text())
 
     def program(self):

@@ -3,7 +3,7 @@
 import re
 import signal
 
-from luot import BINARY, SANITIZER_REPORT, SystemTest, eventually, patience, spawn
+from luot import BINARY, SANITIZER_REPORT, SystemTest, patience, spawn, wait_for_rows
 
 ROW = re.compile(r"  (\w[\w ]*?) +([\d,]+)$")
 # Estimates differ by the site's id, which is hashed into them; the rest is the same to a number.
@@ -76,7 +76,7 @@ class ImportTest(SystemTest):
 
     def all_of(self, client, site):
         """All that Redis holds of a site, but for estimates, who was seen and what goes on."""
-        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(10), "no rows wait")
+        wait_for_rows(client)
         held = {}
         for key in client.scan_iter(f"luot:{{p*}}:{site}:*", count=10_000):
             name, kind = key.split(b":", 3)[3].decode(), client.type(key)

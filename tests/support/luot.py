@@ -76,7 +76,7 @@ def patience(seconds):
     return seconds * (5 if LIGHT else 1)
 
 
-def eventually(condition, deadline=10, what=None):
+def eventually(condition, deadline=30, what=None):
     """Waits until condition() is true and returns its value; AssertionErrors and lost connections of
     the condition count as "not yet". Fails, with the last of them, at the deadline (seconds)."""
     end = time.monotonic() + deadline
@@ -103,6 +103,20 @@ def steadily(condition, seconds, what=None):
         if not value:
             raise AssertionError(f"did not stay true for {seconds} s: {what or 'the condition'}")
         time.sleep(0.05)
+
+
+def wait_for_rows(client):
+    """Until the rows of all that is counted are written: a report waits for them a second and a half alone,
+    and a list is kept for a while as it was answered first."""
+    eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(40), "no rows wait")
+
+
+def hour_lasts(seconds=120):
+    """Waits for the next hour where this one ends within a test: days of sites, limits by the hour and salts
+    end with an hour."""
+    left = 3600 - time.time() % 3600
+    if left < seconds:
+        time.sleep(left + 1)
 
 
 def seeded(name):
@@ -314,6 +328,18 @@ def command_line(pid):
         return "(gone)"
 
 
+def reusable_port():
+    """A free port below those that the system gives to others: a server may bind it again and again."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no port is free")
+
+
 class RedisServer:
     """A redis-server of the test's own, on a unix socket, with an append-only file."""
 
@@ -326,9 +352,7 @@ class RedisServer:
         self.options = list(options)
         self.port = 0
         if tcp:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = reusable_port()
         self.url = f"redis://127.0.0.1:{self.port}/0" if tcp else f"unix://{self.socket}"
         self.process, self.frozen, self.environment = None, False, {}
         world.parts.append(self)
@@ -343,7 +367,7 @@ class RedisServer:
             arguments += ["--requirepass", self.password]
         self.process = spawn(arguments + self.options, self.log, environment=self.environment)
         if answers:
-            eventually(lambda: self.client().ping(), 20, "Redis answers")
+            eventually(lambda: self.client().ping(), patience(60), "Redis answers")
 
     def cut_torn_end(self):
         """As docs/exactly-once.md asks of who runs a Redis: what Redis itself cuts off a transaction that was
@@ -372,7 +396,7 @@ class RedisServer:
 
     def stop(self):
         self.process.terminate()
-        status = self.process.wait(20)
+        status = self.process.wait(patience(60))
         if status != 0:
             raise AssertionError(f"redis-server ended with {status}, see {self.log}")
 
@@ -692,6 +716,9 @@ class Luot:
         return self.http.request("GET", "/api/v1/counts?" + urlencode(query))
 
     def counts(self, site, *paths, **parameters):
+        """With `after` it waits until that hit is counted: luot itself does so for a second only."""
+        if "after" in parameters:
+            self.wait_for(site, parameters["after"])
         answer = self.get_counts(site, *paths, **parameters)
         if answer.status != 200:
             raise AssertionError(f"counts of {site}: {answer}")
@@ -851,7 +878,14 @@ class Load:
 
     def pause(self):
         """Sends nothing until go_on(); what is in hand has been answered when this returns."""
-        self._paused = True
+        paused = threading.Event()
+
+        def stop():  # in the load's thread: no hit is between the look at this and being in hand
+            self._paused = True
+            paused.set()
+        self._loop.call_soon_threadsafe(stop)
+        if not paused.wait(patience(20)):
+            raise AssertionError("the load does not answer")
         eventually(lambda: self._in_hand == 0, patience(20), "the hits in hand are answered")
 
     def go_on(self):
@@ -1151,7 +1185,7 @@ class SystemTest(unittest.TestCase):
             if lost is not None:
                 self.assertEqual(out["lost"], lost)
             return out
-        return eventually(sums, patience(20), "spooled = applied + queued + unshipped + lost")
+        return eventually(sums, patience(60), "spooled = applied + queued + unshipped + lost")
 
     def assert_balanced(self, *collectors):
         """received = accepted + refused by reason, on the /metrics of each."""

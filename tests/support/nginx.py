@@ -101,7 +101,7 @@ class Nginx:
     def close(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            if self.process.wait(20) != 0:
+            if self.process.wait(patience(60)) != 0:
                 raise AssertionError(f"nginx ended with {self.process.returncode}")
 
     def curl_arguments(self, *options, reader="127.0.0.2"):

@@ -8,7 +8,7 @@ import hashlib
 import re
 
 import luot as harness
-from luot import ROOT, RedisServer, World, eventually, redis, spawn
+from luot import ROOT, RedisServer, World, eventually, patience, redis, spawn
 
 CONF = ROOT / "deploy" / "redis.conf"
 ACL = ROOT / "deploy" / "redis-users.acl"
@@ -39,7 +39,7 @@ class OwnRedis(RedisServer):
             ["redis-server", CONF, "--port", self.port, "--unixsocket", self.socket, "--dir", self.folder, "--logfile", "",
              "--pidfile", self.folder / "pid", "--aclfile", self.acl, *self.options], self.log, environment=self.environment)
         if answers:
-            eventually(lambda: self.client().ping(), 20, "Redis answers")
+            eventually(lambda: self.client().ping(), patience(60), "Redis answers")
 
     def client(self, user="admin"):
         return redis.Redis(unix_socket_path=str(self.socket), username=user, password=PASSWORDS[user], socket_timeout=10)

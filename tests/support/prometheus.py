@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import yaml
 
-from luot import ROOT, eventually, spawn
+from luot import ROOT, eventually, patience, spawn
 
 DASHBOARDS = ROOT / "dashboards"
 RULES = DASHBOARDS / "prometheus" / "rules.yml"
@@ -59,13 +59,13 @@ class Prometheus:
         self.port = free_port()
         self.process = spawn(["prometheus", f"--config.file={file}", f"--storage.tsdb.path={self.folder / 'data'}",
                               f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], self.log)
-        eventually(lambda: self._ask("/-/ready"), 30, "Prometheus is ready")
+        eventually(lambda: self._ask("/-/ready"), patience(90), "Prometheus is ready")
         return self
 
     def close(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            if self.process.wait(20) != 0:
+            if self.process.wait(patience(60)) != 0:
                 raise AssertionError(f"prometheus ended with {self.process.returncode}, see {self.log}")
 
     def write_past(self, samples):

@@ -188,7 +188,7 @@ class StandIn:
         unit = Unit(self.root, name)
         if process:
             process.terminate()
-            status = process.wait(30)
+            status = process.wait(60)
             manager.close_notify()
             if status != 0:
                 raise RuntimeError(f"{name} ended with {status}:\n{self.log_text()[-2000:]}")

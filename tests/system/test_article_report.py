@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import SITES, SystemTest, eventually, main, patience, urlencode  # noqa: E402
+from luot import SITES, SystemTest, eventually, hour_lasts, main, patience, urlencode, wait_for_rows  # noqa: E402
 
 TOKEN = "reader-of-reports"
 
@@ -74,6 +74,7 @@ class Forgotten(SystemTest):
         super().setUp()
         self.luot = self.world.luot(sites=[{**SITES[0], "public": ["counts", "stats"]}, *SITES[1:]],
                                     config={"aggregator": {"keep_days": 30}})
+        hour_lasts()
         self.today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
         log = self.world.folder / "access.log"
         log.write_text("".join(
@@ -81,6 +82,7 @@ class Forgotten(SystemTest):
             "\"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"\n" for ago in range(70, 0, -1) for i in range(4)))
         done, output, errors = self.world.run("import", "log", log, "--site", "skhcn", "--config", self.luot.config_file)
         self.assertEqual(done, 0, output + errors)
+        wait_for_rows(self.luot.redis())
 
     def read(self, first, last, **parameters):
         """(views, views before) of each row, of days so long ago; and the views that the series has."""

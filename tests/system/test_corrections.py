@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import FAULTY  # noqa: E402
-from luot import (LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request,  # noqa: E402
-                  main, patience, seeded, urlencode)
+from luot import (LIGHT, SITES, Hit, Load, SystemTest, client_address, eventually, hit_request, main, patience, seeded,  # noqa: E402
+                  urlencode, wait_for_rows)
 
 CLOSE = (Path(__file__).resolve().parents[2] / "aggregator" / "close.lua").read_text()
 SITE = {**SITES[0], "public": ["counts", "summary", "most_read", "related", "badge", "stats"], "max_new_paths_per_day": 100_000}
@@ -101,7 +101,7 @@ class Corrections(SystemTest):
             self.redis.eval(CLOSE, 2, self.key(f"day:{day}:{by}"), self.key(f"day:{day}"), stay, 500)
 
     def settled(self):
-        eventually(lambda: not list(self.redis.scan_iter("luot:*:tallies")), patience(10), "no rows wait")
+        wait_for_rows(self.redis)
 
     def number(self, output):
         return output.rsplit("correction ", 1)[1].split(")")[0]

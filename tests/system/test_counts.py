@@ -66,7 +66,7 @@ class Views(One):
         for how in ("json", "form", "pixel"):
             for number in range(1, 31):
                 token = self.luot.take_hit("skhcn", f"/{how}", how=how)
-                answer = self.luot.counts("skhcn", f"/{how}", after=token)
+                answer = self.luot.get_counts("skhcn", f"/{how}", after=token).json()
                 self.assertFalse(answer.get("behind"), answer)
                 self.assertEqual(answer["pages"][f"/{how}"]["views"], number)
         self.assertEqual(self.luot.views("skhcn"), 90)
@@ -161,7 +161,7 @@ class Tokens(One):
         producer, partition, offset = token.split(".")
         self.luot.wait_for("skhcn", token)
         began = time.monotonic()
-        answer = self.luot.counts("skhcn", "/a", after=f"{producer}.{partition}.{int(offset) + 1000}")
+        answer = self.luot.get_counts("skhcn", "/a", after=f"{producer}.{partition}.{int(offset) + 1000}").json()
         waited = time.monotonic() - began
         self.assertIs(answer["behind"], True)
         self.assertEqual(answer["pages"]["/a"]["views"], 1)
@@ -203,12 +203,14 @@ class Tokens(One):
         began = time.monotonic()
         reader.run(60)
         self.assertEqual(answered, {b"200": count})
-        self.assertLess(time.monotonic() - began, patience(6))
+        self.assertLess(time.monotonic() - began, patience(20))
 
     def test_a_read_waits_for_all_of_its_tokens(self):
         first, second = self.luot.take_hit("skhcn", "/a"), self.luot.take_hit("bao", "/a")
         producer, partition, offset = second.split(".")
         far = f"{producer}.{partition}.{int(offset) + 1000}"
+        self.luot.wait_for("skhcn", first)
+        self.luot.wait_for("bao", second)
         for after, behind in (([first, second], None), ([far, first], True), ([first, far], True)):
             answer = self.luot.http.get("/api/v1/counts?site=skhcn&" + urlencode([("after", t) for t in after]))
             self.assertEqual(answer.json().get("behind"), behind, after)

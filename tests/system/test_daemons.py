@@ -172,17 +172,17 @@ class Signals(SystemTest):
     def test_what_needs_a_restart_is_named_until_it_is_done_or_taken_back(self):
         luot = self.world.luot()
 
-        def said_after(workers, rate):
+        def said_after(workers, rate, last="configuration_read"):
             luot.config["collector"] = {"workers": workers, "rate_limit_per_client": rate}
             luot.write_config()
             before = len(luot.log_text())
             luot.hang_up()
-            log = eventually(lambda: " configuration_read " in luot.log_text()[before:] and luot.log_text()[before:],
-                             patience(5))
+            log = eventually(lambda: f" {last} " in luot.log_text()[before:] and luot.log_text()[before:],
+                             patience(10))
             return [line for line in log.splitlines() if " warn " in line]
 
         for rate in (0, 1):  # asked again, it is still not in effect; all the rest is
-            warning, = eventually(lambda: said_after(3, rate), patience(5))
+            warning, = said_after(3, rate, last="configuration_needs_restart")
             self.assertIn('keys=collector.workers', warning)
         answers = [luot.hit("skhcn", "/a", client="192.0.2.7").status for _ in range(20)]
         self.assertIn(429, answers, "other keys take effect")

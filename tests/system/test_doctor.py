@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import SITES, SystemTest, eventually, main, patience  # noqa: E402
+from luot import SITES, SystemTest, eventually, main, patience, wait_for_rows  # noqa: E402
 
 ADVICE = {"warn", "fail"}
 
@@ -45,11 +45,15 @@ class Doctor(SystemTest):
             self.assertIn(word, " ".join(checks[name]))
 
 
+    def wait_for_leases(self, luot):
+        eventually(lambda: luot.metrics().value("luot_leases_held") == 16, patience(15), "all leases are held")
+
+
 class Server(Doctor):
     def test_a_luot_that_is_well_passes_and_every_line_is_one_line(self):
         luot = self.world.luot()
         luot.wait_for("skhcn", luot.take_hit("skhcn", "/a"))
-        eventually(lambda: luot.metrics().value("luot_leases_held") == 16, patience(15), "all leases are held")
+        self.wait_for_leases(luot)
         checks = self.doctor(luot, status=0)
         for name in ("configuration", "admin port", "redis", "redis eviction", "redis file", "redis permissions",
                      "redis clock", "leases", "salts", "secrets", "queue", "titles"):
@@ -127,6 +131,7 @@ class Server(Doctor):
 
 class Hits(Doctor):
     def run_hits(self, luot, count, **how):
+        self.wait_for_leases(luot)
         for i in range(count):
             self.assertEqual(luot.hit("skhcn", "/a", **{k: v(i) for k, v in how.items()}).status, 202)
 
@@ -148,17 +153,19 @@ class Hits(Doctor):
 
     def test_a_page_with_many_titles_points_at_keep_query(self):
         luot = self.world.luot()
+        self.wait_for_leases(luot)
         for i in range(8):
             token = luot.take_hit("skhcn", f"/index.php?article={i}", t=f"Bài \x1b[31m{i}", client=f"10.1.{i}.1")
         luot.take_hit("skhcn", "/one", t="One", client="10.2.0.1")
         luot.wait_for("skhcn", token)
-        eventually(lambda: not any(luot.redis().scan_iter("luot:{p*}:tallies")), patience(10), "no rows wait")
+        wait_for_rows(luot.redis())
         checks = self.doctor(luot, status=0)
         self.assert_said(checks, "titles", "warn", "keep_query", "8 titles")
         self.assertNotIn("\x1b", checks["titles"][1])
 
     def test_hits_that_are_refused_are_said_with_the_reason(self):
         luot = self.world.luot()
+        self.wait_for_leases(luot)
         for _ in range(120):
             luot.hit("skhcn", "/a", headers={"Origin": "https://elsewhere.example"})
         self.assert_said(self.doctor(luot, status=0), "refused hits", "warn", "host_not_allowed", "hosts")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import mmdb  # noqa: E402
-from luot import GOOGLEBOT, SITES, SystemTest, eventually, main, patience  # noqa: E402
+from luot import GOOGLEBOT, SITES, SystemTest, eventually, hour_lasts, main, patience  # noqa: E402
 
 DIMENSIONS = ("path", "section", "referrer", "source", "medium", "campaign", "term", "content", "country", "language",
               "browser", "os", "device", "screen", "entry", "exit", "event", "bot")
@@ -201,6 +201,7 @@ class Narrowed(SystemTest):
 
 class VisitorsOfPages(SystemTest):
     def read(self, **site):
+        hour_lasts()
         self.luot = self.world.luot(sites=[{**SITES[0], "public": ["counts", "stats"], **site}, *SITES[1:]])
         for path, client in (("/a", 1), ("/a", 2), ("/a", 1), ("/b", 1), ("/a", 3)):
             token = self.luot.take_hit("skhcn", path, client=f"203.0.113.{client}")

@@ -575,7 +575,9 @@ class FewFiles(OneLuot):
             client.close()
         closed = sum(is_closed(wire) for wire in wires)
         self.assertGreater(closed, 200)
-        self.assertGreaterEqual(self.luot.metrics().value("luot_http_connections_refused_total", port="public"), closed)
+        metrics = self.luot.metrics()
+        late = metrics.value("luot_http_timeouts_total", port="public")  # none, unless all of this took ten seconds
+        self.assertGreaterEqual(metrics.value("luot_http_connections_refused_total", port="public") + late, closed)
 
 
 class SlowClients(OneLuot):
@@ -676,7 +678,7 @@ class MadeUpTokens(SystemTest):
                     for _ in range(50):
                         views += 1
                         token = luot.take_hit("skhcn", "/own")
-                        answer = luot.counts("skhcn", "/own", after=token)
+                        answer = luot.get_counts("skhcn", "/own", after=token).json()
                         if not answer.get("behind"):
                             self.assertEqual(answer["pages"]["/own"]["views"], views)
                             own += 1

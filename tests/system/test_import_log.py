@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import imports  # noqa: E402
-from access_log import BROWSERS, CRAWLER, line, random_log  # noqa: E402
+from access_log import BROWSERS, line, random_log  # noqa: E402
 from luot import BINARY, PARTITIONS, eventually, main, patience, redis_blobs, seeded  # noqa: E402
 
 BEGIN = 1_718_400_000  # 2024-06-14T21:20:00Z
@@ -393,9 +393,10 @@ class NewPages(imports.ImportTest):
 class Grows(imports.ImportTest):
     """A log that goes on after the import of its beginning has ended, and all that it needed was forgotten."""
 
-    def seen(self, client, site):
+    def seen(self, client, site, since="-inf"):
+        """How many readers are remembered that were here after then (Unix milliseconds)."""
         key = next(client.scan_iter(f"luot:{{p*}}:{site}:seen", count=10_000), None)
-        return client.zcard(key) if key else 0
+        return client.zcount(key, since, "+inf") if key else 0
 
     def test_visits_that_were_open_go_on_after_everybody_was_forgotten(self):
         luot = self.world.luot(sites=self.sites("a", "b"))
@@ -433,11 +434,13 @@ class Grows(imports.ImportTest):
         running.kill()
         eventually(lambda: client.hget(producers, f"{producer}:applied") == client.hget(producers, f"{producer}:shipped"),
                    patience(20))
-        seen = self.seen(client, "a")
+        # Readers of the log's last half hour: its next lines may go on with their visits.
+        since = int(client.hget(producers, f"{producer}:watermark")) - 30 * 60 * 1000
+        seen = self.seen(client, "a", since)
         self.assertGreater(seen, 0)
-        tidied = client.hget(producers, "tidied")
-        eventually(lambda: client.hget(producers, "tidied") != tidied or client.hset(producers, "tidied", 1), patience(60))
-        self.assertEqual(self.seen(client, "a"), seen)
+        client.hset(producers, "tidied", 1)  # long ago: it is written anew when the partition has its turn
+        eventually(lambda: client.hget(producers, "tidied") != b"1", patience(60), "the partition was tidied")
+        self.assertEqual(self.seen(client, "a", since), seen)
         # As if a day had passed in which it was not heard of.
         client.hset(producers, f"{producer}:heard", int(client.hget(producers, f"{producer}:heard")) - 25 * 3600 * 1000)
         client.hset(producers, "tidied", int(time.time() * 1000))
@@ -471,9 +474,10 @@ class Beside(imports.ImportTest):
                 self.assertEqual(answer.status, 202)
             sent += 1
             if sent % 20 == 0:
-                shown = luot.counts("a", f"/live/{(sent - 1) % 7}", after=answer.token)
-                self.assertEqual(shown["online"], min(sent, 40), "readers of the log are not online")
+                shown = luot.get_counts("a", f"/live/{(sent - 1) % 7}", after=answer.token).json()
+                self.assertLessEqual(shown["online"], min(sent, 40), "readers of the log are not online")
                 if not shown.get("behind"):
+                    self.assertEqual(shown["online"], min(sent, 40))
                     self.assertEqual(shown["pages"][f"/live/{(sent - 1) % 7}"]["views"], (sent + 6 - (sent - 1) % 7) // 7)
         self.assertEqual(running.wait(), 0, running.text())
         luot.wait_for("a", answer.token)

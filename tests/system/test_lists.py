@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import SITES, SystemTest, eventually, main, patience  # noqa: E402
+from luot import SITES, SystemTest, eventually, hour_lasts, main, patience, wait_for_rows  # noqa: E402
 from test_live import Listener  # noqa: E402
 
 SPAM = {"t": "CASINO 88 - win now", "c": "Tin tức", "client": "203.0.113.66"}
@@ -14,6 +14,7 @@ SPAM = {"t": "CASINO 88 - win now", "c": "Tin tức", "client": "203.0.113.66"}
 
 class Lists(SystemTest):
     def start(self, **site):
+        hour_lasts()
         self.luot = self.world.luot(config={"collector": {"workers": 1}}, sites=[
             {**SITES[0], "list_readers": 3, "public": ["counts", "most_read", "related", "stats"], **site}])
 
@@ -28,7 +29,7 @@ class Lists(SystemTest):
     def wait(self):
         """Until all is counted and its rows are written, which a list does not wait for and then keeps for a while."""
         self.luot.wait_for("skhcn", self.token)
-        self.ask("top", by="path")
+        wait_for_rows(self.luot.redis())
 
     def ask(self, report, **parameters):
         query = "&".join(f"{name}={value}" for name, value in {"site": "skhcn", **parameters}.items())

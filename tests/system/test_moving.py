@@ -12,7 +12,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import GOOGLEBOT, LIGHT, ROOT, Load, SystemTest, eventually, main, patience, random_hits, seeded  # noqa: E402
+from luot import (GOOGLEBOT, LIGHT, ROOT, Load, SystemTest, eventually, hour_lasts, main, patience, random_hits, seeded,  # noqa: E402
+                  wait_for_rows)
 
 DATA = ROOT / "tests" / "data"
 PATTERN = "/{catalias}/{alias}-{id}.html"
@@ -186,6 +187,7 @@ class Export(Moving):
         return out
 
     def read_some(self):
+        hour_lasts()
         file = self.world.folder / "totals.csv"
         file.write_text("/a,405\n/old,7\n*,1000,50\n")
         self.take(file)
@@ -244,7 +246,8 @@ class Export(Moving):
 
         def all_counted():
             return self.luot.views("skhcn") == load.sent
-        eventually(all_counted, patience(10), "all is counted")
+        eventually(all_counted, patience(30), "all is counted")
+        wait_for_rows(self.luot.redis())
         rows = self.rows()
         for kind in ("total", "month"):
             self.assertEqual(sum(counts[0] for (k, path), counts in rows.items() if k == kind and path), rows[kind, ""][0])

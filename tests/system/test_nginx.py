@@ -16,7 +16,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import (BROWSER, GIF_BYTES, LIGHT, ROOT, SITES, SystemTest, eventually, main, patience, split_address)  # noqa: E402
+from luot import BROWSER, GIF_BYTES, LIGHT, ROOT, SITES, SystemTest, eventually, hour_lasts, main, patience, split_address  # noqa: E402
 from nginx import HOST, SITE_FILE, Nginx  # noqa: E402
 
 READERS = [f"127.0.0.{n}" for n in range(2, 8)]
@@ -43,6 +43,7 @@ class InFront(SystemTest):
         nginx = self.start()
         hit = nginx.hit("/a", id="one")
         self.assertEqual((hit.version, hit.status, hit.json()["accepted"]), ("2", 202, True))
+        self.luot.wait_for("skhcn", hit.token)
         counts = nginx.curl(f"/api/v1/counts?site=skhcn&path=/a&after={hit.token}")
         self.assertEqual((counts.status, counts.json()["pages"]["/a"]["views"]), (200, 1))
         self.assertEqual((counts.headers["Access-Control-Allow-Origin"], hit.headers["Cache-Control"]), ("*", "no-store"))
@@ -71,6 +72,7 @@ class InFront(SystemTest):
         self.assertIn(b'"accepted":true', followed.body)
 
     def test_each_reader_is_one_whatever_it_says_of_itself(self):
+        hour_lasts()
         nginx = self.start()
         # 127.0.0.1 is a proxy that luot believes: also from there nobody can say who he is.
         for reader in ("127.0.0.1", *READERS[:2]):
@@ -264,8 +266,9 @@ class InFront(SystemTest):
                               answer.headers["Access-Control-Allow-Origin"]), (503, "2", "unavailable", "unavailable", "unavailable", "*"))
         pixel = nginx.curl("/hit.gif?s=skhcn&p=/a")
         self.assertEqual((pixel.status, pixel.reason, pixel.headers["Content-Type"], len(pixel.body)), (503, "unavailable", "image/gif", GIF_BYTES))
-        self.assertEqual([line.split()[1:4] for line in (nginx.folder / "luot.log").read_text().splitlines()[-3:]],
-                         [["POST", "/hit", "503"], ["GET", "/api/v1/counts", "503"], ["GET", "/hit.gif", "503"]])
+        wanted = [["POST", "/hit", "503"], ["GET", "/api/v1/counts", "503"], ["GET", "/hit.gif", "503"]]
+        eventually(lambda: [line.split()[1:4] for line in (nginx.folder / "luot.log").read_text().splitlines()[-3:]] == wanted,
+                   patience(10), "nginx has logged them, which it does after the answer")
 
     def test_no_address_is_in_any_file(self):
         """Whatever happens: taken, refused, failed, broken off. nginx itself logs at level `info`, more than Debian's."""

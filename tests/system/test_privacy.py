@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
-from luot import (FIREFOX, BROWSER, GOOGLEBOT, SITES, SystemTest, eventually, main, patience,  # noqa: E402
-                  file_blobs, raw_exchange, redis_blobs)
+from luot import (FIREFOX, BROWSER, GOOGLEBOT, SITES, SystemTest, eventually, hour_lasts, main, patience, file_blobs,  # noqa: E402
+                  raw_exchange, redis_blobs)
 
 ADDRESSES = [ipaddress.ip_address(a) for a in (
     "203.0.113.217", "198.51.100.143", "192.0.2.171", "100.99.233.57",
@@ -129,6 +129,7 @@ class Privacy(SystemTest):
                 "config": {"collector": {"data_center_networks": str(data_centers)}}}
 
     def run_and_search(self, options):
+        hour_lasts()
         luot = self.world.luot(options=options, **self.all_that_meets_addresses())
         client = luot.redis()
         client.config_set("slowlog-log-slower-than", 0)
@@ -202,6 +203,7 @@ class Privacy(SystemTest):
 
     def test_a_salt_that_no_zone_needs_is_gone_at_the_next_start(self):
         """From the disk, with its name and its copies; Redis and its append-only file never had it."""
+        hour_lasts()
         luot = self.world.luot()
         luot.take_hit("skhcn", "/a")
         luot.stop()
@@ -245,6 +247,7 @@ class Privacy(SystemTest):
 
     def test_a_salt_that_no_zone_needs_is_gone_from_memory(self):
         """Under a clock that is set back its day has other ids: nobody can make the former ones any more."""
+        hour_lasts()
         clock = Clock(self.world)
         luot = self.world.luot(start=False, config={"collector": {"workers": 1}})
         luot.environment = clock.environment

@@ -11,8 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from access_log import line  # noqa: E402
 from archive import archive_config, fill  # noqa: E402
 from fault import Clock  # noqa: E402
-from luot import (FIREFOX, BROWSER, GOOGLEBOT, ROOT, RedisServer, SystemTest, eventually,  # noqa: E402
-                  main, patience, seeded)
+from luot import FIREFOX, BROWSER, GOOGLEBOT, ROOT, RedisServer, SystemTest, eventually, main, patience, seeded, wait_for_rows  # noqa: E402
 
 DAY = 24 * 3600 * 1000
 FIRST = 1_710_090_000_000  # 2024-03-11 00:00 in Ho Chi Minh City
@@ -90,7 +89,7 @@ class Reclassify(SystemTest):
         fill(self.world, luot, folder, tokens)
         luot.aggregator.wait_for("skhcn", tokens[-1])
         client = server.client()
-        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(20), "no rows wait")
+        wait_for_rows(client)
         partition = next(client.scan_iter("luot:{p*}:skhcn:totals", count=10_000)).decode().split(":")[1]
 
         def is_closed():  # a quiet collector says each second that nothing more is to come
@@ -259,7 +258,7 @@ class Reclassify(SystemTest):
             token = luot.take_hit("skhcn", f"/p{i}", client=f"100.64.3.{i}")
         luot.aggregator.wait_for("skhcn", token)
         client = luot.server.client()
-        eventually(lambda: not any(client.scan_iter("luot:{p*}:tallies", count=10_000)), patience(20), "no rows wait")
+        wait_for_rows(client)
         before = self.dump(luot)
         self.assertEqual(before["pages"], {**{f"/p{i}".encode(): 1 for i in range(25)}, b"(other)": 50})
         self.assertIn("nothing changes", self.reclassify(luot, first=DATES[2], last=DATES[2]))

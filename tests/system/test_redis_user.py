@@ -65,7 +65,7 @@ class Users(SystemTest):
         server.stop()
         server.acl.write_text(own_redis.ACL.read_text())
         server.start(answers=False)
-        self.assertEqual(server.process.wait(20), 1)
+        self.assertEqual(server.process.wait(patience(60)), 1)
         self.assertIn("ACL", server.log.read_text())
 
     def test_redis_has_all_after_a_restart(self):

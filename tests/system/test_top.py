@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from luot import BINARY, GOOGLEBOT, SystemTest, eventually, main, patience  # noqa: E402
+from luot import BINARY, GOOGLEBOT, SystemTest, eventually, hour_lasts, main, patience  # noqa: E402
 
 
 class Top(SystemTest):
@@ -21,6 +21,7 @@ class Top(SystemTest):
         return output
 
     def test_one_picture_shows_each_site_and_what_goes_in(self):
+        hour_lasts()
         luot = self.world.luot()
         for i in range(5):
             token = luot.take_hit("skhcn", f"/{i}", client=f"10.0.0.{i}")
@@ -41,6 +42,7 @@ class Top(SystemTest):
         self.assertIn("Redis     away", output)
 
     def test_daemons_apart_are_added_up(self):
+        hour_lasts()
         redis = self.world.redis()
         aggregator = self.world.luot("aggregator", redis=redis)
         collector = self.world.luot("collector", redis=redis)

@@ -410,7 +410,7 @@ class Spool(Verify):
         lost = next(f.decode() for f in self.redis.hkeys(producers) if f.endswith(b":chain")).replace("chain", "lost")
         self.redis.hset(producers, lost, 100)
         eventually(lambda: positions()[1] == 1, patience(10), "it is seen that more is lost than was shipped")
-        self.assertIn("positions_differ", self.luot.log_text())
+        eventually(lambda: "positions_differ" in self.luot.log_text(), patience(10), "and told")
         self.redis.hdel(producers, lost)
         eventually(lambda: positions()[1] == 0, patience(10))
 
@@ -476,9 +476,11 @@ class ByItself(SystemTest):
         nothing that a client has said."""
         server = self.world.redis()
         luot = self.world.luot(redis=server, start=False)
-        luot.start()
-        luot.wait_for("skhcn", luot.take_hit("skhcn", "/secret-path"))
+        luot.start(reads=False)
         self.assertEqual(luot.metrics().value("luot_verify_last_run_timestamp_seconds"), 0)
+        token = luot.take_hit("skhcn", "/secret-path")
+        eventually(lambda: luot.get_counts("skhcn").status == 200, patience(20), "reads are answered")
+        luot.wait_for("skhcn", token)
 
         def runs_at(differences):
             began = time.time()

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import imports  # noqa: E402
 from access_log import line  # noqa: E402
-from luot import main  # noqa: E402
+from luot import hour_lasts, main  # noqa: E402
 
 NAMES = "bounces", "reloads", "visit_seconds"
 
@@ -23,6 +23,7 @@ class Visits(imports.ImportTest):
 
     def setUp(self):
         super().setUp()
+        hour_lasts()
         site, = self.sites("a")
         self.luot = self.world.luot(sites=[{**site, "public": ["counts", "summary", "stats"], "reload_window": "30s"}])
         zone = ZoneInfo(site["timezone"])
