@@ -86,7 +86,7 @@ def import_once(log, lines, out):
         began = time.monotonic()
         running = subprocess.Popen([BINARY, "import", "log", log, "--site", SITE["id"], "--config", aggregator.config_file],
                                    stdout=subprocess.PIPE, text=True)
-        tenth, peak, shipped_at, counted = 0, 0, None, 0
+        tenth, peak, counted = 0, 0, 0
         while (counted := applied(client)) < lines:
             resident = resident_kib(running.pid)
             peak = max(peak, resident)
