@@ -196,8 +196,7 @@ private:
             out_.fail("redis file",
                       "appendonly is no: a crash takes all counts since the last dump",
                       "redis-cli config set appendonly yes, then config rewrite: a Redis that "
-                      "begins with it "
-                      "in its file alone reads no dump, or an old append-only file");
+                      "begins with it in its file alone reads no dump, or an old append-only file");
         else if (info("aof_last_write_status") != "ok" || info("aof_last_bgrewrite_status") != "ok")
             out_.fail("redis file", "the append-only file could not be written",
                       "look at its log, its disk and its memory (vm.overcommit_memory = 1)");

@@ -15,8 +15,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
-from luot import GOOGLEBOT, SITES, SystemTest, eventually, kill_quietly, main, patience  # noqa: E402
-from prometheus import ALERTS, RULES, Prometheus, english, free_port, load_dashboards, panels_of  # noqa: E402
+from luot import GOOGLEBOT, SITES, SystemTest, eventually, free_port, kill_quietly, main, patience  # noqa: E402
+from prometheus import ALERTS, RULES, Prometheus, english, load_dashboards, panels_of  # noqa: E402
 
 DAY, HOUR = 86_400, 3_600
 

@@ -328,8 +328,8 @@ def command_line(pid):
         return "(gone)"
 
 
-def reusable_port():
-    """A free port below those that the system gives to others: a server may bind it again and again."""
+def free_port():
+    """One below those that the system gives to others: a server may bind it again and again."""
     for port in random.sample(range(20_000, 32_000), 100):
         with socket.socket() as probe:
             try:
@@ -352,7 +352,7 @@ class RedisServer:
         self.options = list(options)
         self.port = 0
         if tcp:
-            self.port = reusable_port()
+            self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0" if tcp else f"unix://{self.socket}"
         self.process, self.frozen, self.environment = None, False, {}
         world.parts.append(self)

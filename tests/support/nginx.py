@@ -8,17 +8,11 @@ import shutil
 import socket
 import subprocess
 
-from luot import BROWSER, ROOT, eventually, patience, spawn, split_answers
+from luot import BROWSER, ROOT, eventually, free_port, patience, spawn, split_answers
 
 HOST = "stats.example.vn"
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
 SITE_FILE = ROOT / "deploy" / "nginx" / "luot.conf"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def make_certificate(folder, *names):

@@ -4,7 +4,6 @@ the dashboards as Grafana would ask them."""
 import itertools
 import json
 import re
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,17 +11,11 @@ from urllib.parse import urlencode
 
 import yaml
 
-from luot import ROOT, eventually, patience, spawn
+from luot import ROOT, eventually, free_port, patience, spawn
 
 DASHBOARDS = ROOT / "dashboards"
 RULES = DASHBOARDS / "prometheus" / "rules.yml"
 ALERTS = DASHBOARDS / "prometheus" / "alerts.yml"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Prometheus:

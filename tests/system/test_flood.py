@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from fault import Clock  # noqa: E402
 from luot import (  # noqa: E402
-    BROWSER, LIGHT, LONG, Hit, Load, SystemTest, client_address, eventually, hit_request, main, patience, seeded)
+    BROWSER, LIGHT, LONG, Hit, Load, SystemTest, client_address, eventually, hit_request, main, patience, seeded,
+    wait_for_rows)
 
 COUNT = 1_000_000 if LONG else 1_500 if LIGHT else 8_000  # of each kind
 MiB = 1 << 20
@@ -58,12 +59,8 @@ class Counts:
     def today(self):
         return max(key.decode().removeprefix(self.prefix)[4:14] for key in self.client.keys(self.prefix + "day:*"))
 
-    def wait_for_rows(self):
-        waiting = self.prefix.rpartition(f"{SITE}:")[0] + "tallies"
-        eventually(lambda: not self.client.exists(waiting), patience(30), "rows are written")
-
     def let_pass(self, days):
-        self.wait_for_rows()  # they would be written to the new today
+        wait_for_rows(self.client)  # they would be written to the new today
         today = self.today()
         earlier = str(datetime.date.fromisoformat(today) - datetime.timedelta(days))
         for key in self.client.keys(f"{self.prefix}day:{today}*"):
@@ -222,7 +219,7 @@ class NextDay(FloodTest):
         counts = Counts(self.luot.redis())
         day = f"{counts.prefix}day:{counts.today()}"
         before = counts.client.hgetall(day)
-        counts.wait_for_rows()
+        wait_for_rows(counts.client)
         self.assertGreater(counts.client.zcard(f"{day}:pages"), 1100)
 
         self.clock.set(86_400)
